@@ -1,0 +1,55 @@
+"""What parent and child agree on: the job, the answer and how memory is read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: `wheels` holds pairs of unpacked root and wheel file name."""
+
+    destination: str
+    wheels: list[tuple[str, str]]
+    mode: str = ""
+    threads: int = 1
+
+    @classmethod
+    def read(cls) -> Job:
+        """The job given on standard input."""
+        return cls(**json.load(sys.stdin))
+
+    def dump(self) -> str:
+        """The text that `read` understands."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Seconds of the call alone, peak memory in bytes."""
+
+    seconds: float
+    peak: int
+
+    @classmethod
+    def parse(cls, text: str) -> Answer:
+        """Read what `give` printed."""
+        return cls(**json.loads(text))
+
+    def give(self) -> None:
+        """Print the answer for the parent."""
+        json.dump(asdict(self), sys.stdout)
+
+
+def peak_memory() -> int:
+    """Peak resident bytes of this program.
+
+    Not `ru_maxrss`: Linux carries that over `exec` from the process that forked.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError("/proc/self/status has no VmHWM line")

@@ -1,0 +1,69 @@
+"""Running other programs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class CommandError(RuntimeError):
+    """A program failed; the message ends with what it said."""
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment of every timed program: this checkout importable, no settings.
+
+    Variables of pip and uv would change what is measured.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV"))
+    }
+    return {**kept, "PYTHONPATH": str(PROJECT), "LC_ALL": "C.UTF-8", **changes}
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    text: str = "",
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Standard output of a program that must succeed."""
+    return timed(command, text=text, cwd=cwd, environment=environment)[1]
+
+
+def timed(
+    command: Sequence[str | Path],
+    *,
+    text: str = "",
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[float, str]:
+    """Seconds a program took from start to end, and its standard output."""
+    words = [str(word) for word in command]
+    started = time.perf_counter()
+    done = subprocess.run(
+        words,
+        input=text,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        said = (done.stderr or done.stdout)[-2000:].strip()
+        raise CommandError(f"{Path(words[0]).name} ended with {done.returncode}: {said}")
+    return seconds, done.stdout

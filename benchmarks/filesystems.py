@@ -1,0 +1,141 @@
+"""Places to measure in: images of file systems on loop devices, or plain directories."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from benchmarks import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from benchmarks.corpus import Wheel
+
+MAKERS = {
+    "xfs": ("mkfs.xfs", "-q", "-m", "reflink=1"),
+    "btrfs": ("mkfs.btrfs", "-q"),
+    "ext4": ("mkfs.ext4", "-q"),
+}
+IMAGE_BYTES = 6 << 30
+
+
+class PlaceError(RuntimeError):
+    """A file system cannot be made here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory on some file system."""
+
+    name: str
+    root: Path
+    filesystem: str
+    clones: bool
+
+    def directory(self, name: str) -> Path:
+        """A directory of this place, made when missing."""
+        path = self.root / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def filesystem_of(path: Path) -> str:
+    """The type of the file system that holds `path`."""
+    return commands.run(["df", "--output=fstype", path]).split()[-1]
+
+
+def can_clone(directory: Path) -> bool:
+    """Whether `cp --reflink=always` works there: tried, not inferred."""
+    source, copy = directory / ".clone-source", directory / ".clone-copy"
+    source.write_bytes(b"x" * 8192)
+    try:
+        commands.run(["cp", "--reflink=always", source, copy])
+    except commands.CommandError:
+        return False
+    else:
+        return True
+    finally:
+        source.unlink()
+        copy.unlink(missing_ok=True)
+
+
+def as_place(name: str, root: Path) -> Place:
+    """Describe a directory that exists."""
+    return Place(name, root, filesystem_of(root), can_clone(root))
+
+
+def unmount(mount: Path) -> None:
+    """Unmount, lazily when something still holds it."""
+    if not os.path.ismount(mount):
+        return
+    try:
+        commands.run(["umount", mount])
+    except commands.CommandError:
+        commands.run(["umount", "--lazy", mount])
+
+
+def discard(image: Path, mount: Path) -> None:
+    """Remove an image and its mount point."""
+    unmount(mount)
+    with suppress(FileNotFoundError):
+        mount.rmdir()
+    image.unlink(missing_ok=True)
+
+
+def check_images(name: str) -> None:
+    """Raise `PlaceError` where no image can be mounted."""
+    if sys.platform != "linux":
+        raise PlaceError("loop mounts need Linux")
+    if os.geteuid() != 0:
+        raise PlaceError("loop mounts need root")
+    if not shutil.which(MAKERS[name][0]):
+        raise PlaceError(f"{MAKERS[name][0]} is not installed")
+
+
+@contextmanager
+def image_place(name: str, work: Path, size: int = IMAGE_BYTES) -> Iterator[Place]:
+    """A fresh file system in a sparse file, gone at the end whatever happens."""
+    check_images(name)
+    work.mkdir(parents=True, exist_ok=True)
+    image, mount = work / f"{name}.img", work / name
+    # A run that was killed leaves its mount behind.
+    discard(image, mount)
+    try:
+        with image.open("wb") as stream:
+            stream.truncate(size)
+        commands.run([*MAKERS[name], image])
+        mount.mkdir()
+        commands.run(["mount", "-o", "loop", image, mount])
+        yield as_place(name, mount)
+    except commands.CommandError as error:
+        raise PlaceError(str(error)) from error
+    finally:
+        discard(image, mount)
+
+
+@contextmanager
+def directory_place(name: str, directory: Path) -> Iterator[Place]:
+    """A directory of the machine's own; only what is made below it is removed."""
+    root = directory / "wheel-linker-place"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    try:
+        yield as_place(name, root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def wheels_on(place: Place, wheels: list[Wheel]) -> list[Wheel]:
+    """The same wheels, unpacked on that file system; copied unless they lie there."""
+    if wheels[0].root.stat().st_dev == place.root.stat().st_dev:
+        return wheels
+    source = place.directory("source")
+    # In one go: a program per wheel would take longer than the copying.
+    commands.run(["cp", "-a", "-t", source, *(wheel.root for wheel in wheels)])
+    return [replace(wheel, root=source / wheel.root.name) for wheel in wheels]

@@ -1,0 +1,84 @@
+"""The project's chores: `nox -l` lists them, `python3 -m nox -s tests` runs the tests."""
+
+from __future__ import annotations
+
+import shutil
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+# Spelt out, because what nox derives from the classifiers depends on its version.
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+PLATFORMS = ("linux", "darwin", "win32")
+CHECKED = ("wheel_linker", "tests", "benchmarks", "docs/conf.py", "noxfile.py")
+
+
+def group(*names: str) -> tuple[str, ...]:
+    """Return the requirements of some of the dependency groups in pyproject.toml."""
+    return nox.project.dependency_groups(PYPROJECT, *names)
+
+
+def run_tests(session: nox.Session) -> None:
+    """Install the package as a user would, and run its tests."""
+    session.install(".[install,cli]", *group("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests on the Python that runs nox; arguments go to pytest."""
+    run_tests(session)
+
+
+@nox.session(name="tests-all", python=PYTHONS)
+def tests_all(session: nox.Session) -> None:
+    """Run the tests on every supported Python; one that is not installed is skipped."""
+    run_tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types as each operating system sees them."""
+    session.install(*group("types"))
+    for platform in PLATFORMS:
+        session.log("types on %s", platform)
+        session.run("mypy", "--platform", platform, *(session.posargs or CHECKED))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings being errors, and run its examples."""
+    session.install(".[install,cli]", *group("docs"))
+    out = "docs/_build"
+    # From nothing: a page that was not rebuilt would keep its warnings to itself.
+    shutil.rmtree(out, ignore_errors=True)
+    common = ("--fail-on-warning", "--keep-going", "-q", "-d", f"{out}/doctrees")
+    session.run("sphinx-build", "--nitpicky", *common, "-b", "html", "docs", f"{out}/html")
+    session.run("sphinx-build", *common, "-b", "doctest", "docs", f"{out}/doctest")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure; takes a quarter of an hour or more; arguments go to benchmarks/run.py."""
+    session.install(".", *group("bench"))
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the sdist, and from it the wheel, into dist/."""
+    session.install("build")
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist")

@@ -1,0 +1,93 @@
+"""The options of the proof, and the figures it keeps."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Row(NamedTuple):
+    """What became of one mode on one kind of file system."""
+
+    place: str
+    asked: str
+    resulted: str
+    error: str
+
+
+class Figures:
+    """What the tests counted, by subject and name, and the rows of the table of file systems."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Counter[str]] = {}
+        self.rows: list[Row] = []
+
+    def add(self, subject: str, **counts: int) -> None:
+        """Add to the counts of a subject."""
+        self.counts.setdefault(subject, Counter()).update(counts)
+
+    def summary(self) -> Iterable[str]:
+        """Return one line for each subject."""
+        for subject, counts in sorted(self.counts.items()):
+            figures = ", ".join(
+                f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()
+            )
+            yield f"{subject}: {figures}"
+
+    def write(self, path: Path) -> None:
+        """Write everything as JSON."""
+        rows = [row._asdict() for row in self.rows]
+        report = {"counts": self.counts, "filesystems": rows}
+        path.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+_FIGURES: Final = pytest.StashKey[Figures]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the proof can be asked for."""
+    group = parser.getgroup("proof")
+    group.addoption(
+        "--long", action="store_true", help="prove everything in full, which takes its time"
+    )
+    group.addoption(
+        "--proof-report", metavar="FILE", type=Path, help="keep the figures of the proof as JSON"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin counting."""
+    config.stash[_FIGURES] = Figures()
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> Figures:
+    """Where a test adds what it has done."""
+    return pytestconfig.stash[_FIGURES]
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether everything is to be done in full."""
+    return bool(pytestconfig.getoption("--long"))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """Print the figures, and keep them if that was asked for."""
+    figures = config.stash[_FIGURES]
+    report: Path | None = config.getoption("--proof-report")
+    if report is not None:
+        figures.write(report)
+    if figures.counts:
+        terminalreporter.section("proof")
+        for line in figures.summary():
+            terminalreporter.write_line(line)

@@ -1,0 +1,162 @@
+"""The part of the command line that is about the store."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from store.archives import FILES, NAME, files_below, sha256_of, with_record, write_wheel
+from store.conftest import entry_names
+from wheel_linker import cli, store_cli
+from wheel_linker.store import WheelStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(root: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs ``wheel-linker store`` on the test's store; gives what it printed."""
+
+    def command(name: str, *arguments: object, code: int = 0) -> str:
+        words = ["store", name, "--store", str(root), *map(str, arguments)]
+        assert cli.main(words) == code
+        printed = capsys.readouterr()
+        if code:
+            (line,) = printed.err.splitlines()
+            assert line.startswith("wheel-linker: error: ")
+            return printed.out + line
+        assert printed.err == ""
+        return printed.out
+
+    return command
+
+
+class TestCommands:
+    def test_add_and_list(self, run: Run, wheel_file: Path, root: Path) -> None:
+        out = run("add", wheel_file)
+        (entry,) = WheelStore(root).entries()
+        assert out == f"{NAME}: {entry.path}\n"
+        row = run("list")
+        assert entry.name in row
+        assert NAME in row
+        assert "now" in row
+
+    def test_list_of_nothing(self, run: Run) -> None:
+        assert "entry" in run("list")
+
+    @pytest.mark.parametrize(("seconds", "shown"), [(90, "1 m"), (7200, "2 h"), (200_000, "2 d")])
+    def test_list_shows_age(
+        self, run: Run, wheel_file: Path, root: Path, seconds: int, shown: str
+    ) -> None:
+        run("add", wheel_file)
+        (name,) = entry_names(root)
+        os.utime(root / name / "entry", (time.time() - seconds,) * 2)
+        assert shown in run("list")
+
+    def test_add_of_a_bad_wheel(self, run: Run, wheel_file: Path) -> None:
+        wheel_file.write_bytes(b"nothing")
+        assert str(wheel_file) in run("add", wheel_file, code=1)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+    def test_add_protected(self, run: Run, wheel_file: Path, root: Path) -> None:
+        run("add", "--protect", wheel_file)
+        (entry,) = WheelStore(root).entries()
+        assert Path(entry.path, "single.py").stat().st_mode & 0o222 == 0
+
+    def test_verify_and_repair(self, run: Run, wheel_file: Path, root: Path) -> None:
+        run("add", wheel_file)
+        (entry,) = WheelStore(root).entries()
+        assert run("verify") == run("verify", "--deep") == run("verify", entry.digest) == ""
+        Path(entry.path, "single.py").write_bytes(b"")
+        for arguments in ((), (entry.name,), ("--deep", entry.digest)):
+            line = run("verify", *arguments, code=1)
+            assert "single.py is changed" in line
+            assert "repair" in line
+        assert "single.py is changed: restored" in run("repair", entry.name, wheel_file)
+        assert run("verify", "--deep") == ""
+
+    def test_verify_of_what_is_not_there(self, run: Run, wheel_file: Path) -> None:
+        run("add", wheel_file)
+        assert "abcdefghij" in run("verify", "abcdefghij", code=1)
+        assert "neither" in run("verify", "../x", code=2)
+
+    def test_repair_from_another_wheel(
+        self, run: Run, wheel_file: Path, root: Path, tmp_path: Path
+    ) -> None:
+        run("add", wheel_file)
+        (name,) = entry_names(root)
+        other = write_wheel(tmp_path / "other-1.0-py3-none-any.whl")
+        assert sha256_of(other) not in ("", None)
+        other.write_bytes(b"something else")
+        assert "should have" in run("repair", name, other, code=1)
+
+    def test_prune(self, run: Run, wheel_file: Path, root: Path) -> None:
+        run("add", wheel_file)
+        assert "0.0 MiB removed" in run("prune", "--unused-for", "30d")
+        assert "0.0 MiB removed" in run("prune", "--max-size", "1.5GiB")
+        assert NAME in run("prune", "--max-size", "10")
+        assert entry_names(root) == set()
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--unused-for", "3x"), ("--unused-for", "1d2"), ("--max-size", "1Q"), ("--max-size", "")],
+    )
+    def test_prune_of_nonsense(self, run: Run, arguments: tuple[str, str]) -> None:
+        assert "use such as" in run("prune", *arguments, code=2)
+
+
+class TestLink:
+    @pytest.mark.parametrize("mode", ["hardlink", "symlink", "copy"])
+    def test_from_a_store(
+        self,
+        wheel_file: Path,
+        root: Path,
+        site: Path,
+        mode: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        words = ["link", str(wheel_file), "--store", str(root), "--into", str(site), "--mode", mode]
+        assert cli.main(words) == 0
+        assert files_below(site) == with_record(FILES)
+        assert len(WheelStore(root).entries()) == 1
+        assert "demo 1.0" in capsys.readouterr().out
+
+    def test_from_the_default_store(
+        self, wheel_file: Path, root: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store_cli, "default_directory", lambda: str(root))
+        assert cli.main(["link", str(wheel_file), "--into", str(site)]) == 0
+        assert len(WheelStore(root).entries()) == 1
+
+
+class TestDefault:
+    def test_is_in_the_users_cache(self) -> None:
+        pytest.importorskip("platformdirs")
+        directory = store_cli.default_directory()
+        assert directory
+        assert Path(directory).name == "store"
+        assert "wheel-linker" in directory
+
+    def test_is_missing_without_platformdirs(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        real = builtins.__import__
+
+        def without(name: str, *arguments: object, **options: object) -> object:
+            if name == "platformdirs":
+                raise ImportError(name)
+            return real(name, *arguments, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(builtins, "__import__", without)
+        assert store_cli.default_directory() is None
+        assert cli.main(["store", "list"]) == 1
+        assert "--store DIR" in capsys.readouterr().err

@@ -1,0 +1,115 @@
+"""Errors: one root, standard ancestors, fields, pickles, and messages that help."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import os
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from standins import ScriptedBackend
+from wheels import write_tree
+
+from wheel_linker import (
+    InvalidWheelError,
+    LinkError,
+    LinkFallbackWarning,
+    LinkMode,
+    PackageConflict,
+    PackageConflictError,
+    PackageConflictWarning,
+    WheelFilename,
+    WheelLinkerError,
+    link_wheel_files,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def refused(site: Path, wheel: Path) -> LinkError:
+    """A real refusal: the disk full for one file."""
+    backend = ScriptedBackend(by_name={"single.py": OSError(errno.ENOSPC, "disk full")})
+    with pytest.raises(LinkError) as caught:
+        link_wheel_files(site, wheel, mode=(LinkMode.CLONE,), backend=backend)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "ancestor"),
+    [
+        (LinkError, OSError),
+        (InvalidWheelError, ValueError),
+        (PackageConflictError, Exception),
+    ],
+)
+def test_every_error_has_the_one_root(kind: type[Exception], ancestor: type[Exception]) -> None:
+    assert issubclass(kind, WheelLinkerError)
+    assert issubclass(kind, ancestor)
+
+
+@pytest.mark.parametrize("kind", [LinkFallbackWarning, PackageConflictWarning])
+def test_warnings_are_user_warnings(kind: type[Warning]) -> None:
+    assert issubclass(kind, UserWarning)
+
+
+def test_a_link_error_carries_what_happened(refused: LinkError, wheel: Path, site: Path) -> None:
+    assert os.path.samefile(os.fspath(refused.source or ""), wheel / "single.py")
+    assert os.fspath(refused.destination or "").startswith(os.fspath(site))
+    assert os.path.basename(refused.destination or "") == "single.py"
+    assert refused.mode is LinkMode.CLONE
+    assert refused.errno == errno.ENOSPC
+    assert isinstance(refused.__cause__, OSError)
+    assert refused.__cause__.errno == errno.ENOSPC
+
+
+def test_a_message_names_path_mode_and_remedy(refused: LinkError) -> None:
+    text = str(refused)
+    assert "single.py" in text
+    assert "clone" in text
+    assert "space" in text
+    assert ".wheel_linker" not in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
+)
+def test_a_link_error_pickles(
+    refused: LinkError, duplicate: Callable[[LinkError], LinkError]
+) -> None:
+    again = duplicate(refused)
+    assert type(again) is LinkError
+    fields = ("source", "destination", "mode", "errno", "strerror", "filename", "filename2")
+    assert [getattr(again, name) for name in fields] == [getattr(refused, name) for name in fields]
+    assert (str(again), again.args) == (str(refused), refused.args)
+
+
+def test_invalid_wheel_errors_pickle(tmp_path: Path) -> None:
+    with pytest.raises(InvalidWheelError) as caught:
+        link_wheel_files(tmp_path / "new", tmp_path / "missing")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is InvalidWheelError
+    assert str(again) == str(caught.value)
+
+
+def test_package_conflict_errors_pickle_with_their_conflicts() -> None:
+    wheels = tuple(WheelFilename.parse(f"{name}-1-py3-none-any.whl") for name in ("one", "two"))
+    error = PackageConflictError((PackageConflict("x/y.py", wheels),))
+    again = pickle.loads(pickle.dumps(error))
+    assert again.conflicts == error.conflicts == (PackageConflict("x/y.py", wheels),)
+    assert str(again) == str(error)
+    assert "x/y.py" in str(again)
+
+
+def test_both_paths_are_named_where_one_is_in_the_way(site: Path, wheel: Path) -> None:
+    write_tree(site, {"single.py/inside": b""})
+    with pytest.raises(LinkError) as caught:
+        link_wheel_files(site, wheel)
+    text = str(caught.value)
+    assert os.path.join(os.path.realpath(site), "single.py") in text
+    assert os.path.join(os.path.realpath(wheel), "single.py") in text

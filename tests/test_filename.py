@@ -1,0 +1,117 @@
+"""Wheel file names."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+from wheels import make_wheel
+
+from wheel_linker import (
+    InvalidWheelError,
+    UnpackedWheel,
+    WheelFilename,
+    WheelLinkerError,
+    link_wheel_files,
+    link_wheels,
+)
+
+FULL = "Foo_Bar.baz-1.0rc1-3_build-py2.py3-none-any.whl"
+
+
+def test_a_file_name_is_parsed_and_given_back() -> None:
+    filename = WheelFilename.parse(FULL)
+    assert filename.name == "foo-bar-baz"
+    assert filename.version == Version("1.0rc1")
+    assert str(filename) == FULL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "foo",
+        "foo-1.0",
+        "foo-1.0.tar.gz",
+        "foo-1.0-py3-none.whl",
+        "foo-1.0-py3-none-any.zip",
+        "foo-one-py3-none-any.whl",
+        "foo__bar-1.0-py3-none-any.whl",
+        "foo-1.0-x-py3-none-any.whl",
+        "foo-1.0-1-py3-none-any-extra.whl",
+        "../foo-1.0-py3-none-any.whl",
+        "foo-1.0-py3-none-any.whl\n",
+    ],
+)
+def test_a_malformed_file_name_is_an_invalid_wheel(text: str) -> None:
+    with pytest.raises(InvalidWheelError) as caught:
+        WheelFilename.parse(text)
+    assert isinstance(caught.value, (WheelLinkerError, ValueError))
+    assert repr(text) in str(caught.value) or text in str(caught.value)
+
+
+def test_equal_names_are_equal_hashable_and_pickle() -> None:
+    one, two = WheelFilename.parse(FULL), WheelFilename.parse(FULL)
+    assert one == two
+    assert len({one, two, pickle.loads(pickle.dumps(one)), copy.deepcopy(one)}) == 1
+    assert one != WheelFilename.parse("foo-1.0-py3-none-any.whl")
+    assert one != FULL
+
+
+def test_the_name_is_taken_from_the_dist_info(site: Path, tmp_path: Path) -> None:
+    source = make_wheel(tmp_path / "w", {"x.py": b""}, name="Foo_Bar", version="2.1")
+    report = link_wheel_files(site, source)
+    assert (report.wheel.name, report.wheel.version) == ("foo-bar", Version("2.1"))
+
+
+@pytest.mark.parametrize("filename", ["other-3.0-py3-none-any.whl", None])
+def test_a_given_name_goes_first(site: Path, tmp_path: Path, filename: str | None) -> None:
+    source = make_wheel(tmp_path / "w", {"x.py": b""})
+    expected = "other" if filename else "demo"
+    assert link_wheel_files(site, source, filename=filename).wheel.name == expected
+    if filename:
+        parsed = WheelFilename.parse(filename)
+        assert link_wheel_files(site, source, filename=parsed).wheel == parsed
+        assert link_wheel_files(site, UnpackedWheel(source, parsed)).wheel == parsed
+        (report,) = link_wheels(site, [UnpackedWheel(source, parsed)])
+        assert report.wheel == parsed
+
+
+def test_a_given_name_does_without_dist_info(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w/x.py").touch()
+    report = link_wheel_files(site, tmp_path / "w", filename=FULL)
+    assert str(report.wheel) == FULL
+    assert os.listdir(site) == ["x.py"]
+
+
+@pytest.mark.parametrize("found", [0, 2])
+def test_without_one_dist_info_a_name_is_needed(tmp_path: Path, found: int) -> None:
+    source = tmp_path / "w"
+    source.mkdir()
+    for number in range(found):
+        (source / f"demo-{number}.dist-info").mkdir()
+        (source / f"demo-{number}.dist-info" / "METADATA").touch()
+    with pytest.raises(InvalidWheelError, match=r"dist-info"):
+        link_wheel_files(tmp_path / "new", source)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("directory", ["demo.dist-info", "-1.0.dist-info", "demo-x.dist-info"])
+def test_a_dist_info_without_name_and_version_is_refused(tmp_path: Path, directory: str) -> None:
+    (tmp_path / "w" / directory).mkdir(parents=True)
+    with pytest.raises(InvalidWheelError, match=r"dist-info"):
+        link_wheel_files(tmp_path / "new", tmp_path / "w")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_malformed_given_name_changes_nothing(tmp_path: Path, wheel: Path) -> None:
+    with pytest.raises(InvalidWheelError):
+        link_wheel_files(tmp_path / "new", wheel, filename="nonsense")
+    with pytest.raises(InvalidWheelError):
+        link_wheels(tmp_path / "new", [wheel, UnpackedWheel(wheel, "nonsense")])
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,414 @@
+"""What the project promises about itself: its names, its files, its modules and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import email
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from packaging.requirements import Requirement
+
+import wheel_linker
+import wheel_linker.backends
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PACKAGE: Final = Path(wheel_linker.__file__).resolve().parent
+
+PUBLIC: Final = (
+    "AUTO",
+    "Fallback",
+    "InvalidWheelError",
+    "LinkError",
+    "LinkFallbackWarning",
+    "LinkMode",
+    "LinkReport",
+    "Locks",
+    "PackageConflict",
+    "PackageConflictError",
+    "PackageConflictWarning",
+    "Preview",
+    "UnpackedWheel",
+    "WheelFilename",
+    "WheelLinkerError",
+    "link_wheel_files",
+    "link_wheels",
+    "supported_modes",
+)
+PUBLIC_BACKENDS: Final = ("Backend", "default_backend")
+
+# From the ground up: a module imports from its own layer and those before it, never from a later one.
+LAYERS: Final = {
+    "vocabulary": (
+        "attempt",
+        "causes",
+        "debug",
+        "errors",
+        "file_identity",
+        "filename",
+        "member_names",
+        "mode",
+        "paths",
+        "report",
+    ),
+    "file access": ("files", "folder"),
+    "backends": (
+        "backends",
+        "backends.file_locks",
+        "backends.linux",
+        "backends.macos",
+        "backends.ownership",
+        "backends.unsupported",
+        "backends.windows",
+    ),
+    "steps": (
+        "bytecode",
+        "commit",
+        "conflicts",
+        "destination",
+        "locks",
+        "place",
+        "refresh",
+        "removal",
+        "scan",
+        "stage",
+        "staging",
+        "workers",
+    ),
+    "store": (
+        "store.adding",
+        "store.contents",
+        "store.damage",
+        "store.entries",
+        "store.index",
+        "store.layout",
+        "store.lease",
+        "store.manifest",
+        "store.record",
+        "store.session",
+        "store.sharing",
+        "store.unpacking",
+        "store.wheel_file",
+        "store.wheel_store",
+        "store.zip_directory",
+    ),
+    "pipeline": ("pipeline", "probe", "unpack"),
+    "calls": ("cache_key", "linking", "store"),
+    "package": ("__init__",),
+    "command line": (
+        "__main__",
+        "cli",
+        "console",
+        "demo",
+        "fresh_import",
+        "store_cli",
+        "temporary",
+    ),
+}
+MODULES: Final = tuple(module for layer in LAYERS.values() for module in layer)
+
+SYSTEM_CALLS: Final = frozenset(
+    {"_ctypes", "_winapi", "ctypes", "fcntl", "msvcrt", "reflink_copy", "winreg"}
+)
+COSTLY: Final = frozenset(
+    {
+        "argparse",
+        "asyncio",
+        "concurrent.futures",
+        "ctypes",
+        "dataclasses",
+        "importlib.metadata",
+        "inspect",
+        "json",
+        "logging",
+        "multiprocessing",
+        "packaging",
+        "pathlib",
+        "platformdirs",
+        "rich",
+        "shutil",
+        "subprocess",
+        "tempfile",
+        "typing_extensions",
+        "zipfile",
+    }
+)
+
+
+def relative_path(module: str) -> str:
+    """Return where a module of the package lies, such as ``backends/__init__.py``."""
+    if module in ("backends", "store"):
+        return f"{module}/__init__.py"
+    return module.replace(".", "/") + ".py"
+
+
+class TestPublicNames:
+    def test_are_these(self) -> None:
+        assert sorted(wheel_linker.__all__) == sorted(PUBLIC)
+
+    @pytest.mark.parametrize("name", PUBLIC)
+    def test_exist(self, name: str) -> None:
+        assert getattr(wheel_linker, name) is not None
+
+    def test_can_be_listed(self) -> None:
+        assert set(PUBLIC) <= set(dir(wheel_linker))
+
+    def test_unknown_one_is_an_attribute_error(self) -> None:
+        with pytest.raises(AttributeError, match="no_such_name"):
+            wheel_linker.no_such_name  # type: ignore[attr-defined]  # noqa: B018
+
+    @pytest.mark.parametrize("name", PUBLIC_BACKENDS)
+    def test_of_backends_exist(self, name: str) -> None:
+        assert getattr(wheel_linker.backends, name) is not None
+
+    @pytest.mark.parametrize("name", [name for name in PUBLIC if name != "AUTO"])
+    def test_are_documented(self, name: str) -> None:
+        assert getattr(wheel_linker, name).__doc__
+
+    @pytest.mark.parametrize("name", PUBLIC)
+    def test_are_in_the_reference(self, name: str) -> None:
+        reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+        assert re.search(rf"wheel_linker\.{name}$", reference, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(directory)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Iterator[zipfile.ZipFile]:
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as opened:
+        yield opened
+
+
+class TestDistributions:
+    def test_wheel_is_pure(self, built: Path) -> None:
+        (path,) = built.glob("*.whl")
+        assert path.name.endswith("-py3-none-any.whl")
+
+    def test_wheel_contains_the_package_and_nothing_else(self, wheel: zipfile.ZipFile) -> None:
+        package = {f"wheel_linker/{relative_path(module)}" for module in MODULES}
+        dist_info = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+        assert {re.sub(r"^[^/]+\.dist-info/", "", name) for name in wheel.namelist()} == (
+            package | dist_info | {"wheel_linker/py.typed"}
+        )
+
+    def test_wheel_requires(self, wheel: zipfile.ZipFile) -> None:
+        (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(wheel.read(name))
+        requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
+        assert metadata["Requires-Python"] == ">=3.10"
+        assert {(item.name, str(item.marker or "")) for item in requirements} == {
+            ("packaging", ""),
+            ("reflink-copy", 'sys_platform == "win32"'),
+            ("installer", 'extra == "install"'),
+            ("platformdirs", 'extra == "cli"'),
+            ("rich", 'extra == "cli"'),
+        }
+
+    def test_sdist_contains_what_it_takes_to_test_it(self, built: Path) -> None:
+        (path,) = built.glob("*.tar.gz")
+        with tarfile.open(path) as sdist:
+            names = {name.partition("/")[2] for name in sdist.getnames()}
+        assert {
+            ".ci/run",
+            "CHANGELOG.md",
+            "LICENSE",
+            "README.md",
+            "docs/conf.py",
+            "noxfile.py",
+            "pyproject.toml",
+            "tests/test_packaging.py",
+            "wheel_linker/py.typed",
+        } <= names
+        assert any(name.startswith("benchmarks/") for name in names)
+
+    def test_changelog_speaks_of_this_version(self, built: Path) -> None:
+        (path,) = built.glob("*.whl")
+        changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+        assert f"\n## {path.name.split('-')[1]} (" in changelog
+
+
+class TestModules:
+    def test_are_all_in_a_layer(self) -> None:
+        found = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
+        assert found == {relative_path(module) for module in MODULES}
+
+    @pytest.mark.parametrize("module", MODULES)
+    def test_import_from_no_later_layer(self, module: str) -> None:
+        order = list(LAYERS)
+        layer_of = {name: order.index(layer) for layer, names in LAYERS.items() for name in names}
+        later = {name for name in own_imports(module) if layer_of[name] > layer_of[module]}
+        assert not later
+
+    def test_import_each_other_in_one_direction(self) -> None:
+        graph = {module: own_imports(module) - {module} for module in MODULES}
+        assert set(TopologicalSorter(graph).static_order()) == set(MODULES)
+
+    @pytest.mark.parametrize(
+        "module", [module for module in MODULES if module.split(".")[0] != "backends"]
+    )
+    def test_only_backends_call_the_system_directly(self, module: str) -> None:
+        assert not {name.split(".")[0] for name in imports(module)} & SYSTEM_CALLS
+
+    @pytest.mark.parametrize("platform", ["linux", "darwin", "win32", "ios", "plan9"])
+    def test_import_on_every_platform(self, platform: str) -> None:
+        done = run_python(IMPORT_ALL, platform, *sorted(SYSTEM_CALLS))
+        assert done.returncode == 0, done.stderr
+
+
+# Everything is imported twice: first to have the standard library in place, which would not take
+# the pretence, and then as on a platform that lacks every module which only some platforms have.
+IMPORT_ALL: Final = f"""
+import importlib, sys
+platform, *missing = sys.argv[1:]
+names = ["wheel_linker." + name for name in {MODULES!r} if not name.startswith("__")]
+for name in names:
+    importlib.import_module(name)
+for name in list(sys.modules):
+    if name.split(".")[0] in ("wheel_linker", *missing):
+        del sys.modules[name]
+sys.modules.update(dict.fromkeys(missing))
+sys.platform = platform
+for name in names:
+    importlib.import_module(name)
+"""
+
+
+class TestImport:
+    def test_is_cheap(self) -> None:
+        before, after = loaded_by("import wheel_linker")
+        assert not (after - before) & COSTLY
+
+    def test_of_a_call_is_cheap(self) -> None:
+        # What a caller writes must not cost more than the bare package.
+        before, after = loaded_by("from wheel_linker import AUTO, link_wheels")
+        expensive = {"asyncio", "concurrent.futures", "ctypes", "packaging", "tempfile"}
+        assert not (after - before) & expensive
+
+
+class TestReadme:
+    @pytest.fixture
+    def text(self) -> str:
+        return (ROOT / "README.md").read_text(encoding="utf-8")
+
+    def test_begins_with_the_two_commands(self, text: str) -> None:
+        demo, tests, *_ = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        assert demo.rstrip().endswith("python3 -m wheel_linker demo")
+        assert tests.rstrip().endswith("python3 -m nox -s tests")
+
+    def test_links_lead_somewhere(self, text: str) -> None:
+        links = re.findall(r"\]\(([^):]+)\)", text)
+        assert links
+        assert [link for link in links if not (ROOT / link).exists()] == []
+
+    def test_example_runs(
+        self,
+        text: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        for name, version in (("idna", "3.20"), ("rich", "15.0.0")):
+            write_wheel(tmp_path / "cache" / f"{name}-{version}", name, version)
+        monkeypatch.chdir(tmp_path)
+        match = re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        assert match
+        code = match[1].replace("mode=AUTO", 'mode="copy"')  # AUTO would warn where nothing clones
+        exec(compile(code, "README.md", "exec"), {})
+        lines = capsys.readouterr().out.splitlines()
+        assert lines == ["idna: 3 files, most by copy", "rich: 3 files, most by copy"]
+
+
+def write_wheel(root: Path, name: str, version: str) -> None:
+    """Write the least that is a wheel: a module, its metadata and a record."""
+    dist_info = root / f"{name}-{version}.dist-info"
+    dist_info.mkdir(parents=True)
+    (root / f"{name}.py").write_text(f"VERSION = {version!r}\n", encoding="utf-8")
+    (dist_info / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n", encoding="utf-8")
+    (dist_info / "RECORD").write_text("", encoding="utf-8")
+
+
+def loaded_by(statement: str) -> tuple[set[str], set[str]]:
+    """Return the modules that are loaded before and after ``statement`` in a bare interpreter."""
+    code = f"""
+import sys
+before = list(sys.modules)
+{statement}
+after = list(sys.modules)
+import json
+print(json.dumps([before, after]))
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    before, after = json.loads(done.stdout)
+    return set(before), set(after)
+
+
+def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run code in an interpreter without ``site``, whose ``.pth`` files import what they like."""
+    # isolated from the environment too; packaging is found only where it lies beside the package
+    setup = f"import sys; sys.path.insert(0, {os.fspath(PACKAGE.parent)!r})\n"
+    command = [sys.executable, "-I", "-S", "-c", setup + code, *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def imports(module: str) -> set[str]:
+    """Return the dotted names that a module imports anywhere, those for the type checker left out."""
+    path = PACKAGE / relative_path(module)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    visitor = _Imports(["wheel_linker", *relative_path(module).split("/")[:-1]])
+    visitor.visit(tree)
+    return visitor.names
+
+
+def own_imports(module: str) -> set[str]:
+    """Return the modules of the package that a module of the package imports."""
+    found = set()
+    for name in imports(module):
+        top, _, rest = name.partition(".")
+        if top != "wheel_linker":
+            continue
+        # `from wheel_linker.mode import AUTO` was noted as wheel_linker.mode.AUTO
+        while rest and rest not in MODULES:
+            rest = rest.rpartition(".")[0]
+        found.add(rest or "__init__")
+    return found
+
+
+class _Imports(ast.NodeVisitor):
+    def __init__(self, package: list[str]) -> None:
+        self.package = package
+        self.names: set[str] = set()
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" not in ast.dump(node.test):
+            self.generic_visit(node)
+        for statement in node.orelse if "TYPE_CHECKING" in ast.dump(node.test) else ():
+            self.visit(statement)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.names.update(alias.name for alias in node.names)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = self.package[: len(self.package) - node.level + 1] if node.level else []
+        origin = ".".join([*base, *([node.module] if node.module else [])])
+        self.names.update(f"{origin}.{alias.name}" for alias in node.names)

@@ -1,0 +1,139 @@
+"""Guarantee 2: nothing is ever written through a link into the source."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from filesystems import LOCAL
+from standins import ScriptedBackend
+from wheels import contents, make_wheel, sample_wheel, snapshot, write_tree
+
+from wheel_linker import LinkError, LinkMode, link_wheel_files, link_wheels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MODES = list(LinkMode)
+pytestmark = pytest.mark.usefixtures("way")
+
+
+@pytest.fixture
+def here(on_filesystem: Callable[[str], Path]) -> Path:
+    """A place where three of the modes work; the contract suite has all four, everywhere."""
+    return on_filesystem(LOCAL)
+
+
+@pytest.fixture
+def cached(here: Path) -> Iterator[Path]:
+    """A wheel that must be the same to the nanosecond after the test."""
+    source = sample_wheel(here / "cache" / "demo")
+    before = snapshot(source.parent, directory_times=True)
+    yield source
+    assert snapshot(source.parent, directory_times=True) == before
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_links_into_the_source_are_replaced_not_written(
+    here: Path, cached: Path, link: Callable[[Path, Path], None], mode: LinkMode
+) -> None:
+    """The destination was filled from the same cache by some other program."""
+    target = here / "site"
+    for path in [path for path in cached.rglob("*") if path.is_file()]:
+        placed = target / path.relative_to(cached)
+        placed.parent.mkdir(parents=True, exist_ok=True)
+        link(path, placed)
+    newer = make_wheel(here / "newer", dict.fromkeys(("single.py", "demo/module.py"), b"new"))
+
+    link_wheel_files(target, newer, mode=mode)
+
+    assert (target / "single.py").read_bytes() == b"new"
+
+
+def test_files_behind_a_symlink_anywhere_are_not_written(here: Path, cached: Path) -> None:
+    elsewhere = write_tree(here / "elsewhere", {"precious": b"precious"})
+    target = write_tree(here / "site", {"demo/x": b""})
+    for path in ("single.py", "demo/module.py", "demo.pth"):
+        (target / path).symlink_to(elsewhere / "precious")
+    (target / "demo/tool.sh").symlink_to(here / "missing")
+    link_wheel_files(target, cached, mode="copy")
+    assert contents(elsewhere) == {"precious": b"precious"}
+    assert not (here / "missing").exists()
+    assert not (target / "demo/tool.sh").is_symlink()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_failing_leaves_the_source_alone(here: Path, cached: Path, mode: LinkMode) -> None:
+    target = here / "site"
+    link_wheel_files(target, cached, mode=mode)
+    (target / "single.py").unlink()
+    write_tree(target, {"single.py/x": b""})
+    with pytest.raises(LinkError):
+        link_wheel_files(target, cached, mode=mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_fallback_in_the_middle_leaves_the_source_alone(
+    here: Path, cached: Path, mode: LinkMode
+) -> None:
+    backend = ScriptedBackend(
+        by_call=lambda call: OSError(errno.EXDEV, "other device") if call % 2 else None
+    )
+    report = link_wheel_files(
+        here / "site", cached, mode=(LinkMode.CLONE, mode, LinkMode.COPY), backend=backend
+    )
+    assert contents(here / "site") == contents(cached)
+    assert sum(report.used.values()) == report.files
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_removing_an_environment_leaves_the_source_alone(
+    here: Path, cached: Path, mode: LinkMode
+) -> None:
+    link_wheel_files(here / "site", cached, mode=mode)
+    shutil.rmtree(here / "site")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_wheel_twice_in_one_call(here: Path, cached: Path, mode: LinkMode) -> None:
+    link_wheels(here / "site", [cached, cached], mode=mode, jobs=2)
+    assert contents(here / "site") == contents(cached)
+
+
+def test_a_source_that_is_itself_a_hard_link_farm(here: Path, cached: Path) -> None:
+    """The same inode under several names, as caches that share equal files have it."""
+    farm = here / "farm"
+    shutil.copytree(cached, farm)
+    (farm / "twin.py").hardlink_to(farm / "single.py")
+    before = snapshot(farm, directory_times=True)
+    for _ in range(2):
+        link_wheel_files(here / "site", farm, mode="hardlink")
+    assert contents(here / "site") == contents(farm)
+    assert snapshot(farm, directory_times=True) == before
+
+
+def test_a_cache_that_is_reached_through_a_symlink(here: Path, cached: Path) -> None:
+    (here / "alias").symlink_to(cached, target_is_directory=True)
+    link_wheel_files(here / "site", here / "alias", mode="symlink")
+    assert contents(here / "site") == contents(cached)
+    assert (here / "site/single.py").resolve() == (cached / "single.py").resolve()
+
+
+def test_a_relative_source_gives_links_that_work(
+    here: Path, cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    link_wheel_files("site", os.path.relpath(cached), mode="symlink")
+    monkeypatch.chdir("/")
+    assert contents(here / "site") == contents(cached)
+
+
+@pytest.mark.parametrize("inside", [".", "demo", "new/site"])
+def test_a_wheel_is_not_linked_into_itself(cached: Path, inside: str) -> None:
+    with pytest.raises(LinkError):
+        link_wheel_files(cached / inside, cached)

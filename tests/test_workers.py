@@ -1,0 +1,80 @@
+"""Doing many things on a few threads, none of which outlives the call."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from wheel_linker.workers import run
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 8, 100])
+def test_each_task_is_done_once(jobs: int) -> None:
+    done: list[int] = []
+    run(range(500), done.append, jobs)
+    assert sorted(done) == list(range(500))
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_the_failure_of_the_earliest_task_is_raised(jobs: int) -> None:
+    def work(task: int) -> None:
+        if task in (3, 4):
+            raise ValueError(task)
+
+    for _ in range(50):
+        with pytest.raises(ValueError, match=r"^[34]$") as caught:
+            run(range(100), work, jobs)
+        if jobs == 1:
+            assert caught.value.args == (3,)
+
+
+def test_a_failure_stops_the_others() -> None:
+    done: list[int] = []
+
+    def work(task: int) -> None:
+        if task == 5:
+            raise ZeroDivisionError
+        done.append(task)
+        time.sleep(0.001)
+
+    with pytest.raises(ZeroDivisionError):
+        run(range(1000), work, 3)
+    assert len(done) < 20
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_waits_for_the_threads_at_work() -> None:
+    """Else one of them would go on in a directory that is being removed.
+
+    ``Thread.join``, interrupted, says of a thread at work that it has ended, before Python 3.13.
+    """
+    if sys.platform == "win32":
+        pytest.skip("is about POSIX systems")
+    late: list[int] = []
+    over = threading.Event()
+
+    def work(task: int) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.01)
+            if over.is_set():
+                late.append(task)
+
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for round_ in range(25):
+            over.clear()
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + round_ * 0.0003)
+                run(range(50), work, 2)
+            over.set()
+            time.sleep(0.015)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert late == []

@@ -1,0 +1,140 @@
+"""Every error and warning of the library."""
+
+from __future__ import annotations
+
+import errno as _errno
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wheel_linker.mode import LinkMode
+    from wheel_linker.report import PackageConflict
+
+
+class WheelLinkerError(Exception):
+    """The root of every error that this library raises on its own account."""
+
+
+class LinkError(WheelLinkerError, OSError):
+    """The file system refused something; nothing in the environment has changed.
+
+    The system's own error, where there is one, is the ``__cause__``.
+
+    :ivar source: the path that was to be linked, if one was involved.
+    :ivar destination: the path that was to be written, if one was involved.
+    :ivar mode: how it was to be linked, if that mattered.
+    :ivar errno: the system's error number.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        errno: int | None = None,
+        source: str | None = None,
+        destination: str | None = None,
+        mode: LinkMode | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errno = errno
+        self.strerror = os.strerror(errno) if errno is not None else None
+        self.filename = source if source is not None else destination
+        self.filename2 = destination if source is not None else None
+        self.source = source
+        self.destination = destination
+        self.mode = mode
+
+    @classmethod
+    def from_os_error(
+        cls,
+        error: OSError,
+        doing: str,
+        *,
+        source: str | None = None,
+        destination: str | None = None,
+        mode: LinkMode | None = None,
+        advice: Mapping[int, str] | None = None,
+    ) -> LinkError:
+        """Say what was being done when ``error`` came, and what can be done about it.
+
+        :param doing: what failed, in the words that follow "cannot".
+        :param advice: what can be done, by error number, where that differs from the usual.
+        """
+        reason = error.strerror or str(error) or type(error).__name__
+        message = f"cannot {doing}: {reason}"
+        known = {**_ADVICE, **(advice or {})}
+        if error.errno in known:
+            message = f"{message}; {known[error.errno]}"
+        made = cls(message, errno=error.errno, source=source, destination=destination, mode=mode)
+        made.__cause__ = error
+        return made
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        fields = (self.message, self.errno, self.source, self.destination, self.mode)
+        return (_remake_link_error, (type(self), *fields))
+
+
+VANISHED: Final = {
+    _errno.ENOENT: "it vanished while it was being linked; unpack the wheel again",
+}
+"""What to do if a file of the wheel is missing that was there a moment ago."""
+
+
+class InvalidWheelError(WheelLinkerError, ValueError):
+    """What was given is not a wheel that may be put into an environment."""
+
+
+class PackageConflictError(WheelLinkerError):
+    """Several wheels supply the same path with different contents.
+
+    :ivar conflicts: what was found, a tuple of :class:`~wheel_linker.PackageConflict`.
+    """
+
+    def __init__(self, conflicts: tuple[PackageConflict, ...]) -> None:
+        super().__init__(conflicts)
+        self.conflicts = conflicts
+
+    def __str__(self) -> str:
+        return "\n".join(str(conflict) for conflict in self.conflicts)
+
+
+class LinkFallbackWarning(UserWarning):
+    """A file could not be linked as asked and was put in place by another mode of the chain."""
+
+
+class PackageConflictWarning(UserWarning):
+    """Several wheels supply the same path with different contents."""
+
+
+_ADVICE: Final = {
+    _errno.ENOSPC: "free some space on that file system and call again",
+    _errno.EDQUOT: "raise the disk quota or free some space and call again",
+    _errno.EROFS: "make that file system writable",
+    _errno.EACCES: "check the permissions of the path and of its parents",
+    _errno.EPERM: "check the owner and the attributes of the path",
+    _errno.EXDEV: "put both on one file system, or allow the mode 'copy'",
+    _errno.EOPNOTSUPP: "allow another mode after it, such as 'copy'",
+    _errno.EMLINK: "the file has as many links as its file system allows; allow the mode 'copy'",
+    _errno.ELOOP: "a symlink took the place of a directory or file; nothing is linked through it",
+    _errno.ENAMETOOLONG: "use a shorter path for the environment",
+    _errno.EMFILE: "raise the limit of open files (ulimit -n) or use fewer jobs",
+    _errno.EIO: "check the disk",
+    _errno.EEXIST: "two names of the wheel are one name on this file system",
+}
+
+
+def _remake_link_error(
+    kind: type[LinkError],
+    message: str,
+    errno: int | None,
+    source: str | None,
+    destination: str | None,
+    mode: LinkMode | None,
+) -> LinkError:
+    return kind(message, errno=errno, source=source, destination=destination, mode=mode)

@@ -1,0 +1,238 @@
+"""From unpacked wheels to an environment: scan, check, stage, commit, refresh, report."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker.commit import Transaction
+from wheel_linker.conflicts import Supplier, find_conflicts
+from wheel_linker.destination import opened, resolved
+from wheel_linker.errors import (
+    InvalidWheelError,
+    LinkError,
+    LinkFallbackWarning,
+    PackageConflictError,
+    PackageConflictWarning,
+)
+from wheel_linker.filename import WheelFilename
+from wheel_linker.paths import is_within
+from wheel_linker.place import Placer
+from wheel_linker.scan import DIST_INFO, scan
+from wheel_linker.stage import PREFIX, Stage, sweep
+from wheel_linker.staging import stage_all
+from wheel_linker.workers import uninterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheel_linker.backends import Backend
+    from wheel_linker.filename import UnpackedWheel
+    from wheel_linker.folder import Folder
+    from wheel_linker.linking import OnConflict
+    from wheel_linker.locks import Locks
+    from wheel_linker.mode import LinkMode
+    from wheel_linker.place import MustCopy
+    from wheel_linker.report import LinkReport
+    from wheel_linker.scan import Tree
+    from wheel_linker.staging import Progress
+
+_warned: set[tuple[LinkMode, int | None]] = set()
+_warned_guard = threading.Lock()
+
+
+class How(NamedTuple):
+    """What a call was asked for."""
+
+    chain: tuple[LinkMode, ...]
+    locks: Locks
+    must_copy: MustCopy | None
+    jobs: int
+    progress: Progress
+    backend: Backend
+
+
+class _Wheel(NamedTuple):
+    """A wheel that has been scanned."""
+
+    name: WheelFilename
+    tree: Tree
+
+
+def link(
+    site_packages: str | os.PathLike[str],
+    given: Sequence[UnpackedWheel],
+    how: How,
+    on_conflict: OnConflict = "ignore",
+) -> list[LinkReport]:
+    """Link wheels, all or none; what the public calls say of their parameters and errors holds here."""
+    with ExitStack() as kept:
+        for wheel in given:
+            kept.enter_context(wheel.hold())
+        return _link(site_packages, given, how, on_conflict)
+
+
+def _link(
+    site_packages: str | os.PathLike[str],
+    given: Sequence[UnpackedWheel],
+    how: How,
+    on_conflict: OnConflict,
+) -> list[LinkReport]:
+    path = resolved(site_packages)
+    wheels = [_scan(wheel, path) for wheel in given]
+    suppliers = [_supplier(wheel) for wheel in wheels]
+    _check_conflicts(path, suppliers, on_conflict)
+    try:
+        with opened(path) as site:
+            # Now: when everything is in place nothing may fail any more.
+            identity = site.identity()
+            reports = _link_into(site, wheels, how)
+            how.locks.record(site, identity, suppliers)
+            return reports
+    except LinkError:
+        raise
+    except OSError as error:
+        raise LinkError.from_os_error(error, f"link into {path!r}", destination=path) from error
+
+
+def _link_into(site: Folder, wheels: Sequence[_Wheel], how: How) -> list[LinkReport]:
+    before = site.stat().st_mtime_ns
+    stage = Stage(site)
+    transaction = Transaction(site, stage, before, [wheel.tree.path for wheel in wheels])
+    # Twice, because Ctrl-C may come in the instant before the first one starts. It does nothing when
+    # there is nothing left to do.
+    try:
+        try:
+            return _stage_and_commit(site, wheels, how, stage, transaction)
+        finally:
+            uninterrupted(transaction.close)
+    finally:
+        uninterrupted(transaction.close)
+
+
+def _stage_and_commit(
+    site: Folder, wheels: Sequence[_Wheel], how: How, stage: Stage, transaction: Transaction
+) -> list[LinkReport]:
+    _prepare(site, stage)
+    placers = [
+        Placer(wheel.tree, how.chain, how.backend, how.must_copy, site.path) for wheel in wheels
+    ]
+    stage_all(placers, stage, how.jobs, how.progress)
+    # While nothing has been changed: a filter may turn the warning into an error.
+    _warn_of_fallbacks(placers)
+    with how.locks.turn(site):
+        try:
+            replaced = [
+                transaction.commit(wheel.tree, str(index)) for index, wheel in enumerate(wheels)
+            ]
+            uninterrupted(transaction.finish)
+        except BaseException:
+            # While it still is our turn.
+            uninterrupted(transaction.roll_back)
+            raise
+    return [
+        placer.report(wheel.name, gone) for placer, wheel, gone in zip(placers, wheels, replaced)
+    ]
+
+
+def _prepare(site: Folder, stage: Stage) -> None:
+    """Remove the litter of killed processes, and make a stage."""
+    try:
+        sweep(site)
+        stage.make()
+    except OSError as error:
+        doing = f"write to the directory {site.path!r}"
+        raise LinkError.from_os_error(error, doing, destination=site.path) from error
+
+
+def _scan(given: UnpackedWheel, site_packages: str) -> _Wheel:
+    tree = scan(given.path)
+    if is_within(site_packages, tree.path):
+        raise LinkError(
+            f"cannot link into {site_packages!r}: it lies in the unpacked wheel {tree.path!r} itself, "
+            "which is never written to; choose another directory",
+            source=tree.path,
+            destination=site_packages,
+        )
+    _refuse_stages(tree)
+    if isinstance(given.filename, WheelFilename):
+        return _Wheel(given.filename, tree)
+    if given.filename is not None:
+        return _Wheel(WheelFilename.parse(given.filename), tree)
+    return _Wheel(_own_name(tree), tree)
+
+
+def _refuse_stages(tree: Tree) -> None:
+    for index in tree.top_level():
+        name = tree.directories[index].parts[0]
+        if name.startswith(PREFIX):
+            raise InvalidWheelError(
+                f"the unpacked wheel {tree.path!r} has a directory {name!r}: such names belong to this "
+                "library's own staging, and would be swept away"
+            )
+
+
+def _own_name(tree: Tree) -> WheelFilename:
+    infos = tree.dist_infos()
+    if len(infos) != 1:
+        found = f"{len(infos)} of them: {', '.join(sorted(infos))}" if infos else "none"
+        raise InvalidWheelError(
+            f"the unpacked wheel {tree.path!r} should have one *{DIST_INFO} directory and has {found}; "
+            "give the wheel's file name"
+        )
+    return WheelFilename.from_dist_info(infos[0], _tags(os.path.join(tree.path, infos[0], "WHEEL")))
+
+
+def _tags(path: str) -> list[str]:
+    """Return the compatibility tags that a ``WHEEL`` file lists; none if it cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []  # only str() of the name is poorer for it
+    return [line[4:].strip() for line in lines if line.startswith("Tag:")]
+
+
+def _supplier(wheel: _Wheel) -> Supplier:
+    root = wheel.tree.directories[0]
+    files = (*root.files, *(name for name, _ in root.links))
+    directories = (wheel.tree.directories[index].parts[0] for index in wheel.tree.top_level())
+    return Supplier(wheel.name, wheel.tree.path, files, tuple(directories))
+
+
+def _check_conflicts(
+    site_packages: str, suppliers: Sequence[Supplier], on_conflict: OnConflict
+) -> None:
+    if on_conflict == "ignore":
+        return
+    conflicts = find_conflicts(site_packages, suppliers)
+    if conflicts and on_conflict == "error":
+        raise PackageConflictError(conflicts)
+    for conflict in conflicts:
+        warnings.warn(str(conflict), PackageConflictWarning, stacklevel=5)
+
+
+def _warn_of_fallbacks(placers: Sequence[Placer]) -> None:
+    for placer in placers:
+        for fallback in placer.fallbacks():
+            cause = (fallback.tried, fallback.error.errno)
+            with _warned_guard:
+                if cause in _warned:
+                    continue
+                _warned.add(cause)
+            try:
+                warnings.warn(
+                    f"cannot {fallback.tried} {os.path.join(placer.tree.path, fallback.path)!r}: "
+                    f"{fallback.error.strerror or fallback.error}; used {fallback.used} instead. To silence this, "
+                    f"ask for mode {str(fallback.used)!r}, or filter wheel_linker.LinkFallbackWarning",
+                    LinkFallbackWarning,
+                    stacklevel=7,
+                )
+            except LinkFallbackWarning:
+                # Made an error by a filter: it has to fail the next call as well.
+                with _warned_guard:
+                    _warned.discard(cause)
+                raise

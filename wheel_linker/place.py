@@ -1,0 +1,306 @@
+"""Placing the files of one wheel, directory by directory, in the mode that works."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker.attempt import Ladder
+from wheel_linker.causes import Cause, classify
+from wheel_linker.errors import VANISHED, LinkError
+from wheel_linker.files import copy_content, create_from
+from wheel_linker.mode import LinkMode
+from wheel_linker.report import Fallback, LinkReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import PurePosixPath
+
+    from wheel_linker.backends import Backend
+    from wheel_linker.filename import WheelFilename
+    from wheel_linker.folder import Folder
+    from wheel_linker.scan import Directory, Tree
+
+    MustCopy = Callable[[PurePosixPath], bool]
+    _Tally = dict[LinkMode, list[int]]
+    PlaceEach = Callable[[Sequence[str], Folder, Folder], tuple[int, OSError | None]]
+
+_RECORD: Final = "RECORD"
+_FALLBACKS_PER_CAUSE: Final = 3
+# Where link(2) can be told not to follow a symlink that took the file's place.
+_FOLLOW: Final = os.link not in os.supports_follow_symlinks
+
+
+class Placer:
+    """Places files of one wheel, keeps what is learnt of its modes, and counts.
+
+    Threads may share it, each with directories of its own.
+
+    :param tree: the wheel.
+    :param chain: the modes to try.
+    :param backend: how to clone.
+    :param must_copy: the caller's files that need a private copy, besides RECORD.
+    :param destination: the path of ``site_packages``, for messages.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        chain: tuple[LinkMode, ...],
+        backend: Backend,
+        must_copy: MustCopy | None,
+        destination: str,
+    ) -> None:
+        self.tree = tree
+        self._chain = chain
+        self._ladder = Ladder(chain)
+        # A file that will be edited must not share its inode, whatever mode the others end in.
+        self._private = Ladder(tuple(dict.fromkeys(map(_unshared, chain))))
+        self._must_copy = must_copy
+        self._destination = destination
+        self._backend = backend
+        self._lock = threading.Lock()
+        # Appending takes no lock, whatever the interpreter; the sums are taken at the end.
+        self._used: _Tally = {mode: [] for mode in LinkMode}
+        self._forced: _Tally = {mode: [] for mode in LinkMode}
+        self._fallbacks: dict[tuple[LinkMode, int | None], list[Fallback]] = {}
+        self._placing = {mode: placing(mode, backend) for mode in LinkMode}
+
+    def place(self, directory: Directory, source: Folder, target: Folder) -> None:
+        """Place the files of one directory into ``target``, where none of their names is taken.
+
+        :raises LinkError: if a file can be placed by no mode of the chain.
+        """
+        names: Sequence[str] = directory.files
+        if self._must_copy is not None or _RECORD in names:
+            names = self._place_private(directory, source, target)
+        if names:
+            self._place(names, self._ladder, self._used, directory, source, target)
+        for name, link_target in directory.links:
+            self._recreate(name, link_target, source, target)
+
+    def try_whole(self, source: str, target: Folder, name: str) -> bool:
+        """Clone the whole wheel in one call, where that is asked for and the backend can.
+
+        :param source: the path of the wheel's root.
+        :returns: whether ``name`` now is such a clone in ``target``; if not, nothing is there.
+        :raises LinkError: if the reason is none that placing single files could mend.
+        """
+        if self._ladder.mode is not LinkMode.CLONE or not self._backend.clones_directories:
+            return False
+        try:
+            self._backend.clone_directory(source, os.path.join(target.path, name))
+        except OSError as error:
+            if classify(error) is Cause.FATAL:
+                raise self._error(error, LinkMode.CLONE, source, self._destination) from error
+            # Which file it was, and what the chain has for it, the loop over single files finds out.
+            return False
+        links = sum(len(directory.links) for directory in self.tree.directories)
+        self._used[LinkMode.CLONE].append(self.tree.files - links)
+        self._forced[LinkMode.SYMLINK].append(links)
+        return True
+
+    def report(self, wheel: WheelFilename, replaced: Sequence[str]) -> LinkReport:
+        """Sum up what was done."""
+        used = {mode: sum(counts) for mode, counts in self._used.items()}
+        total = {mode: used[mode] + sum(self._forced[mode]) for mode in used}
+        mode = max(self._chain, key=lambda mode: (used[mode], mode is self._ladder.mode))
+        return LinkReport(
+            wheel=wheel,
+            requested=self._chain,
+            mode=mode,
+            files=self.tree.files,
+            used={mode: count for mode, count in total.items() if count},
+            fallbacks=self.fallbacks(),
+            fallback_count=sum(used.values()) - used[self._chain[0]],
+            replaced=tuple(sorted(replaced)),
+        )
+
+    def fallbacks(self) -> tuple[Fallback, ...]:
+        """Return the first few refusals for each mode and cause."""
+        return tuple(fallback for few in self._fallbacks.values() for fallback in few)
+
+    def _place_private(self, directory: Directory, source: Folder, target: Folder) -> list[str]:
+        """Place the files that need a copy of their own; return the names of the others."""
+        from pathlib import PurePosixPath
+
+        parent = PurePosixPath(*directory.parts)
+        must_copy = self._must_copy
+        private: list[str] = []
+        others: list[str] = []
+        for name in directory.files:
+            asked = name == _RECORD or (must_copy is not None and must_copy(parent / name))
+            (private if asked else others).append(name)
+        self._place(private, self._private, self._forced, directory, source, target)
+        return others
+
+    def _place(
+        self,
+        names: Sequence[str],
+        ladder: Ladder,
+        tally: _Tally,
+        directory: Directory,
+        source: Folder,
+        target: Folder,
+    ) -> None:
+        while names:
+            mode = ladder.mode
+            done, error = self._placing[mode](names, source, target)
+            if done:
+                ladder.placed(mode)
+                tally[mode].append(done)
+            if error is None:
+                return
+            refusals = [(mode, error)]
+            used = self._fall_back(refusals, ladder, names[done], directory, source, target)
+            tally[used].append(1)
+            if tally is self._used:
+                self._note(directory.path_of(names[done]), refusals, used)
+            names = names[done + 1 :]
+
+    def _fall_back(
+        self,
+        refusals: list[tuple[LinkMode, OSError]],
+        ladder: Ladder,
+        name: str,
+        directory: Directory,
+        source: Folder,
+        target: Folder,
+    ) -> LinkMode:
+        """Try the rest of the chain for one file; return the mode that worked, note those that did not."""
+        while True:
+            refused, error = refusals[-1]
+            mode = ladder.refused(refused, classify(error))
+            if mode is None:
+                destination = os.path.join(self._destination, *directory.parts, name)
+                original = os.path.join(source.path, name)
+                raise self._error(error, refused, original, destination) from error
+            _, following = self._placing[mode]((name,), source, target)
+            if following is None:
+                ladder.placed(mode)
+                return mode
+            refusals.append((mode, following))
+
+    def _recreate(self, name: str, link_target: str, source: Folder, target: Folder) -> None:
+        """Make one of the wheel's own symlinks again, as it is."""
+        try:
+            is_directory = os.name == "nt" and os.path.isdir(os.path.join(source.path, name))
+            os.symlink(link_target, target.prefix + name, is_directory, dir_fd=target.fd)
+        except OSError as error:
+            original = os.path.join(source.path, name)
+            raise self._error(
+                error, LinkMode.SYMLINK, original, os.path.join(target.path, name)
+            ) from error
+        self._forced[LinkMode.SYMLINK].append(1)
+
+    def _note(
+        self, path: str, refusals: Sequence[tuple[LinkMode, OSError]], used: LinkMode
+    ) -> None:
+        with self._lock:
+            for tried, error in refusals:
+                few = self._fallbacks.setdefault((tried, error.errno), [])
+                if len(few) < _FALLBACKS_PER_CAUSE:
+                    few.append(Fallback(path, tried, used, error))
+
+    def _error(self, error: OSError, mode: LinkMode, source: str, destination: str) -> LinkError:
+        doing = f"{mode} {source!r} to {destination!r}"
+        return LinkError.from_os_error(
+            error,
+            doing,
+            source=source,
+            destination=destination,
+            mode=mode,
+            advice=VANISHED,
+        )
+
+
+def placing(mode: LinkMode, backend: Backend) -> PlaceEach:
+    """Return the function that places files in one mode.
+
+    Called with names, the folder they are in and the folder to place them in, it goes on to the end or to the
+    first refusal: it returns how many it placed, and the system's error or None. Nothing is left behind where
+    a file was refused.
+    """
+    if mode is LinkMode.CLONE:
+        return partial(_clone_each, backend)
+    return _PLACING[mode]
+
+
+# The loops over files, of which there may be hundreds of thousands: everything is looked up before they start.
+
+
+def _clone_each(
+    backend: Backend, names: Sequence[str], source: Folder, target: Folder
+) -> tuple[int, OSError | None]:
+    clone, here, there = backend.clone_file, source.prefix, target.prefix
+    fd, target_fd = source.fd, target.fd
+    done = 0
+    try:
+        for name in names:
+            clone(here + name, there + name, source_dir=fd, destination_dir=target_fd)
+            done += 1
+    except OSError as error:
+        return done, error
+    return done, None
+
+
+def _copy_each(names: Sequence[str], source: Folder, target: Folder) -> tuple[int, OSError | None]:
+    copy, here, there = create_from, source.prefix, target.prefix
+    fd, target_fd = source.fd, target.fd
+    done = 0
+    try:
+        for name in names:
+            copy(copy_content, here + name, there + name, fd, target_fd)
+            done += 1
+    except OSError as error:
+        return done, error
+    return done, None
+
+
+def _hard_link_each(
+    names: Sequence[str], source: Folder, target: Folder
+) -> tuple[int, OSError | None]:
+    link, here, there = os.link, source.prefix, target.prefix
+    fd, target_fd = source.fd, target.fd
+    done = 0
+    try:
+        for name in names:
+            link(
+                here + name,
+                there + name,
+                src_dir_fd=fd,
+                dst_dir_fd=target_fd,
+                follow_symlinks=_FOLLOW,
+            )
+            done += 1
+    except OSError as error:
+        return done, error
+    return done, None
+
+
+def _symlink_each(
+    names: Sequence[str], source: Folder, target: Folder
+) -> tuple[int, OSError | None]:
+    symlink, there, target_fd = os.symlink, target.prefix, target.fd
+    here = source.path + os.sep
+    done = 0
+    try:
+        for name in names:
+            symlink(here + name, there + name, dir_fd=target_fd)
+            done += 1
+    except OSError as error:
+        return done, error
+    return done, None
+
+
+_PLACING: Final[dict[LinkMode, PlaceEach]] = {
+    LinkMode.COPY: _copy_each,
+    LinkMode.HARDLINK: _hard_link_each,
+    LinkMode.SYMLINK: _symlink_each,
+}
+
+
+def _unshared(mode: LinkMode) -> LinkMode:
+    return LinkMode.COPY if mode in (LinkMode.HARDLINK, LinkMode.SYMLINK) else mode

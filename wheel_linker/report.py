@@ -1,0 +1,64 @@
+"""What a call tells its caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wheel_linker.filename import WheelFilename
+    from wheel_linker.mode import LinkMode
+
+
+class Fallback(NamedTuple):
+    """One file that could not be placed by a mode that was tried."""
+
+    path: str
+    """The file, relative to the wheel, with forward slashes."""
+    tried: LinkMode
+    """The mode that was refused."""
+    used: LinkMode
+    """The mode that worked in the end."""
+    error: OSError
+    """Why :attr:`tried` was refused."""
+
+
+class LinkReport(NamedTuple):
+    """What became of one wheel."""
+
+    wheel: WheelFilename
+    """Which wheel it was."""
+    requested: tuple[LinkMode, ...]
+    """The fallback chain that was asked for."""
+    mode: LinkMode
+    """The mode most files ended in, forced copies and recreated symlinks left out."""
+    files: int
+    """How many files there are, the wheel's own symlinks included."""
+    used: Mapping[LinkMode, int]
+    """How many files ended in each mode; forced copies count as COPY, the wheel's own symlinks as SYMLINK."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """The first few refusals for each mode and cause."""
+    fallback_count: int = 0
+    """How many files ended in another mode than the chain's first because that was refused."""
+    replaced: tuple[str, ...] = ()
+    """Files that were there before this wheel and were overwritten, relative to ``site_packages``, sorted.
+
+    In :func:`~wheel_linker.link_wheels` those of the wheels before it in the same call are among them.
+    """
+
+
+class PackageConflict(NamedTuple):
+    """One path that several wheels supply with different contents."""
+
+    path: str
+    """The path relative to ``site_packages``, with forward slashes."""
+    wheels: tuple[WheelFilename, ...]
+    """The wheels that supply it."""
+
+    def __str__(self) -> str:
+        wheels = "\n".join(f"* {wheel.name} ({wheel})" for wheel in self.wheels)
+        return (
+            f"The file `{self.path}` is provided by more than one package, which causes an install race "
+            f"condition and can result in a broken module. Packages containing the file:\n{wheels}"
+        )

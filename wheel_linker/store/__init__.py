@@ -1,0 +1,10 @@
+"""A store of unpacked wheels, each unpacked once, verified, and linked from as often as needed."""
+
+from __future__ import annotations
+
+from wheel_linker.store.contents import Limits
+from wheel_linker.store.damage import Damage
+from wheel_linker.store.entries import Entry, StoredWheel
+from wheel_linker.store.wheel_store import WheelStore
+
+__all__ = ["Damage", "Entry", "Limits", "StoredWheel", "WheelStore"]

@@ -1,0 +1,131 @@
+"""What there is in a store."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker.debug import log
+from wheel_linker.filename import UnpackedWheel, WheelFilename
+from wheel_linker.store import manifest
+from wheel_linker.store.layout import is_digest, is_entry_name, names_for
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from wheel_linker.store.layout import Layout
+    from wheel_linker.store.session import Session
+
+
+class Entry(NamedTuple):
+    """One unpacked wheel in a store."""
+
+    name: str
+    """The directory in the store's root."""
+    digest: str
+    """The SHA-256 of the wheel file, in hexadecimal digits."""
+    filename: WheelFilename
+    """What the wheel file was called that the entry was made from."""
+    path: str
+    """The root of the unpacked wheel."""
+    files: int
+    """How many files there are."""
+    size: int
+    """How many bytes they have."""
+    used: float
+    """When the entry was last added or linked, in seconds since the epoch."""
+
+
+class StoredWheel(UnpackedWheel):
+    """An unpacked wheel in a store. As long as it is kept, no other process or store object removes the entry.
+
+    It is an :class:`~wheel_linker.UnpackedWheel`, and pickles and copies as one.
+
+    :ivar entry: the name of the entry.
+    :ivar digest: the SHA-256 of the wheel file, in hexadecimal digits.
+    """
+
+    entry: str
+    digest: str
+    _session: Session
+
+    @classmethod
+    def of(cls, session: Session, entry: str, digest: str, filename: WheelFilename) -> StoredWheel:
+        """Name an entry that the session holds."""
+        made = cls(session.layout.tree(entry), filename)
+        made.entry, made.digest, made._session = entry, digest, session
+        return made
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Keep the entry in place, even from the store object that it is from; meant for the time of linking.
+
+        :raises InvalidWheelError: when entered, if it was removed before.
+        """
+        return self._session.linking(self.entry)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (UnpackedWheel, tuple(self))
+
+
+EntryLike = Entry | StoredWheel | str
+"""What is accepted as an entry: itself, its wheel, its name, or the wheel's SHA-256."""
+
+
+def read_entry(layout: Layout, name: str) -> Entry | None:
+    """Return an entry; None if there is none, or what is there was not written by this library.
+
+    :raises OSError: if it cannot be read.
+    """
+    path = layout.manifest(name)
+    try:
+        facts = manifest.read(path)
+        used = os.stat(path).st_mtime
+        filename = WheelFilename.parse(facts.filename)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (manifest.BrokenManifestError, ValueError) as error:
+        log("%s is no entry: %s", layout.entry(name), error)
+        return None
+    return Entry(name, facts.digest, filename, layout.tree(name), facts.files, facts.size, used)
+
+
+def read_entries(layout: Layout) -> list[Entry]:
+    """Return all entries by name.
+
+    :raises OSError: if they cannot be read.
+    """
+    try:
+        names = sorted(filter(is_entry_name, os.listdir(layout.root)))
+    except FileNotFoundError:
+        return []
+    return [entry for entry in (read_entry(layout, name) for name in names) if entry is not None]
+
+
+def find_entry(layout: Layout, digest: str) -> Entry | None:
+    """Return the entry of a wheel; None if there is none.
+
+    :param digest: the wheel's SHA-256 in hexadecimal digits.
+    :raises OSError: if it cannot be read.
+    """
+    for name in names_for(digest):
+        entry = read_entry(layout, name)
+        if entry is not None and entry.digest == digest:
+            return entry
+    return None
+
+
+def named(layout: Layout, entry: EntryLike) -> Entry | None:
+    """Return the entry that is meant; None if it is not there (any more).
+
+    :raises ValueError: if a text is neither an entry's name nor a digest.
+    :raises OSError: if it cannot be read.
+    """
+    if isinstance(entry, StoredWheel):
+        return read_entry(layout, entry.entry)
+    if isinstance(entry, Entry):
+        return read_entry(layout, entry.name)
+    if is_digest(entry):
+        return find_entry(layout, entry)
+    if not is_entry_name(entry):
+        raise ValueError(f"{entry!r} is neither an entry's name nor a SHA-256")
+    return read_entry(layout, entry)

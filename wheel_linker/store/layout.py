@@ -1,0 +1,100 @@
+"""Where things lie in a store.
+
+::
+
+    root/
+        k5tmyx6zcd/        an entry, named by the first digits of the wheel's SHA-256
+            entry          what it holds, and when it was last used (see manifest)
+            w/             the unpacked wheel
+        .store/
+            index          which wheel files are known (see index)
+            lock           held while entries come and go
+            readers        locked by those who can read the store, but not write leases
+            leases/        who uses which entries (see lease)
+            staging/       what is being made or removed
+
+An entry comes into being by one rename out of ``staging``, and ends by one rename back into it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TREE: Final = "w"
+MANIFEST: Final = "entry"
+CONTROL: Final = ".store"
+INDEX: Final = "index"
+LOCK: Final = "lock"
+READERS: Final = "readers"
+LEASES: Final = "leases"
+STAGING: Final = "staging"
+
+_HEX_DIGITS: Final = 64
+_NAME: Final = re.compile(r"[a-z2-7]{10,52}")
+# Characters of five bits each. Short, since they are part of every symlink's target: ext4 keeps those up to 59 bytes
+# in the inode. Should two digests begin alike, the second takes more of them.
+_NAME_LENGTHS: Final = (10, 16, 26, 52)
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text is a SHA-256 in lower-case hexadecimal digits."""
+    return len(text) == _HEX_DIGITS and not text.strip("0123456789abcdef")
+
+
+def is_entry_name(name: str) -> bool:
+    """Tell whether a name in a store's root can be an entry's."""
+    return _NAME.fullmatch(name) is not None
+
+
+def names_for(digest: str) -> Iterator[str]:
+    """Yield the names that a wheel's entry may have, in the order to be tried.
+
+    :param digest: its SHA-256 in hexadecimal digits.
+    """
+    letters = base64.b32encode(bytes.fromhex(digest)).decode().rstrip("=").lower()
+    for length in _NAME_LENGTHS:
+        yield letters[:length]
+
+
+class Layout:
+    """The paths of one store.
+
+    :ivar root: its absolute path.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.control = os.path.join(root, CONTROL)
+        self.index = os.path.join(self.control, INDEX)
+        self.lock = os.path.join(self.control, LOCK)
+        self.readers = os.path.join(self.control, READERS)
+        self.leases = os.path.join(self.control, LEASES)
+        self.staging = os.path.join(self.control, STAGING)
+
+    def entry(self, name: str) -> str:
+        """Return the directory of an entry."""
+        return f"{self.root}{os.sep}{name}"
+
+    def tree(self, name: str) -> str:
+        """Return the directory of an entry's unpacked wheel."""
+        return f"{self.root}{os.sep}{name}{os.sep}{TREE}"
+
+    def manifest(self, name: str) -> str:
+        """Return the file that describes an entry."""
+        return f"{self.root}{os.sep}{name}{os.sep}{MANIFEST}"
+
+    def make(self) -> None:
+        """Make the directories that writing takes, and the files that are locked.
+
+        :raises OSError: if the store is not ours to write.
+        """
+        os.makedirs(self.leases, exist_ok=True)
+        os.makedirs(self.staging, exist_ok=True)
+        for path in (self.lock, self.readers):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))

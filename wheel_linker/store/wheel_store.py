@@ -1,0 +1,379 @@
+"""The store: what programs call."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wheel_linker.debug import log
+from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.file_identity import unsettled_for
+from wheel_linker.filename import WheelFilename
+from wheel_linker.folder import Folder
+from wheel_linker.store import index, manifest
+from wheel_linker.store.adding import NEW, How, check_digest, make_entry, unpack_entry
+from wheel_linker.store.contents import Limits
+from wheel_linker.store.damage import find_damage, mend
+from wheel_linker.store.entries import StoredWheel, find_entry, named, read_entries, read_entry
+from wheel_linker.store.index import Known
+from wheel_linker.store.layout import TREE, Layout, is_digest
+from wheel_linker.store.session import Session
+from wheel_linker.store.sharing import Crew
+from wheel_linker.store.wheel_file import WheelFile
+from wheel_linker.workers import run, usable_cpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import timedelta
+
+    from wheel_linker.store.damage import Damage
+    from wheel_linker.store.entries import Entry, EntryLike
+    from wheel_linker.store.manifest import Manifest
+
+
+class WheelStore:
+    """Unpacked wheels in a directory, one for each wheel file's content, for any number of threads and processes.
+
+    Nothing is touched until the first call. What :meth:`add` returns stays in place as long as it is kept, or the
+    store object is; use the store as a context manager, or :meth:`close` it, to end that at a certain point.
+
+    A store that is another's, or on a read-only file system, can be linked from: whatever it has is found.
+
+    :param root: the store's directory; made with its parents if missing.
+    :param protect: whether stored files are made read-only, so that an edit through a hard link fails.
+    :param limits: what wheels may unpack to.
+    :param jobs: how many threads, those of the callers included, unpack at once; by default as many as this
+        process may use CPUs.
+    :raises ValueError: for fewer than one job.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        protect: bool = False,
+        limits: Limits | None = None,
+        jobs: int | None = None,
+    ) -> None:
+        if jobs is not None and jobs < 1:
+            raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
+        self._layout = Layout(os.path.abspath(os.fsdecode(root)))
+        self._jobs = usable_cpus() if jobs is None else jobs
+        self._how = How(Limits() if limits is None else limits, protect, Crew(self._jobs))
+        self._opening = threading.Lock()
+        self._current: Session | None = None
+
+    @property
+    def root(self) -> str:
+        """The store's directory, as an absolute path."""
+        return self._layout.root
+
+    def add(self, wheel_file: str | os.PathLike[str], *, sha256: str | None = None) -> StoredWheel:
+        """Return the unpacked wheel of a wheel file; unpack and verify it if it is not in the store yet.
+
+        A file that was added before and has not been changed or replaced since costs one stat(2).
+
+        :param wheel_file: the ``.whl`` file.
+        :param sha256: the SHA-256 that the file must have, in hexadecimal digits.
+        :raises InvalidWheelError: if it is no wheel, not the one it is called, not what its ``RECORD`` or ``sha256``
+            says, or holds what may not be unpacked. Nothing is kept of it.
+        :raises LinkError: if it cannot be read, or the store not be written. Nothing is kept of it.
+        :raises ValueError: if ``sha256`` is no SHA-256.
+        """
+        path = os.path.abspath(os.fsdecode(wheel_file))
+        expected = _checked(sha256)
+        session = self._session()
+        with _errors(f"add the wheel {path!r} to the store {self.root!r}", path):
+            status = os.stat(path)
+            known = session.index.find(path, status)
+            if known is not None and expected in (None, known.digest) and session.hold(known.entry):
+                return StoredWheel.of(session, known.entry, known.digest, _trusted_filename(path))
+            with self._how.crew, WheelFile(path) as file:
+                return self._add(session, file, expected)
+
+    def add_all(self, wheel_files: Iterable[str | os.PathLike[str]]) -> list[StoredWheel]:
+        """Add several wheels, as many at once as the store has jobs.
+
+        :returns: the unpacked wheels in the order given.
+        :raises InvalidWheelError: as :meth:`add`; other wheels may have been added.
+        :raises LinkError: as :meth:`add`; other wheels may have been added.
+        """
+        paths = [os.fsdecode(wheel_file) for wheel_file in wheel_files]
+        added: dict[int, StoredWheel] = {}
+
+        def add(position: int) -> None:
+            added[position] = self.add(paths[position])
+
+        # The largest first: should it come last, one thread would be at work on it when the others are done.
+        run(
+            sorted(range(len(paths)), key=lambda position: -_size(paths[position])), add, self._jobs
+        )
+        return [added[position] for position in range(len(paths))]
+
+    def entries(self) -> list[Entry]:
+        """Return what is in the store, by name.
+
+        :raises LinkError: if it cannot be read.
+        """
+        with _errors(f"read the store {self.root!r}", self.root):
+            return read_entries(self._layout)
+
+    def remove(self, *entries: EntryLike) -> None:
+        """Remove entries, those of this store object included; one that is not there is no error.
+
+        :raises LinkError: EBUSY if one is in use by another store object or process, or being linked; then none is
+            removed. Others if the store cannot be written.
+        :raises ValueError: if a text is neither an entry's name nor a digest.
+        """
+        with _errors(f"remove from the store {self.root!r}", self.root):
+            found = [
+                entry
+                for entry in (named(self._layout, entry) for entry in entries)
+                if entry is not None
+            ]
+            self._remove(found, all_or_none=True)
+
+    def prune(
+        self, *, unused_for: float | timedelta | None = None, max_bytes: int | None = None
+    ) -> list[Entry]:
+        """Remove what was not used for long, or is too much, and what killed processes left; never what is in use.
+
+        :param unused_for: remove what was neither added nor linked for so many seconds.
+        :param max_bytes: remove what was used longest ago, until the files of the rest have no more bytes.
+        :returns: what was removed.
+        :raises LinkError: if the store cannot be written.
+        """
+        with _errors(f"prune the store {self.root!r}", self.root):
+            session = self._session()
+            session.sweep()
+            chosen = _prunable(read_entries(self._layout), unused_for, max_bytes)
+            removed = self._remove(chosen, all_or_none=False)
+            with session.going():
+                index.compact(
+                    self._layout.index, lambda name: os.path.exists(self._layout.manifest(name))
+                )
+        return removed
+
+    def verify(self, entry: EntryLike | None = None, *, deep: bool = False) -> list[Damage]:
+        """Find files that were changed, removed or added since their wheel was unpacked.
+
+        :param entry: the one to look at; all by default.
+        :param deep: whether every file is read and hashed; else its size, time and executability must do.
+        :returns: what differs; nothing for an entry that is not there.
+        :raises LinkError: if the store cannot be read.
+        :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
+        """
+        with _errors(f"verify the store {self.root!r}", self.root):
+            if entry is None:
+                chosen = read_entries(self._layout)
+            else:
+                one = named(self._layout, entry)
+                chosen = [] if one is None else [one]
+            return [damage for one in chosen for damage in self._verify(one, deep=deep)]
+
+    def repair(self, entry: EntryLike, wheel_file: str | os.PathLike[str]) -> list[Damage]:
+        """Make an entry again what it was, from its wheel file; what links to it may be in use meanwhile.
+
+        Damaged files are replaced, not written to: environments that have hard links to them keep what they have
+        until they are linked anew.
+
+        :param wheel_file: a file with the content that the entry was made from.
+        :returns: what was mended.
+        :raises InvalidWheelError: if there is no such entry, or the file is another wheel.
+        :raises LinkError: if the file cannot be read, or the store not be written.
+        """
+        path = os.path.abspath(os.fsdecode(wheel_file))
+        with _errors(f"repair the store {self.root!r}", self.root):
+            found = named(self._layout, entry)
+            if found is None:
+                raise InvalidWheelError(
+                    f"the store {self.root!r} has no such entry: {entry}; add the wheel"
+                )
+            session = self._session()
+            with (
+                session.linking(found.name),
+                self._how.crew,
+                WheelFile(path) as file,
+                session.stage() as stage,
+            ):
+                facts, files = manifest.read_files(self._layout.manifest(found.name))
+                check_digest(file, file.digest(), found.digest)
+                how = self._how._replace(protect=_is_protected(found, files[0].path))
+                fresh = unpack_entry(stage.folder, file, found.filename, how, stamp=facts.stamp)
+                check_digest(file, fresh.digest, found.digest)
+                damage = find_damage(found, facts, files, deep=True)
+                damage += [
+                    item
+                    for item in find_damage(found, facts, files, deep=False)
+                    if item not in damage
+                ]
+                with (
+                    Folder.open(found.path) as tree,
+                    stage.folder.enter(NEW) as new,
+                    new.enter(TREE) as source,
+                ):
+                    mend(damage, tree, source, stage.old)
+        return damage
+
+    def close(self) -> None:
+        """Let others remove what was added through this object; it can be used again."""
+        with self._opening:
+            session, self._current = self._current, None
+        if session is not None:
+            session.close()
+
+    def __enter__(self) -> WheelStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.root!r})"
+
+    def _session(self) -> Session:
+        with self._opening:
+            # A child of fork(2) shares its parent's locks, which would keep nobody out.
+            if self._current is None or self._current.pid != os.getpid():
+                self._current = Session(self._layout)
+            return self._current
+
+    def _add(self, session: Session, file: WheelFile, expected: str | None) -> StoredWheel:
+        filename = WheelFilename.parse(os.path.basename(file.path))
+        facts = None
+        # Worth reading the file twice if it may be an old one under a new name, or just touched.
+        if session.index.may_know(file.size) or not session.writable:
+            facts = self._find(session, file, filename, expected)
+        if facts is None:
+            facts = make_entry(session, file, filename, expected, self._how)
+        entry = find_entry(self._layout, facts.digest)
+        if entry is None or not session.hold(entry.name):
+            raise FileNotFoundError(errno.ENOENT, "the entry was removed at once", self.root)
+        if file.is_unchanged() and not unsettled_for(file.status):
+            session.note(file.path, file.status, Known(facts.digest, entry.name))
+        return StoredWheel.of(session, entry.name, facts.digest, filename)
+
+    def _find(
+        self, session: Session, file: WheelFile, filename: WheelFilename, expected: str | None
+    ) -> Manifest | None:
+        """Return what is in the entry of a wheel file that is in the store already; the session holds it."""
+        digest = file.digest()
+        check_digest(file, digest, expected)
+        entry = find_entry(self._layout, digest)
+        if entry is None or not session.hold(entry.name):
+            return None
+        if (entry.filename.name, entry.filename.version) != (filename.name, filename.version):
+            raise InvalidWheelError(
+                f"cannot use {file.path!r}: it is {entry.filename} by its content; rename it to what it is"
+            )
+        return manifest.read(self._layout.manifest(entry.name))
+
+    def _verify(self, entry: Entry, *, deep: bool) -> list[Damage]:
+        session = self._session()
+        try:
+            with session.linking(entry.name):
+                facts, files = manifest.read_files(self._layout.manifest(entry.name))
+                return find_damage(entry, facts, files, deep=deep)
+        except (InvalidWheelError, FileNotFoundError):
+            if named(self._layout, entry) is None:
+                return []  # removed meanwhile
+            raise
+
+    def _remove(self, entries: Iterable[Entry], *, all_or_none: bool) -> list[Entry]:
+        """Remove entries that are not in use, and return them.
+
+        :param all_or_none: whether one in use is an error; else what was used since it was read is left as well.
+        """
+        session = self._session()
+        removed = {}
+        with session.stage() as stage, Folder.open(self.root) as root, session.going() as used:
+            in_use = [entry.name for entry in entries if used is None or entry.name in used]
+            if in_use and all_or_none:
+                raise OSError(
+                    errno.EBUSY, f"in use: {', '.join(in_use)}; try again later", self.root
+                )
+            for entry in entries:
+                now = read_entry(self._layout, entry.name)
+                if (
+                    now is None
+                    or entry.name in in_use
+                    or (now.used != entry.used and not all_or_none)
+                ):
+                    continue
+                root.move(entry.name, stage.folder, entry.name)
+                session.forget(entry.name)
+                removed[entry.name] = entry
+        return list(removed.values())
+
+
+def _prunable(
+    entries: Iterable[Entry], unused_for: float | timedelta | None, max_bytes: int | None
+) -> list[Entry]:
+    """Return the entries that are too old or too many."""
+    oldest = None
+    if unused_for is not None:
+        seconds = unused_for if isinstance(unused_for, (int, float)) else unused_for.total_seconds()
+        oldest = time.time() - seconds
+    remaining = sum(entry.size for entry in entries)
+    chosen = []
+    for entry in sorted(entries, key=_used):
+        too_many = max_bytes is not None and remaining > max_bytes
+        if too_many or (oldest is not None and entry.used <= oldest):
+            chosen.append(entry)
+            remaining -= entry.size
+    return chosen
+
+
+def _used(entry: Entry) -> float:
+    return entry.used
+
+
+def _is_protected(entry: Entry, path: str) -> bool:
+    try:
+        return not os.stat(os.path.join(entry.path, path)).st_mode & 0o222
+    except OSError as error:
+        log("cannot tell whether %s is protected: %s", entry.path, error)
+        return False
+
+
+def _checked(sha256: str | None) -> str | None:
+    if sha256 is None:
+        return None
+    digest = sha256.lower()
+    if not is_digest(digest):
+        raise ValueError(f"sha256 is {sha256!r}: give 64 hexadecimal digits")
+    return digest
+
+
+def _trusted_filename(path: str) -> WheelFilename:
+    """Take a file name apart that was checked when the file was added, without what checking it imports."""
+    text = os.path.basename(path)
+    name, version, _ = text.split("-", 2)
+    parsed = WheelFilename.from_dist_info(f"{name}-{version}.dist-info")
+    return WheelFilename(text, parsed.name, parsed.version)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0  # add() says what is wrong
+
+
+@contextmanager
+def _errors(doing: str, path: str) -> Iterator[None]:
+    """Turn the system's errors into the library's."""
+    try:
+        yield
+    except LinkError:
+        raise
+    except OSError as error:
+        raise LinkError.from_os_error(error, doing, source=path) from error
+    except manifest.BrokenManifestError as error:
+        raise InvalidWheelError(
+            f"cannot {doing}: {error} is not what was written; prune, and add the wheel again"
+        ) from error
