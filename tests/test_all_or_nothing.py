@@ -213,11 +213,12 @@ def test_a_source_that_vanishes(target: Path, cached: Path, mode: LinkMode) -> N
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if not mode.is_symlink()])
 @pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("count", [60, 900], ids=["small", "large"])
 def test_a_source_that_another_takes_the_place_of(
-    tmp_path: Path, mode: LinkMode, jobs: int
+    tmp_path: Path, mode: LinkMode, jobs: int, count: int
 ) -> None:
     """What was checked is not what would be linked from then on; symlinks always lead to what is there."""
-    files = {f"big/p{n % 50}/m{n}.py": b"checked" for n in range(900)}
+    files = {f"big/p{n % 50}/m{n}.py": b"checked" for n in range(count)}
     source = make_wheel(tmp_path / "cache" / "big", files)
     other = make_wheel(tmp_path / "other", dict.fromkeys(files, b"not checked"))
     target = write_tree(tmp_path / "site", OVERLAP)

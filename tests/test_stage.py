@@ -176,6 +176,26 @@ class TestSweepsThatMeet:
         assert (site / ".wheel_linker-1/0/mine.py").exists()
         assert names(site) == names(wheel) | {".wheel_linker-1"}
 
+    def test_litter_that_is_taken_over_while_it_is_swept(
+        self, site: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Emptied, it has no lock file: a second try would take the new owner's files with it."""
+        litter = write_tree(site / ".wheel_linker-1", {"owner": b"", "0/old.py": b""})
+        real = os.rmdir
+        held: list[int] = []
+
+        def rmdir(path: str, **where: int) -> None:
+            if path.endswith(litter.name) and not held:
+                held.append(os.open(litter / "owner", os.O_RDWR | os.O_CREAT | os.O_EXCL))
+                assert ownership.claim(held[0])
+                write_tree(litter, {"0/mine.py": b""})
+            real(path, **where)
+
+        monkeypatch.setattr(os, "rmdir", rmdir)
+        link_wheel_files(site, wheel)
+        assert set(contents(litter)) == {"owner", "0", "0/mine.py"}
+        os.close(held[0])
+
 
 def test_names_that_only_look_alike_stay(site: Path, wheel: Path) -> None:
     mine = {".wheel_linker/x": b"", ".wheel_linker": b"", ".hidden/x": b"", "wheel_linker-x/y": b""}

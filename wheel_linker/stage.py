@@ -23,7 +23,6 @@ PREFIX: Final = ".wheel_linker-"
 OLD: Final = "old"
 _OWNER: Final = "owner"
 _RESCUED: Final = "wheel_linker-rescued-"
-_REMOVAL_TRIES: Final = 2
 
 
 class Stage:
@@ -83,7 +82,8 @@ class Stage:
             self._open.pop()
         if os.name == "nt":
             self._unlock()  # Windows removes no open file
-        removed = _remove_patiently(self._site, self._name)
+        # Twice: what kept a file from being removed, say a virus scanner, may be gone.
+        removed = _try_to_remove(self._site, self._name) or _try_to_remove(self._site, self._name)
         self._unlock()
         if not removed:
             _remove_empty(self._site, self._name)
@@ -147,31 +147,28 @@ def _sweep_one(site: Folder, name: str) -> None:
             dead = _claim(lock, folder) is True
     except (FileNotFoundError, NotADirectoryError):
         return
-    removed = True
     try:
-        if dead:
-            if os.name == "nt":
-                close_quietly(lock)  # Windows removes no open file
-                lock = -1
-            # Once only: after the lock file is gone, another owner may have taken the directory for its own.
-            removed = _remove_patiently(site, name, tries=1)
+        if not dead:
+            return
+        if os.name == "nt":
+            close_quietly(lock)  # Windows removes no open file
+            lock = -1
+        # Once only: after the lock file is gone, another owner may have taken the directory for its own.
+        if _try_to_remove(site, name):
+            return
     finally:
         if lock >= 0:
             close_quietly(lock)
-    if not removed:
-        _remove_empty(site, name)
+    _remove_empty(site, name)
 
 
-def _remove_patiently(site: Folder, name: str, *, tries: int = _REMOVAL_TRIES) -> bool:
-    for remaining in reversed(range(tries)):
-        try:
-            remove_tree(site, name, last=_OWNER)
-        except OSError as error:
-            if not remaining:
-                log("cannot remove %s in %s: %s", name, site.path, error)
-        else:
-            return True
-    return False
+def _try_to_remove(site: Folder, name: str) -> bool:
+    try:
+        remove_tree(site, name, last=_OWNER)
+    except OSError as error:
+        log("cannot remove %s in %s: %s", name, site.path, error)
+        return False
+    return True
 
 
 def _remove_empty(site: Folder, name: str) -> None:

@@ -57,6 +57,8 @@ def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Prog
     def begin(index: int) -> None:
         placer, staged = placers[index], str(index)
         if placer.try_whole(placer.tree.path, stage.folder, staged):
+            with _unchanged_root(placer.tree):
+                pass  # a clone by path may be of what took the wheel's place
             _open_up(placer.tree, stage.folder, staged)
             progress.add(placer.tree.files)
         else:
@@ -107,6 +109,8 @@ def _place(unit: _Unit, stage: Folder, progress: Progress) -> None:
                 parts = directory.parts
                 place(directory, go(parts), make(parts))
                 progress.add(len(directory.files) + len(directory.links))
+            # By path, what took the wheel's place after the first look would have been linked instead.
+            _refuse_another(root, tree)
     except LinkError:
         raise
     except OSError as error:
@@ -117,18 +121,20 @@ def _place(unit: _Unit, stage: Folder, progress: Progress) -> None:
 def _unchanged_root(tree: Tree) -> Folder:
     root = Folder.open(tree.path)
     try:
-        changed = root.identity() != tree.identity
+        _refuse_another(root, tree)
     except BaseException:
         root.close()
         raise
-    if changed:
-        root.close()
+    return root
+
+
+def _refuse_another(root: Folder, tree: Tree) -> None:
+    if root.identity() != tree.identity:
         raise LinkError(
             f"another directory took the place of the unpacked wheel {tree.path!r} while it was being linked: "
             "keep it unchanged until the call returns",
             source=tree.path,
         )
-    return root
 
 
 class _Targets:
