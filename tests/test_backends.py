@@ -209,9 +209,17 @@ class TestWindows:
         monkeypatch.setattr("wheel_linker.folder.BY_DESCRIPTOR", False)
 
     @pytest.mark.parametrize("make", [reflink_refusal, windows_error])
-    @pytest.mark.parametrize("number", [1, 17, 50, 1314])
-    def test_not_supported_moves_on_for_the_whole_wheel(
-        self, wheel: Path, site: Path, make: Callable[[int], OSError], number: int
+    @pytest.mark.parametrize(
+        ("number", "for_the_whole_wheel"),
+        [*((n, True) for n in (1, 17, 50, 1314)), *((n, False) for n in (347, 396, 1142))],
+    )
+    def test_refusals_move_on_to_copies(
+        self,
+        wheel: Path,
+        site: Path,
+        make: Callable[[int], OSError],
+        number: int,
+        for_the_whole_wheel: bool,
     ) -> None:
         reflink = FakeReflink()
         reflink.refusal = make(number)
@@ -219,21 +227,11 @@ class TestWindows:
             site, wheel, mode="clone", backend=WindowsBackend(reflink=reflink)
         )
         assert report.mode is LinkMode.COPY
-        assert reflink.calls <= 2  # RECORD may be tried on its own
         assert contents(site) == contents(wheel)
-
-    @pytest.mark.parametrize("make", [reflink_refusal, windows_error])
-    @pytest.mark.parametrize("number", [347, 396, 1142])
-    def test_not_for_this_file_keeps_the_mode(
-        self, wheel: Path, site: Path, make: Callable[[int], OSError], number: int
-    ) -> None:
-        reflink = FakeReflink()
-        reflink.refusal = make(number)
-        report = link_wheel_files(
-            site, wheel, mode="clone", backend=WindowsBackend(reflink=reflink)
-        )
-        assert report.mode is LinkMode.COPY
-        assert reflink.calls == report.files
+        if for_the_whole_wheel:
+            assert reflink.calls <= 2  # RECORD may be tried on its own
+        else:
+            assert reflink.calls == report.files
 
     # I/O device error, file corrupt: EINVAL is what Python says of numbers that it does not know.
     @pytest.mark.parametrize("make", [reflink_refusal, windows_error])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wheel_linker.debug import log
 from wheel_linker.errors import LinkError
 from wheel_linker.folder import Folder
+from wheel_linker.folding import fold
 from wheel_linker.report import PackageConflict
 from wheel_linker.stage import Stage
 
@@ -72,7 +73,7 @@ def _shared(claims: Iterable[_Claim], folds: Folds) -> Iterator[list[_Claim]]:
     """Group the claims to the same path, of those to which there are several, in the order of their names."""
     by_key: dict[str, list[_Claim]] = {}
     for claim in claims:
-        by_key.setdefault(_folded(claim.name), []).append(claim)
+        by_key.setdefault(fold(claim.name), []).append(claim)
     for _, alike in sorted(by_key.items()):
         for group in _by_name(alike, folds) if len(alike) > 1 else ():
             if len({claim.wheel for claim in group}) > 1:
@@ -152,12 +153,6 @@ def _same_bytes(one: str, other: str) -> bool:
 def _unreadable(error: OSError, path: str) -> LinkError:
     where = os.fsdecode(error.filename) if error.filename else path
     return LinkError.from_os_error(error, f"compare {where!r} with other wheels", source=where)
-
-
-def _folded(name: str) -> str:
-    import unicodedata
-
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _are_one_name(site_packages: str, one: str, other: str) -> bool:

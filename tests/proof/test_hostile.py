@@ -8,12 +8,15 @@ import shutil
 import signal
 import stat
 import time
-import zipfile
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from store.archives import NAME, files_below, write_wheel
+from store.conftest import entry_names
+from store.conftest import litter as store_litter
 from wheels import POSIX_BYTES, make_wheel, write_tree
 
 from proof.kit import MODES, exact, litter
@@ -27,8 +30,9 @@ from wheel_linker import (
     folder,
     link_wheel_files,
 )
+from wheel_linker.member_names import fault
 from wheel_linker.removal import remove_tree
-from wheel_linker.unpack import unpack_wheel
+from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -344,28 +348,56 @@ BAD_MEMBERS: Final = (
     "pkg//double.py",
     "./here.py",
     "pkg/./here.py",
-    "pkg/trailing./x.py",
-    "pkg/trailing /x.py",
-    "pkg/con",
-    "pkg/aux.py",
-    "pkg/file.py:stream",
     "pkg/new\nline.py",
     "pkg/\x01.py",
     "pkg/x.py/under-a-file.py",
     "PKG/X.PY",
 )
+WINDOWS_MEMBERS: Final = (
+    "pkg/trailing./x.py",
+    "pkg/trailing /x.py",
+    "pkg/con",
+    "pkg/aux.py",
+    "pkg/file.py:stream",
+)
+"""What is a name like any other, but not on Windows."""
+
+
+def check_refused(archive: Path, root: Path) -> None:
+    """Nothing may be unpacked of an archive, nor left in the store."""
+    with pytest.MonkeyPatch.context() as patch, WheelStore(root) as store:
+        # Refused by what is in it, before anything is written: nothing can be unpacked here.
+        patch.setattr("wheel_linker.store.adding.unpack", None)
+        with pytest.raises(InvalidWheelError):
+            store.add(archive)
+    assert entry_names(root) == set()
+    assert store_litter(root) == []
+    assert set(os.listdir(root.parent)) == {archive.name, root.name}
 
 
 @pytest.mark.parametrize("name", BAD_MEMBERS)
 def test_bad_names_in_archives(tmp_path: Path, name: str, figures: Figures) -> None:
     """They are refused before anything is written."""
-    archive = tmp_path / "demo-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("pkg/x.py", b"")
-        file.writestr(zipfile.ZipInfo(name), b"evil")
-    with pytest.raises(InvalidWheelError):
-        unpack_wheel(archive, tmp_path / "unpacked")
-    assert os.listdir(tmp_path) == [archive.name]
+    archive = write_wheel(tmp_path / NAME, {"pkg/x.py": b"", name: b"evil"})
+    check_refused(archive, tmp_path / "store")
+    figures.add("hostile wheels", names_in_archives=1)
+
+
+@pytest.mark.parametrize("name", WINDOWS_MEMBERS)
+def test_names_for_windows_in_archives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, figures: Figures
+) -> None:
+    """There they are refused; elsewhere they lead to where they say."""
+    root = tmp_path / "store"
+    archive = write_wheel(tmp_path / NAME, {"pkg/x.py": b"", name: b"fine"})
+    if os.name == "posix":
+        with WheelStore(root) as store:
+            assert files_below(store.add(archive).path)[name] == b"fine"
+        with WheelStore(root) as store:
+            store.prune(unused_for=0)
+        assert set(os.listdir(tmp_path)) == {archive.name, root.name}
+    monkeypatch.setattr("wheel_linker.store.contents.fault", partial(fault, windows=True))
+    check_refused(archive, root)
     figures.add("hostile wheels", names_in_archives=1)
 
 

@@ -33,7 +33,7 @@ from wheel_linker import InvalidWheelError, LinkError, UnpackedWheel, WheelFilen
 from wheel_linker.store import Limits, StoredWheel, WheelStore, contents, layout, unpacking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class TestContents:
@@ -130,6 +130,51 @@ class TestContents:
         path = write_wheel(tmp_path / NAME, many)
         with WheelStore(root, jobs=8) as store:
             assert files_below(store.add(path).path) == with_record({**FILES, **many})
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows may have no such long paths")
+    def test_may_be_very_deep(self, store: WheelStore, tmp_path: Path, way: str) -> None:
+        name = "/".join(["d"] * 300) + "/leaf.py"
+        stored = store.add(write_wheel(tmp_path / NAME, {name: b"LEAF = 1"}))
+        assert Path(stored.path, name).read_bytes() == b"LEAF = 1"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no permission bits")
+class TestPermissions:
+    @pytest.fixture(autouse=True)
+    def umask(self) -> Iterator[None]:
+        before = os.umask(0o022)
+        yield
+        os.umask(before)
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            (0, 0o644),
+            (0o444, 0o644),
+            (0o600, 0o644),
+            (0o100, 0o755),
+            (0o777, 0o755),
+            (0o6755, 0o755),
+        ],
+    )
+    def test_tell_executables_only(
+        self, store: WheelStore, tmp_path: Path, given: int, expected: int
+    ) -> None:
+        def change(entry: zipfile.ZipInfo) -> None:
+            if entry.filename == "single.py":
+                entry.external_attr = given << 16
+
+        stored = store.add(write_archive(tmp_path / NAME, with_record(FILES), change=change))
+        assert stat.S_IMODE(Path(stored.path, "single.py").stat().st_mode) == expected
+
+    def test_obey_the_umask(self, store: WheelStore, wheel_file: Path) -> None:
+        os.umask(0o077)
+        stored = Path(store.add(wheel_file).path)
+        modes = [
+            stat.S_IMODE((stored / name).stat().st_mode)
+            for name in ("demo", "single.py", "demo/tool.sh")
+        ]
+        assert modes == [0o700, 0o600, 0o700]
 
 
 class _NoSeek:
@@ -391,6 +436,16 @@ class TestUnusableFile:
         with pytest.raises(InvalidWheelError, match="not a file"):
             store.add(tmp_path / NAME)
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows permissions are another matter")
+    def test_unreadable(self, nobody: Path) -> None:
+        path = write_wheel(nobody / NAME)
+        path.chmod(0)
+        with WheelStore(nobody / "store") as store:
+            with pytest.raises(LinkError, match="read the wheel") as caught:
+                store.add(path)
+            assert caught.value.source == str(path)
+            assert litter(nobody / "store") == []
+
     def test_name_that_is_none(self, store: WheelStore, wheel_file: Path, root: Path) -> None:
         other = wheel_file.rename(wheel_file.with_name("demo.whl"))
         with pytest.raises(InvalidWheelError, match=r"demo\.whl"):
@@ -413,3 +468,44 @@ class TestUnusableFile:
 
     def test_dist_info_is_there(self) -> None:
         assert f"{DIST_INFO}/METADATA" in FILES
+
+
+class TestBrokenOff:
+    """What is begun and cannot be ended leaves nothing behind."""
+
+    def test_by_a_full_disk(self, tmp_path: Path, make_small_tmpfs: Callable[[str], Path]) -> None:
+        root = make_small_tmpfs("size=1m") / "store"
+        path = write_wheel(tmp_path / NAME, {"large": os.urandom(3_000_000)})
+        with WheelStore(root) as store, pytest.raises(LinkError, match="free some space"):
+            store.add(path)
+        assert entry_names(root) == set()
+        assert litter(root) == []
+
+    def test_by_a_name_that_is_too_long(self, root: Path, tmp_path: Path, way: str) -> None:
+        path = write_wheel(tmp_path / NAME, {f"demo/{'n' * 300}": b""})
+        with WheelStore(root) as store, pytest.raises(LinkError):
+            store.add(path)
+        assert entry_names(root) == set()
+        assert litter(root) == []
+
+    @pytest.mark.parametrize("jobs", [1, 3])
+    @pytest.mark.parametrize("call", range(3))
+    def test_by_an_interrupt(
+        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int, jobs: int
+    ) -> None:
+        monkeypatch.setattr(unpacking, "_UNIT_MEMBERS", 2)
+        calls = iter([*[None] * call, KeyboardInterrupt()])
+        real = unpacking._Unpacking.unpack
+
+        def interrupted(*arguments: object) -> None:
+            error = next(calls, None)
+            if error is not None:
+                raise error
+            real(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(unpacking._Unpacking, "unpack", interrupted)
+        path = write_wheel(tmp_path / NAME)
+        with WheelStore(root, jobs=jobs) as store, pytest.raises(KeyboardInterrupt):
+            store.add(path)
+        assert entry_names(root) == set()
+        assert litter(root) == []
