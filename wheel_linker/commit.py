@@ -145,6 +145,11 @@ class Transaction:
                 self._undo.pop()
             raise
 
+    def take_away(self, target: Folder, parts: Parts, name: str) -> None:
+        """Take a file or an empty directory away, which is kept, so that importers notice."""
+        self._touch(target, parts)
+        self.discard(target, parts, name)
+
     def discard(self, target: Folder, parts: Parts, name: str) -> None:
         """Take a file away, which is kept."""
         kept = self._next_name()

@@ -24,6 +24,8 @@ _READ: Final = (
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 _PERMISSIONS: Final = 0o777
+_EVERYBODY_RUNS: Final = 0o777
+_EVERYBODY_READS: Final = 0o666
 # On Windows the read-only attribute would keep a file from being replaced, and from being removed.
 _ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
 _CHUNK: Final = 1024 * 1024
@@ -78,6 +80,33 @@ def create_from(
         close_quietly(original)
 
 
+def create_with(
+    data: bytes, destination: str, destination_dir: int | None = None, *, executable: bool = False
+) -> None:
+    """Make a new file with these bytes, and the permissions that the umask leaves.
+
+    :raises OSError: whatever a step is refused with; FileExistsError if ``destination`` is there already.
+        No file is left behind.
+    """
+    bits = _EVERYBODY_RUNS if executable else _EVERYBODY_READS
+    new = os.open(destination, _CREATE, bits, dir_fd=destination_dir)
+    try:
+        try:
+            write_all(new, data)
+        finally:
+            os.close(new)
+    except BaseException:
+        os.unlink(destination, dir_fd=destination_dir)
+        raise
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte: write(2) may take fewer."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
 def close_quietly(fd: int) -> None:
     """Close a descriptor through which nothing was written: it is gone, and nothing lost, whatever close(2) says."""
     try:
@@ -117,6 +146,4 @@ def _read_and_write(new: int, original: int, size: int) -> None:
         if not data:
             raise OSError(errno.EIO, "the file became shorter while it was copied")
         size -= len(data)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(new, view) :]
+        write_all(new, data)

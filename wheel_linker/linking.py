@@ -61,7 +61,7 @@ def link_wheel_files(
         given = UnpackedWheel(given.path, filename)
     from wheel_linker.pipeline import link
 
-    how = _how(mode, locks, must_copy, jobs, progress, backend)
+    how = checked_how(mode, locks, must_copy, jobs, progress, backend)
     # The wheel under its other name is not the one that can be held.
     with unpacked(wheel).hold():
         return link(site_packages, [given], how)[0]
@@ -100,13 +100,10 @@ def link_wheels(
     :raises LinkError: if the file system refuses something. ``site_packages`` is as it was before then.
     :raises ValueError: for an unknown mode, an empty chain, fewer than one job, or an unknown ``on_conflict``.
     """
-    if on_conflict not in _ON_CONFLICT:
-        raise ValueError(
-            f"unknown on_conflict {on_conflict!r}: use one of {', '.join(_ON_CONFLICT)}"
-        )
+    refuse_unknown(on_conflict)
     from wheel_linker.pipeline import link
 
-    how = _how(mode, locks, must_copy, jobs, progress, backend)
+    how = checked_how(mode, locks, must_copy, jobs, progress, backend)
     return link(site_packages, [unpacked(wheel) for wheel in wheels], how, on_conflict)
 
 
@@ -128,7 +125,18 @@ def supported_modes(
     return probe(source, destination)
 
 
-def _how(
+def refuse_unknown(on_conflict: str) -> None:
+    """Check what to do about conflicts.
+
+    :raises ValueError: if it is none of the accepted words.
+    """
+    if on_conflict not in _ON_CONFLICT:
+        raise ValueError(
+            f"unknown on_conflict {on_conflict!r}: use one of {', '.join(_ON_CONFLICT)}"
+        )
+
+
+def checked_how(
     mode: Modes,
     locks: Locks | None,
     must_copy: MustCopy | None,
@@ -136,6 +144,10 @@ def _how(
     progress: Callable[[int], None] | None,
     backend: Backend | None,
 ) -> How:
+    """Return what a call is asked for, from its arguments.
+
+    :raises ValueError: for an unknown mode, an empty chain, or fewer than one job.
+    """
     # Late, like the pipeline itself: importing the library costs an embedder little until it links.
     from wheel_linker.backends import default_backend
     from wheel_linker.locks import Locks

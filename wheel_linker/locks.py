@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker.caller import warn_caller
 from wheel_linker.errors import PackageConflictWarning
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Locks:
             return ()
         conflicts = self.find_package_conflicts()
         for conflict in conflicts:
-            warnings.warn(str(conflict), PackageConflictWarning, stacklevel=2)
+            warn_caller(str(conflict), PackageConflictWarning)
         return conflicts
 
     def find_package_conflicts(self, *, exact: bool = False) -> tuple[PackageConflict, ...]:

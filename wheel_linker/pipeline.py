@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker.caller import warn_caller
 from wheel_linker.commit import Transaction
 from wheel_linker.conflicts import Supplier, find_conflicts
 from wheel_linker.destination import opened, resolved
@@ -55,7 +55,7 @@ class How(NamedTuple):
     backend: Backend
 
 
-class _Wheel(NamedTuple):
+class Wheel(NamedTuple):
     """A wheel that has been scanned."""
 
     name: WheelFilename
@@ -82,9 +82,9 @@ def _link(
     on_conflict: OnConflict,
 ) -> list[LinkReport]:
     path = resolved(site_packages)
-    wheels = [_scan(wheel, path) for wheel in given]
-    suppliers = [_supplier(wheel) for wheel in wheels]
-    _check_conflicts(path, suppliers, on_conflict)
+    wheels = [scan_wheel(wheel, path) for wheel in given]
+    suppliers = [supplier_of(wheel) for wheel in wheels]
+    check_conflicts(path, suppliers, on_conflict)
     try:
         with opened(path) as site:
             # Now: when everything is in place nothing may fail any more.
@@ -98,7 +98,7 @@ def _link(
         raise LinkError.from_os_error(error, f"link into {path!r}", destination=path) from error
 
 
-def _link_into(site: Folder, wheels: Sequence[_Wheel], how: How) -> list[LinkReport]:
+def _link_into(site: Folder, wheels: Sequence[Wheel], how: How) -> list[LinkReport]:
     before = site.stat().st_mtime_ns
     stage = Stage(site)
     transaction = Transaction(site, stage, before, [wheel.tree.path for wheel in wheels])
@@ -114,15 +114,15 @@ def _link_into(site: Folder, wheels: Sequence[_Wheel], how: How) -> list[LinkRep
 
 
 def _stage_and_commit(
-    site: Folder, wheels: Sequence[_Wheel], how: How, stage: Stage, transaction: Transaction
+    site: Folder, wheels: Sequence[Wheel], how: How, stage: Stage, transaction: Transaction
 ) -> list[LinkReport]:
-    _prepare(site, stage)
+    make_stage(site, stage)
     placers = [
         Placer(wheel.tree, how.chain, how.backend, how.must_copy, site.path) for wheel in wheels
     ]
     stage_all(placers, stage, how.jobs, how.progress)
     # While nothing has been changed: a filter may turn the warning into an error.
-    _warn_of_fallbacks(placers)
+    warn_of_fallbacks(placers)
     with how.locks.turn(site):
         try:
             replaced = [
@@ -138,8 +138,11 @@ def _stage_and_commit(
     ]
 
 
-def _prepare(site: Folder, stage: Stage) -> None:
-    """Remove the litter of killed processes, and make a stage."""
+def make_stage(site: Folder, stage: Stage) -> None:
+    """Remove the litter of killed processes, and make a stage.
+
+    :raises LinkError: if ``site`` is not writable.
+    """
     try:
         sweep(site)
         stage.make()
@@ -148,7 +151,12 @@ def _prepare(site: Folder, stage: Stage) -> None:
         raise LinkError.from_os_error(error, doing, destination=site.path) from error
 
 
-def _scan(given: UnpackedWheel, site_packages: str) -> _Wheel:
+def scan_wheel(given: UnpackedWheel, site_packages: str) -> Wheel:
+    """Read the names in a wheel that is meant for ``site_packages``.
+
+    :raises InvalidWheelError: if it is none, holds what has no place in an environment, or its name is not found.
+    :raises LinkError: if it cannot be read, or ``site_packages`` lies in it.
+    """
     tree = scan(given.path)
     if is_within(site_packages, tree.path):
         raise LinkError(
@@ -157,15 +165,19 @@ def _scan(given: UnpackedWheel, site_packages: str) -> _Wheel:
             source=tree.path,
             destination=site_packages,
         )
-    _refuse_stages(tree)
+    refuse_stages(tree)
     if isinstance(given.filename, WheelFilename):
-        return _Wheel(given.filename, tree)
+        return Wheel(given.filename, tree)
     if given.filename is not None:
-        return _Wheel(WheelFilename.parse(given.filename), tree)
-    return _Wheel(_own_name(tree), tree)
+        return Wheel(WheelFilename.parse(given.filename), tree)
+    return Wheel(_own_name(tree), tree)
 
 
-def _refuse_stages(tree: Tree) -> None:
+def refuse_stages(tree: Tree) -> None:
+    """Refuse what would be taken for the litter of a killed process.
+
+    :raises InvalidWheelError: if a directory in the root of ``tree`` is called like one.
+    """
     for index in tree.top_level():
         name = tree.directories[index].parts[0]
         if name.startswith(PREFIX):
@@ -196,26 +208,33 @@ def _tags(path: str) -> list[str]:
     return [line[4:].strip() for line in lines if line.startswith("Tag:")]
 
 
-def _supplier(wheel: _Wheel) -> Supplier:
+def supplier_of(wheel: Wheel) -> Supplier:
+    """Return what a wheel supplies, for finding conflicts."""
     root = wheel.tree.directories[0]
     files = (*root.files, *(name for name, _ in root.links))
     directories = (wheel.tree.directories[index].parts[0] for index in wheel.tree.top_level())
     return Supplier(wheel.name, wheel.tree.path, files, tuple(directories))
 
 
-def _check_conflicts(
+def check_conflicts(
     site_packages: str, suppliers: Sequence[Supplier], on_conflict: OnConflict
 ) -> None:
+    """Find conflicts among wheels for one directory, and warn of them or refuse them.
+
+    :raises PackageConflictError: if there are any and ``on_conflict`` is ``"error"``.
+    :raises LinkError: if a wheel cannot be read.
+    """
     if on_conflict == "ignore":
         return
     conflicts = find_conflicts(site_packages, suppliers)
     if conflicts and on_conflict == "error":
         raise PackageConflictError(conflicts)
     for conflict in conflicts:
-        warnings.warn(str(conflict), PackageConflictWarning, stacklevel=5)
+        warn_caller(str(conflict), PackageConflictWarning)
 
 
-def _warn_of_fallbacks(placers: Sequence[Placer]) -> None:
+def warn_of_fallbacks(placers: Sequence[Placer]) -> None:
+    """Warn of modes that were refused, once in the life of the process for each mode and cause."""
     for placer in placers:
         for fallback in placer.fallbacks():
             cause = (fallback.tried, fallback.error.errno)
@@ -224,12 +243,11 @@ def _warn_of_fallbacks(placers: Sequence[Placer]) -> None:
                     continue
                 _warned.add(cause)
             try:
-                warnings.warn(
+                warn_caller(
                     f"cannot {fallback.tried} {os.path.join(placer.tree.path, fallback.path)!r}: "
                     f"{fallback.error.strerror or fallback.error}; used {fallback.used} instead. To silence this, "
                     f"ask for mode {str(fallback.used)!r}, or filter wheel_linker.LinkFallbackWarning",
                     LinkFallbackWarning,
-                    stacklevel=7,
                 )
             except LinkFallbackWarning:
                 # Made an error by a filter: it has to fail the next call as well.

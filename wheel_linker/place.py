@@ -90,6 +90,8 @@ class Placer:
         """
         if self._ladder.mode is not LinkMode.CLONE or not self._backend.clones_directories:
             return False
+        if not self.tree.files:
+            return False  # a tree of nothing may stand for a wheel of which nothing is wanted
         try:
             self._backend.clone_directory(source, os.path.join(target.path, name))
         except OSError as error:

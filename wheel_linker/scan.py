@@ -33,6 +33,12 @@ class Directory:
         self.links = links
         self.end = 0
 
+    def with_files(self, files: Sequence[str]) -> Directory:
+        """Return the same directory with other names for its regular files."""
+        made = Directory(self.parts, list(files), self.links)
+        made.end = self.end
+        return made
+
     def path_of(self, name: str) -> str:
         """Return the path of one of its entries relative to the wheel, with forward slashes."""
         return "/".join((*self.parts, name))
@@ -49,6 +55,56 @@ class Tree(NamedTuple):
     """All directories in pre-order, the root first, any ``*.dist-info`` last."""
     files: int
     """How many regular files and symlinks there are."""
+    dropped: tuple[Parts, ...] = ()
+    """Files and directories that are there, and are not counted as parts of the tree."""
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        identity: Identity,
+        directories: Sequence[Directory],
+        dropped: tuple[Parts, ...] = (),
+    ) -> Tree:
+        """Make one of directories in pre-order, whose ends are set."""
+        number = sum(len(directory.files) + len(directory.links) for directory in directories)
+        return cls(path, identity, directories, number, dropped)
+
+    def with_files(self, files: Mapping[Parts, Sequence[str]]) -> Tree:
+        """Return the same tree with other names for the regular files of some of its directories."""
+        directories = [
+            directory.with_files(files[directory.parts]) if directory.parts in files else directory
+            for directory in self.directories
+        ]
+        dropped = [
+            (*before.parts, name)
+            for before, now in zip(self.directories, directories)
+            if before is not now
+            for name in set(before.files) - set(now.files)
+        ]
+        return self.of(self.path, self.identity, directories, (*self.dropped, *dropped))
+
+    def without(self, index: int) -> Tree:
+        """Return the same tree without the directory at ``index`` and everything below it."""
+        start, stop = index, self.directories[index].end
+        kept = [*self.directories[:start], *self.directories[stop:]]
+        directories = [directory.with_files(directory.files) for directory in kept]
+        _number(directories)
+        dropped = (*self.dropped, self.directories[index].parts)
+        return self.of(self.path, self.identity, directories, dropped)
+
+    def emptied(self) -> Tree:
+        """Return a tree of the same root with nothing in it."""
+        root = Directory((), [], [])
+        root.end = 1
+        return self.of(self.path, self.identity, [root])
+
+    def find(self, name: str) -> int | None:
+        """Return the position of the root's own subdirectory of that name."""
+        for index in self.top_level():
+            if self.directories[index].parts[0] == name:
+                return index
+        return None
 
     def subtree(self, index: int) -> Iterator[Directory]:
         """Yield the directory at ``index`` and everything below it."""
@@ -95,8 +151,7 @@ def scan(path: str | os.PathLike[str]) -> Tree:
         doing = f"read the unpacked wheel {root_path!r} at {where!r}"
         raise LinkError.from_os_error(error, doing, source=where) from error
     _refuse_escaping_links(root_path, directories)
-    files = sum(len(directory.files) + len(directory.links) for directory in directories)
-    return Tree(root_path, identity, directories, files)
+    return Tree.of(root_path, identity, directories)
 
 
 def _read_tree(root: Folder) -> list[Directory]:

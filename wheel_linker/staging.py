@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.errors import VANISHED, LinkError
 from wheel_linker.folder import Descent, Folder
+from wheel_linker.removal import remove_tree
 from wheel_linker.workers import run
 
 if TYPE_CHECKING:
@@ -57,9 +59,10 @@ def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Prog
     def begin(index: int) -> None:
         placer, staged = placers[index], str(index)
         if placer.try_whole(placer.tree.path, stage.folder, staged):
-            with _unchanged_root(placer.tree):
+            with unchanged_root(placer.tree):
                 pass  # a clone by path may be of what took the wheel's place
             _open_up(placer.tree, stage.folder, staged)
+            _drop(placer.tree, stage.folder, staged)
             progress.add(placer.tree.files)
         else:
             _make_root(placer.tree, stage.folder, staged)
@@ -98,7 +101,7 @@ def _place(unit: _Unit, stage: Folder, progress: Progress) -> None:
     tree = unit.placer.tree
     try:
         with (
-            _unchanged_root(tree) as root,
+            unchanged_root(tree) as root,
             stage.enter(unit.staged) as staged_root,
             Descent(root, Folder.enter) as sources,
             _Targets(staged_root) as targets,
@@ -118,7 +121,12 @@ def _place(unit: _Unit, stage: Folder, progress: Progress) -> None:
         raise LinkError.from_os_error(error, doing, source=tree.path, advice=VANISHED) from error
 
 
-def _unchanged_root(tree: Tree) -> Folder:
+def unchanged_root(tree: Tree) -> Folder:
+    """Open the root of a wheel, if it is still the directory that was scanned.
+
+    :raises LinkError: if another one took its place.
+    :raises OSError: if it cannot be opened.
+    """
     root = Folder.open(tree.path)
     try:
         _refuse_another(root, tree)
@@ -174,6 +182,22 @@ class _Targets:
 
     def __exit__(self, *_: object) -> None:
         self._deep.close()
+
+
+def _drop(tree: Tree, stage: Folder, staged: str) -> None:
+    """Remove from a clone what is no part of the tree."""
+    try:
+        with stage.enter(staged) as root, Descent(root, Folder.enter) as clones:
+            for parts in tree.dropped:
+                parent = clones.go(parts[:-1])
+                status = parent.lstat(parts[-1])
+                if status is not None and stat.S_ISDIR(status.st_mode):
+                    remove_tree(parent, parts[-1])
+                else:
+                    os.unlink(parent.prefix + parts[-1], dir_fd=parent.fd)
+    except OSError as error:
+        doing = f"make the clone of {tree.path!r} smaller at {error.filename!r}"
+        raise LinkError.from_os_error(error, doing, source=tree.path) from error
 
 
 def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
