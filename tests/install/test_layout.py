@@ -1,0 +1,100 @@
+"""Asking interpreters for their directories."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+from wheels import names
+
+from wheel_linker import LinkError
+from wheel_linker.install import Layout, layout as layout_module
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every process that is started."""
+    seen: list[object] = []
+    real = subprocess.run
+
+    def run(*arguments: object, **keywords: object) -> object:
+        seen.append(arguments)
+        return real(*arguments, **keywords)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(layout_module.subprocess, "run", run)
+    monkeypatch.setattr(layout_module, "_answers", {})
+    return seen
+
+
+def test_running_interpreter(asked: list[object]) -> None:
+    layout = Layout.for_python(sys.executable)
+    assert layout.version == sys.version_info[:2]
+    assert layout.os_name == os.name
+    paths = sysconfig.get_paths()
+    for scheme in ("purelib", "platlib", "scripts", "data"):
+        assert layout.schemes[scheme] == paths[scheme]
+    assert Layout.for_python(sys.executable) is layout
+    assert len(asked) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symlinks an interpreter")
+def test_environment(tmp_path: Path, asked: list[object]) -> None:
+    where = tmp_path / "an env"
+    venv.create(where, symlinks=True, with_pip=False)
+    layout = Layout.for_python(where / "bin" / "python")
+    assert layout.python == os.fspath(where / "bin" / "python")
+    assert layout.schemes["data"] == os.fspath(where)
+    assert layout.schemes["scripts"] == os.fspath(where / "bin")
+    version = "python{}.{}".format(*layout.version)
+    assert layout.schemes["headers"] == os.fspath(where / "include" / "site" / version)
+    assert layout.schemes["purelib"] == os.fspath(where / "lib" / version / "site-packages")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symlinks an interpreter")
+def test_environment_that_is_made_anew_is_asked_again(tmp_path: Path, asked: list[object]) -> None:
+    where = tmp_path / "env"
+    venv.create(where, symlinks=True, with_pip=False)
+    Layout.for_python(where / "bin" / "python")
+    Layout.for_python(os.fspath(where / "bin" / "python"))
+    assert len(asked) == 1
+    (where / "pyvenv.cfg").write_bytes((where / "pyvenv.cfg").read_bytes() + b"\n")
+    Layout.for_python(where / "bin" / "python")
+    assert len(asked) == 2
+
+
+def test_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
+    name = os.path.basename(sys.executable)
+    assert Layout.for_python(name).version == sys.version_info[:2]
+
+
+def test_flat(tmp_path: Path) -> None:
+    layout = Layout.for_target(tmp_path / "new")
+    root = os.fspath(tmp_path / "new")
+    assert {layout.schemes[name] for name in ("purelib", "platlib", "data")} == {root}
+    assert layout.schemes["scripts"] == os.path.join(root, "bin")
+    assert layout.schemes["headers"] == os.path.join(root, "include")
+    assert layout.python == Layout.for_python(sys.executable).python
+    assert names(tmp_path) == set()
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="no interpreter"):
+        Layout.for_python("no-such-python")
+    with pytest.raises(LinkError, match="ask the interpreter"):
+        Layout.for_python(tmp_path / "python")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="writes a shell script")
+@pytest.mark.parametrize("says", ["exit 3", "echo hello", "echo []", "echo oops >&2; exit 1"])
+def test_what_is_no_python(tmp_path: Path, says: str) -> None:
+    fake = tmp_path / "python"
+    fake.write_text(f"#!/bin/sh\n{says}\n")
+    fake.chmod(0o755)
+    with pytest.raises(LinkError, match=r"ask the interpreter.*give the path of a Python"):
+        Layout.for_python(fake)

@@ -1,0 +1,212 @@
+"""The public calls, and what they accept."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wheel_linker.errors import LinkError
+from wheel_linker.filename import UnpackedWheel, unpacked
+from wheel_linker.install.installing import Options, install
+from wheel_linker.install.plan import Notes
+from wheel_linker.install.uninstalling import remove
+from wheel_linker.linking import checked_how, refuse_unknown
+from wheel_linker.locks import Locks
+from wheel_linker.mode import LinkMode
+from wheel_linker.store import WheelStore
+from wheel_linker.temporary import is_archive, private_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from wheel_linker.backends import Backend
+    from wheel_linker.filename import WheelLike
+    from wheel_linker.install.layout import Layout
+    from wheel_linker.install.report import InstallReport, UninstallReport
+    from wheel_linker.linking import OnConflict
+    from wheel_linker.mode import Modes
+    from wheel_linker.pipeline import How
+    from wheel_linker.place import MustCopy
+
+
+def install_wheel(
+    wheel: WheelLike,
+    layout: Layout,
+    *,
+    store: WheelStore | None = None,
+    mode: Modes = None,
+    locks: Locks | None = None,
+    installer: str = "wheel-linker",
+    requested: bool = False,
+    direct_url: Mapping[str, object] | None = None,
+    compile_bytecode: bool = False,
+    must_copy: MustCopy | None = None,
+    backend: Backend | None = None,
+) -> InstallReport:
+    """Install one wheel into an environment, completely or not at all.
+
+    A version of the same distribution that is there is replaced: files that the new one lacks go, unless another
+    distribution has them too.
+
+    :param wheel: a ``.whl`` file, or the root of an unpacked wheel, as a path or an
+        :class:`~wheel_linker.UnpackedWheel`.
+    :param layout: the environment.
+    :param store: where a ``.whl`` file is unpacked, and kept for the next time; by default in a temporary place on
+        the environment's file system.
+    :param mode: one mode, a fallback chain, ``"auto"``, or None for the platform's default.
+    :param locks: what threads that install into the same environment share.
+    :param installer: what ``INSTALLER`` says.
+    :param requested: whether the user asked for this distribution, which ``REQUESTED`` says (PEP 376); else it is there
+        for others.
+    :param direct_url: what ``direct_url.json`` says (PEP 610): where the distribution came from, if not from an index.
+    :param compile_bytecode: whether the environment's interpreter compiles the sources, after they are in place.
+    :param must_copy: called with each linked file's path relative to the wheel: whether it will be edited, and so needs
+        a copy of its own where others are hard links or symlinks.
+    :param backend: how to clone; the platform's own by default.
+    :returns: what became of it.
+    :raises InvalidWheelError: if it is no wheel that can be installed. Nothing has been touched then.
+    :raises NoRecordError: if a version that is there has no ``RECORD``. Nothing has been touched then.
+    :raises LinkError: if the file system refuses something. The environment is as it was before then, unless it is only
+        the interpreter that cannot be run to compile.
+    :raises ValueError: for an unknown mode or an empty chain.
+    """
+    how = checked_how(mode, locks, must_copy, 1, None, backend)
+    notes = Notes(installer, requested, direct_url)
+    options = Options(lambda _: notes, "ignore", compile_bytecode)
+    (report,) = _install([wheel], layout, store, how, options)
+    return report
+
+
+def install_wheels(
+    wheels: Iterable[WheelLike],
+    layout: Layout,
+    *,
+    store: WheelStore | None = None,
+    mode: Modes = None,
+    locks: Locks | None = None,
+    jobs: int | None = None,
+    on_conflict: OnConflict = "ignore",
+    progress: Callable[[int], None] | None = None,
+    installer: str = "wheel-linker",
+    requested: bool | Collection[str] = False,
+    direct_urls: Mapping[str, Mapping[str, object]] | None = None,
+    compile_bytecode: bool = False,
+    must_copy: MustCopy | None = None,
+    backend: Backend | None = None,
+) -> list[InstallReport]:
+    """Install many wheels into an environment, in parallel: all of them completely, or none.
+
+    Where two wheels supply the same path the later one wins, whatever the number of threads.
+
+    :param wheels: as for :func:`install_wheel`; no two of the same distribution.
+    :param layout: the environment.
+    :param store: as for :func:`install_wheel`.
+    :param mode: as for :func:`install_wheel`.
+    :param locks: as for :func:`install_wheel`.
+    :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs.
+    :param on_conflict: what to do if wheels supply the same path with different contents, or a distribution that is
+        installed and stays does: ``"ignore"``, ``"warn"`` (one
+        :class:`~wheel_linker.PackageConflictWarning` for each) or ``"error"``.
+    :param progress: called with the number of files linked since the last call, in whichever thread did so, one call
+        at a time.
+    :param installer: as for :func:`install_wheel`.
+    :param requested: whether the user asked for these distributions, or the names of those that are asked for.
+    :param direct_urls: by the distribution's name, what ``direct_url.json`` says.
+    :param compile_bytecode: as for :func:`install_wheel`.
+    :param must_copy: as for :func:`install_wheel`.
+    :param backend: as for :func:`install_wheel`.
+    :returns: what became of each wheel, in the order given.
+    :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been touched
+        then.
+    :raises InvalidWheelError: as for :func:`install_wheel`, or if two are of the same distribution.
+    :raises NoRecordError: as for :func:`install_wheel`.
+    :raises LinkError: as for :func:`install_wheel`.
+    :raises ValueError: for an unknown mode, an empty chain, fewer than one job, or an unknown ``on_conflict``.
+    """
+    refuse_unknown(on_conflict)
+    how = checked_how(mode, locks, must_copy, jobs, progress, backend)
+    notes = _notes(installer, requested, direct_urls or {})
+    options = Options(notes, on_conflict, compile_bytecode)
+    return _install(list(wheels), layout, store, how, options)
+
+
+def uninstall(name: str, layout: Layout, *, locks: Locks | None = None) -> UninstallReport:
+    """Remove a distribution from an environment, completely or not at all, whichever tool installed it.
+
+    What goes is what its ``RECORD`` names, with the bytecode of its sources and the directories that are empty then.
+    Files outside of the environment's directories, and those that another distribution has too, stay. Of an editable
+    install the environment's part goes, its ``.pth`` file included, and the project's own directory is left alone.
+
+    :param name: the distribution's name, however it is written.
+    :param layout: the environment.
+    :param locks: what threads that install into the same environment share.
+    :returns: what was removed, and what was kept.
+    :raises NotInstalledError: if there is no such distribution. Nothing has been touched then.
+    :raises NoRecordError: if it has no ``RECORD``. Nothing has been touched then.
+    :raises LinkError: if the file system refuses something. The environment is as it was before then.
+    """
+    return remove(name, layout, Locks() if locks is None else locks)
+
+
+def _notes(
+    installer: str,
+    requested: bool | Collection[str],
+    direct_urls: Mapping[str, Mapping[str, object]],
+) -> Callable[[str], Notes]:
+    """Return what tells the notes for a distribution by its normalised name."""
+    from packaging.utils import canonicalize_name
+
+    everything = requested is True
+    names = set() if isinstance(requested, bool) else set(map(canonicalize_name, requested))
+    urls = {canonicalize_name(name): url for name, url in direct_urls.items()}
+
+    def notes(name: str) -> Notes:
+        return Notes(installer, everything or name in names, urls.get(canonicalize_name(name)))
+
+    return notes
+
+
+def _install(
+    wheels: Sequence[WheelLike],
+    layout: Layout,
+    store: WheelStore | None,
+    how: How,
+    options: Options,
+) -> list[InstallReport]:
+    with _all_unpacked(wheels, layout, store, how) as given:
+        return install(given, layout, how, options)
+
+
+@contextmanager
+def _all_unpacked(
+    wheels: Sequence[WheelLike], layout: Layout, store: WheelStore | None, how: How
+) -> Iterator[list[UnpackedWheel]]:
+    """Have every wheel unpacked, as long as it takes to install them."""
+    archives = [path for path in map(_path_of, wheels) if is_archive(path)]
+    if store is not None or not archives:
+        yield _unpacked(wheels, store)
+        return
+    if LinkMode.SYMLINK in how.chain:
+        raise LinkError(
+            f"cannot symlink {archives[0]!r}: the symlinks would point to a temporary place; give a store, or choose "
+            "other modes"
+        )
+    with (
+        private_directory(layout.schemes["purelib"]) as place,
+        WheelStore(place, jobs=how.jobs) as temporary,
+    ):
+        yield _unpacked(wheels, temporary)
+
+
+def _unpacked(wheels: Sequence[WheelLike], store: WheelStore | None) -> list[UnpackedWheel]:
+    if store is None:
+        return [unpacked(wheel) for wheel in wheels]
+    # Those unpacked already keep what is known of them besides their paths.
+    archives = [path for path in map(_path_of, wheels) if is_archive(path)]
+    stored = iter(store.add_all(archives))
+    return [next(stored) if is_archive(_path_of(wheel)) else unpacked(wheel) for wheel in wheels]
+
+
+def _path_of(wheel: WheelLike) -> str:
+    return os.fsdecode(wheel.path if isinstance(wheel, UnpackedWheel) else wheel)

@@ -1,0 +1,64 @@
+"""Files of new wheels that distributions installed before have too, with different contents."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.filename import WheelFilename
+from wheel_linker.install.installed import read_claims
+from wheel_linker.install.metadata import RECORD, read_text
+from wheel_linker.install.record import rows_of
+from wheel_linker.report import PackageConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheel_linker.install.installed import Distribution
+    from wheel_linker.install.plan import Plan
+
+
+def clashes_with_installed(
+    plans: Sequence[Plan], others: Sequence[Distribution]
+) -> tuple[PackageConflict, ...]:
+    """Return the clashes, at most one for each wheel and top-level name; hashes in the ``RECORD`` files tell.
+
+    :param others: what is installed, but for what the wheels take the place of.
+    :raises LinkError: if a ``RECORD`` cannot be read.
+    """
+    if not others:
+        return ()
+    claims = read_claims(
+        others, (path for plan in plans for piece in plan.pieces for path in piece.paths())
+    )
+    found: dict[tuple[WheelFilename, str], PackageConflict] = {}
+    for plan in plans:
+        for path, claim in _recorded(plan):
+            for other, theirs in claims.get(os.path.normcase(path), ()):
+                if claim and claim == theirs.rstrip("="):
+                    continue
+                relative = os.path.relpath(path, plan.library).replace(os.sep, "/")
+                key = (plan.wheel.name, relative.partition("/")[0])
+                wheels = (_filename(other), plan.wheel.name)
+                found.setdefault(key, PackageConflict(relative, wheels))
+    return tuple(found.values())
+
+
+def _recorded(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the absolute path of each file of a wheel, and the hash that its ``RECORD`` has, if any."""
+    rows = rows_of(plan.wheel.tree, read_text(plan.wheel.tree, plan.metadata.dist_info, RECORD))
+    for piece in plan.pieces:
+        for path in piece.paths():
+            relative = os.path.relpath(path, piece.destination).replace(os.sep, "/")
+            row = rows.get(f"{piece.prefix}/{relative}" if piece.prefix else relative)
+            yield path, f"{row.algorithm}={row.digest}" if row else ""
+
+
+def _filename(one: Distribution) -> WheelFilename:
+    try:
+        return WheelFilename.from_dist_info(f"{one.name}-{one.version}.dist-info")
+    except InvalidWheelError:  # of a time when any version would do
+        from packaging.version import Version
+
+        return WheelFilename(f"{one.name}-{one.version}.whl", one.name, Version("0"))

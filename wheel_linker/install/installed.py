@@ -1,0 +1,247 @@
+"""What is installed in an environment, by what installers have noted there.
+
+Format: "Recording installed projects", https://packaging.python.org/specifications/recording-installed-packages/
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+from io import StringIO
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker.errors import LinkError, WheelLinkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from wheel_linker.folder import Parts
+    from wheel_linker.install.layout import Layout
+
+DIST_INFO: Final = ".dist-info"
+_LEGACY: Final = (".egg-info", ".egg-link", ".egg")
+_METADATA: Final = "METADATA"
+_RECORD: Final = "RECORD"
+_MOST_HINTS: Final = 40
+
+
+class NotInstalledError(WheelLinkerError, LookupError):
+    """There is no distribution of that name in the environment."""
+
+
+class NoRecordError(WheelLinkerError):
+    """Nothing says which files belong to a distribution, so that they cannot be removed."""
+
+
+class Distribution(NamedTuple):
+    """One installed distribution."""
+
+    name: str
+    """Its normalised name."""
+    version: str
+    """As the name of its directory has it."""
+    library: str
+    """The directory that it is in, symlinks resolved."""
+    entry: str
+    """The name of its ``*.dist-info`` there, or of what older tools leave."""
+
+    @property
+    def path(self) -> str:
+        """The absolute path of its ``*.dist-info``."""
+        return os.path.join(self.library, self.entry)
+
+    @property
+    def recorded(self) -> str:
+        """The absolute path of its ``RECORD``."""
+        return os.path.join(self.path, _RECORD)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".rstrip()
+
+
+class Recorded(NamedTuple):
+    """One row of a ``RECORD``."""
+
+    path: str
+    """Absolute, symlinks on the way resolved: where the file really is."""
+    named: str
+    """Absolute, without ``..``: where ``RECORD`` says that it is."""
+
+
+def find_distributions(layout: Layout) -> list[Distribution]:
+    """Return everything that is installed, by name.
+
+    :raises LinkError: if a directory cannot be read.
+    """
+    found = []
+    for library in layout.libraries():
+        try:
+            names = os.listdir(library)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            doing = f"read what is installed in {library!r}"
+            raise LinkError.from_os_error(error, doing, destination=library) from error
+        found += [
+            one for one in (_distribution(library, name) for name in names) if one is not None
+        ]
+    return sorted(found)
+
+
+def _distribution(library: str, entry: str) -> Distribution | None:
+    stem, suffix = os.path.splitext(entry)
+    if suffix != DIST_INFO and suffix not in _LEGACY:
+        return None
+    # Of an egg: NAME-VERSION-pyX.Y.
+    name, _, rest = stem.partition("-")
+    return Distribution(_normalised(name), rest.partition("-")[0], library, entry)
+
+
+def _normalised(name: str) -> str:
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name)
+
+
+def named(distributions: Iterable[Distribution], names: Collection[str]) -> list[Distribution]:
+    """Return the distributions that have one of these normalised names."""
+    return [one for one in distributions if one.name in names and not _is_left_over(one)]
+
+
+def _is_left_over(one: Distribution) -> bool:
+    """Tell whether nothing but others' files is left of a ``*.dist-info``."""
+    names = _names_in(one)
+    return bool(names) and one.entry.endswith(DIST_INFO) and not names & {_METADATA, _RECORD}
+
+
+def _names_in(one: Distribution) -> set[str]:
+    try:
+        return set(os.listdir(one.path))
+    except OSError:
+        return set()
+
+
+def read_record(distribution: Distribution) -> list[Recorded]:
+    """Return what belongs to a distribution, its ``RECORD`` included.
+
+    :raises NoRecordError: if it has no ``RECORD``.
+    :raises LinkError: if that cannot be read, or its ``*.dist-info`` is somewhere else.
+    """
+    if os.path.islink(distribution.path):
+        raise LinkError(
+            f"{distribution.path!r} is a symlink to {os.path.realpath(distribution.path)!r}: nothing is removed "
+            "through it; remove it with the tool that made it",
+            errno=errno.ELOOP,
+            destination=distribution.path,
+        )
+    rows = _rows(distribution, _read(distribution))
+    paths = dict.fromkeys([*(path for path, _ in rows), distribution.recorded])
+    parents = {parent: os.path.realpath(parent) for parent in set(map(os.path.dirname, paths))}
+    return [
+        Recorded(os.path.join(parents[os.path.dirname(path)], os.path.basename(path)), path)
+        for path in paths
+    ]
+
+
+def _read(one: Distribution) -> str:
+    """Return the text of a ``RECORD``; nothing if whoever removed the distribution was killed before the very end."""
+    path = one.recorded
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read().decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if one.entry.endswith(DIST_INFO) and os.path.isdir(one.path) and not _names_in(one):
+            return ""
+        raise NoRecordError(
+            f"cannot tell which files belong to {one} ({one.path!r}): it has no RECORD; "
+            "remove it with the tool that installed it"
+        ) from error
+    except OSError as error:
+        raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(one, error) from error
+
+
+def _rows(one: Distribution, text: str) -> list[tuple[str, str]]:
+    """Return the absolute path and the hash, if there is one, of each row of a ``RECORD``."""
+    if "\0" in text:
+        raise _unreadable(one, "it has a NUL byte")
+    try:
+        rows = [row for row in csv.reader(StringIO(text, newline=""), strict=True) if row]
+    except csv.Error as error:
+        raise _unreadable(one, error) from error
+    return [(_absolute(row[0], one.library), row[1] if len(row) > 1 else "") for row in rows]
+
+
+def _unreadable(one: Distribution, reason: object) -> NoRecordError:
+    return NoRecordError(
+        f"cannot tell which files belong to {one}: {one.recorded!r} cannot be read ({reason}); "
+        "install the same version again with --force or the like of the tool that installed it"
+    )
+
+
+def _absolute(path: str, library: str) -> str:
+    # Most rows need no more than this; normpath would take as long as all the rest.
+    if ".." not in path and "//" not in path and "./" not in path and os.sep == "/":
+        return path if path.startswith("/") else f"{library}/{path}"
+    return os.path.normpath(os.path.join(library, path))
+
+
+def read_claims(
+    distributions: Iterable[Distribution], paths: Iterable[str]
+) -> Mapping[str, list[tuple[Distribution, str]]]:
+    """Return who claims which of these absolute paths, and by which hash; one without a ``RECORD`` claims nothing.
+
+    :returns: by :func:`os.path.normcase` of the path.
+    """
+    wanted = set(map(os.path.normcase, paths))
+    hints: dict[str, Collection[str]] = {}
+    claims: dict[str, list[tuple[Distribution, str]]] = {}
+    for one in distributions:
+        if one.library not in hints:
+            hints[one.library] = _hints(wanted, one.library)
+        for path, claim in _rows_with(one, hints[one.library]):
+            key = os.path.normcase(path)
+            if key in wanted:
+                claims.setdefault(key, []).append((one, claim))
+    return claims
+
+
+def _rows_with(one: Distribution, hints: Collection[str]) -> list[tuple[str, str]]:
+    """Return the rows of a ``RECORD``, unless it has none of the hints anywhere, as most have not."""
+    try:
+        text = _read(one)
+        # Looking for many would take longer than reading the rows.
+        if len(hints) <= _MOST_HINTS:
+            searched = os.path.normcase(text)
+            if not any(hint in searched for hint in hints):
+                return []
+        return _rows(one, text)
+    except NoRecordError:
+        return []
+
+
+def _hints(wanted: Iterable[str], library: str) -> Collection[str]:
+    """Return names of which a ``RECORD`` in ``library`` has one, however it is written, if it has one of the paths."""
+    prefix = os.path.normcase(os.path.join(library, ""))
+    names = {
+        path[len(prefix) :].partition(os.sep)[0]
+        if path.startswith(prefix)
+        else os.path.basename(path)
+        for path in wanted
+    }
+    # CSV doubles quotation marks.
+    return {name.partition('"')[0] for name in names}
+
+
+def root_of(path: str, roots: Iterable[str]) -> tuple[str, Parts] | None:
+    """Return the deepest of an environment's directories that a file lies in, and where; None if it lies outside.
+
+    :param roots: the deepest first.
+    """
+    for root in roots:
+        prefix = os.path.join(root, "")
+        if os.path.normcase(path).startswith(os.path.normcase(prefix)):
+            return root, tuple(path[len(prefix) :].split(os.sep))
+    return None

@@ -1,0 +1,250 @@
+"""Installing wheels: plan, stage, take away what is outdated, commit, report; all of them or none."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker.caller import warn_caller
+from wheel_linker.errors import (
+    InvalidWheelError,
+    LinkError,
+    PackageConflictError,
+    PackageConflictWarning,
+)
+from wheel_linker.files import create_with
+from wheel_linker.install.clashes import clashes_with_installed
+from wheel_linker.install.compiling import compile_all
+from wheel_linker.install.installed import Distribution, find_distributions, named
+from wheel_linker.install.outdated import Outdated, find_outdated
+from wheel_linker.install.plan import plan
+from wheel_linker.install.removing import take_away
+from wheel_linker.install.report import InstallReport, combined
+from wheel_linker.install.sites import opened_sites
+from wheel_linker.pipeline import check_conflicts, supplier_of, warn_of_fallbacks
+from wheel_linker.place import Placer
+from wheel_linker.staging import stage_all
+from wheel_linker.workers import uninterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import PurePosixPath
+
+    from wheel_linker.conflicts import Supplier
+    from wheel_linker.filename import UnpackedWheel
+    from wheel_linker.folder import Folder
+    from wheel_linker.install.layout import Layout
+    from wheel_linker.install.piece import Piece
+    from wheel_linker.install.plan import Notes, Plan
+    from wheel_linker.install.sites import Site, Sites
+    from wheel_linker.linking import OnConflict
+    from wheel_linker.pipeline import How
+    from wheel_linker.place import MustCopy
+    from wheel_linker.report import LinkReport
+
+_LIBRARIES: Final = ("purelib", "platlib")
+
+
+class Options(NamedTuple):
+    """What a call was asked for, besides how to link."""
+
+    notes: Callable[[str], Notes]
+    """What to note of a distribution, by its normalised name."""
+    on_conflict: OnConflict
+    compile_bytecode: bool
+
+
+class _Staged(NamedTuple):
+    """One piece of a wheel, built up in a stage."""
+
+    piece: Piece
+    site: Site
+    name: str
+    placer: Placer
+
+
+def install(
+    given: Sequence[UnpackedWheel], layout: Layout, how: How, options: Options
+) -> list[InstallReport]:
+    """Install wheels, all or none; what the public calls say of their parameters and errors holds here."""
+    with ExitStack() as kept:
+        for wheel in given:
+            kept.enter_context(wheel.hold())
+        plans = [plan(wheel, layout, options.notes) for wheel in given]
+        _refuse_twice(plans)
+        _check_conflicts(plans, options.on_conflict)
+        try:
+            with opened_sites(layout.roots(), [one.wheel.tree.path for one in plans]) as sites:
+                reports = _install(plans, layout, how, options.on_conflict, sites)
+        except LinkError:
+            raise
+        except OSError as error:
+            where = layout.schemes["purelib"]
+            doing = f"install into {where!r}"
+            raise LinkError.from_os_error(error, doing, destination=where) from error
+    if options.compile_bytecode:
+        pieces = (piece for one in plans for piece in one.pieces if piece.scheme in _LIBRARIES)
+        compile_all((path for piece in pieces for path in piece.paths()), layout, how.jobs)
+    return reports
+
+
+def _install(
+    plans: Sequence[Plan], layout: Layout, how: How, on_conflict: OnConflict, sites: Sites
+) -> list[InstallReport]:
+    staged = _stage(plans, how, sites)
+    # While nothing has been changed: a filter may turn the warning into an error.
+    warn_of_fallbacks([piece.placer for pieces in staged for piece in pieces])
+    libraries = {one.library for one in plans} | {
+        path for path in layout.libraries() if os.path.isdir(path)
+    }
+    with sites.turn(sorted(libraries), how.locks):
+        try:
+            reports = _commit(plans, staged, layout, on_conflict, sites)
+            uninterrupted(sites.finish)
+        except BaseException:
+            # While it still is our turn.
+            uninterrupted(sites.roll_back)
+            raise
+    for one in plans:
+        site = sites.at(one.library)
+        how.locks.record(site.folder, site.identity, [supplier_of(one.wheel)])
+    return reports
+
+
+def _stage(plans: Sequence[Plan], how: How, sites: Sites) -> list[list[_Staged]]:
+    """Build every piece up in a stage of the directory that it goes to; return them by wheel."""
+    staged: list[list[_Staged]] = []
+    by_site: dict[str, list[_Staged]] = {}
+    for one in plans:
+        staged.append([])
+        for piece in one.pieces:
+            there = by_site.setdefault(piece.destination, [])
+            placer = Placer(
+                piece.tree,
+                how.chain,
+                how.backend,
+                _must_copy(piece, how.must_copy),
+                piece.destination,
+            )
+            site = sites.at(piece.destination)
+            there.append(_Staged(piece, site, str(len(there)), placer))
+            staged[-1].append(there[-1])
+    for together in by_site.values():
+        stage = together[0].site.stage
+        stage_all([one.placer for one in together], stage, how.jobs, how.progress)
+        for one_staged in together:
+            _write(one_staged)
+    return staged
+
+
+def _must_copy(piece: Piece, asked: MustCopy | None) -> MustCopy | None:
+    """Return what tells which files of a piece need a copy, by their paths in the piece."""
+    if asked is None and not piece.to_run:
+        return None
+
+    def must_copy(path: PurePosixPath) -> bool:
+        # chmod(2) on a hard link would make the cache's own file executable.
+        if path.parts in piece.to_run:
+            return True
+        return asked is not None and asked(type(path)(piece.prefix) / path)
+
+    return must_copy
+
+
+def _write(staged: _Staged) -> None:
+    """Write the files of a piece that are not linked, and make executable what must be."""
+    stage = staged.site.stage.folder
+    for file in staged.piece.written:
+        folder = _inside(stage, staged.name, file.parts)
+        try:
+            create_with(file.data, folder.prefix + file.name, folder.fd, executable=file.executable)
+        except OSError as error:
+            path = os.path.join(staged.piece.destination, *file.parts, file.name)
+            raise LinkError.from_os_error(error, f"write {path!r}", destination=path) from error
+    for parts in staged.piece.to_run:
+        folder = _inside(stage, staged.name, parts[:-1])
+        path = folder.prefix + parts[-1]
+        mode = stat.S_IMODE(os.stat(path, dir_fd=folder.fd).st_mode)
+        # For everybody who may read it.
+        os.chmod(path, mode | (mode & 0o444) >> 2, dir_fd=folder.fd)
+
+
+def _inside(stage: Folder, name: str, parts: Iterable[str]) -> Folder:
+    return stage.below(os.sep.join((name, *parts)))
+
+
+def _commit(
+    plans: Sequence[Plan],
+    staged: Sequence[Sequence[_Staged]],
+    layout: Layout,
+    on_conflict: OnConflict,
+    sites: Sites,
+) -> list[InstallReport]:
+    """Put everything into place; whoever calls takes it all back if it fails."""
+    installed = find_distributions(layout)
+    names = {one.wheel.name.name for one in plans}
+    older = named(installed, names)
+    others = [one for one in installed if one.name not in names]
+    _report_clashes(plans, others, on_conflict)
+    outdated = find_outdated(plans, older, others, layout)
+    # First what may be in the way, and last what tells which files belong to the old version.
+    gone = take_away(outdated.files, layout, sites)
+    links = [_into_place(one, pieces) for one, pieces in zip(plans, staged)]
+    gone += take_away(outdated.notes, layout, sites)
+    gone += take_away(outdated.records, layout, sites)
+    return [_report(one, link, outdated, gone) for one, link in zip(plans, links)]
+
+
+def _into_place(one: Plan, pieces: Sequence[_Staged]) -> LinkReport:
+    links: list[LinkReport] = []
+    for staged in pieces:
+        transaction = staged.site.transaction
+        replaced = transaction.commit(staged.piece.complete(), staged.name)
+        links.append(staged.placer.report(one.wheel.name, replaced))
+    return combined(links)
+
+
+def _report(one: Plan, link: LinkReport, outdated: Outdated, gone: Iterable[str]) -> InstallReport:
+    name = one.wheel.name.name
+    return InstallReport(
+        wheel=one.wheel.name,
+        dist_info=one.dist_info,
+        link=link,
+        scripts=one.scripts(),
+        upgraded=tuple(older.version for older in outdated.distributions if older.name == name),
+        removed=tuple(sorted(path for path in gone if outdated.names.get(path) == name)),
+    )
+
+
+def _refuse_twice(plans: Sequence[Plan]) -> None:
+    known: dict[str, Plan] = {}
+    for one in plans:
+        other = known.setdefault(one.wheel.name.name, one)
+        if other is not one:
+            raise InvalidWheelError(
+                f"cannot install {other.wheel.name} and {one.wheel.name} at once: both are "
+                f"{one.wheel.name.name}; give one of them"
+            )
+
+
+def _check_conflicts(plans: Sequence[Plan], on_conflict: OnConflict) -> None:
+    """Check the wheels against each other, those that go to the same directory."""
+    by_library: dict[str, list[Supplier]] = {}
+    for one in plans:
+        by_library.setdefault(one.library, []).append(supplier_of(one.wheel))
+    for library, suppliers in by_library.items():
+        check_conflicts(library, suppliers, on_conflict)
+
+
+def _report_clashes(
+    plans: Sequence[Plan], others: Sequence[Distribution], on_conflict: OnConflict
+) -> None:
+    if on_conflict == "ignore":
+        return
+    conflicts = clashes_with_installed(plans, others)
+    if conflicts and on_conflict == "error":
+        raise PackageConflictError(conflicts)
+    for conflict in conflicts:
+        warn_caller(str(conflict), PackageConflictWarning)

@@ -1,0 +1,121 @@
+"""What a wheel says of itself in its ``*.dist-info``, as far as it decides how it is installed.
+
+Rules: "Binary distribution format", https://packaging.python.org/specifications/binary-distribution-format/
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker.caller import warn_caller
+from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.filename import WheelFilename
+
+if TYPE_CHECKING:
+    from wheel_linker.scan import Tree
+
+RECORD: Final = "RECORD"
+_SUPPORTED: Final = (1, 0)
+_TRUE: Final = "true"
+
+
+class WheelVersionWarning(UserWarning):
+    """A wheel is of a newer minor version of the format than this library knows."""
+
+
+class Metadata(NamedTuple):
+    """What decides how a wheel is installed."""
+
+    dist_info: str
+    """The name of its ``*.dist-info`` directory."""
+    scheme: str
+    """Where its root goes: ``purelib`` or ``platlib``."""
+
+    @property
+    def data(self) -> str:
+        """The name of the directory with what goes elsewhere."""
+        return self.dist_info.removesuffix(".dist-info") + ".data"
+
+
+def read_metadata(tree: Tree, name: WheelFilename) -> Metadata:
+    """Read and check what a wheel says of itself.
+
+    :param name: what it was called from outside, by its file name or the caller.
+    :raises InvalidWheelError: if it has not one ``*.dist-info`` of that name and version, is of a newer major version
+        of the format, or lacks ``WHEEL``, ``METADATA`` or ``RECORD``.
+    :raises LinkError: if one of these cannot be read.
+    """
+    infos = tree.dist_infos()
+    if len(infos) != 1:
+        found = ", ".join(sorted(infos)) or "none"
+        raise _invalid(tree, f"it should have one *.dist-info directory and has {found}")
+    (dist_info,) = infos
+    inner = WheelFilename.from_dist_info(dist_info)
+    if (inner.name, inner.version) != (name.name, name.version):
+        raise _invalid(tree, f"it is called {name} and is {inner.name} {inner.version} inside")
+    _check_project(tree, dist_info, name)
+    wheel = _fields(read_text(tree, dist_info, "WHEEL"))
+    _check_version(tree, wheel.get("wheel-version", ""))
+    pure = wheel.get("root-is-purelib", "").lower() == _TRUE
+    return Metadata(dist_info, "purelib" if pure else "platlib")
+
+
+def read_text(tree: Tree, dist_info: str, name: str) -> str:
+    """Return the text of a file in the ``*.dist-info``; errors as for :func:`read_metadata`."""
+    path = os.path.join(tree.path, dist_info, name)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read().decode("utf-8")
+    except FileNotFoundError as error:
+        raise _invalid(tree, f"its {dist_info} has no {name}") from error
+    except UnicodeDecodeError as error:
+        raise _invalid(tree, f"its {name} is not UTF-8 ({error})") from error
+    except OSError as error:
+        raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
+
+
+def _check_project(tree: Tree, dist_info: str, name: WheelFilename) -> None:
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
+    fields = _fields(read_text(tree, dist_info, "METADATA"))
+    said = fields.get("name", ""), fields.get("version", "")
+    try:
+        agrees = canonicalize_name(said[0]) == name.name and Version(said[1]) == name.version
+    except InvalidVersion:
+        agrees = False
+    if not agrees:
+        raise _invalid(tree, f"it is called {name}, and its METADATA says {' '.join(said)!r}")
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Return the header fields of a metadata file, names in lower case, the first of each."""
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.strip():
+            break  # the description follows
+        key, separator, value = line.partition(":")
+        if separator and not key[:1].isspace():
+            fields.setdefault(key.strip().lower(), value.strip())
+    return fields
+
+
+def _check_version(tree: Tree, text: str) -> None:
+    try:
+        version = tuple(map(int, text.split(".")))
+    except ValueError:
+        raise _invalid(tree, f"its WHEEL has no Wheel-Version, but {text!r}") from None
+    if version[0] > _SUPPORTED[0]:
+        raise InvalidWheelError(
+            f"cannot install {tree.path!r}: its Wheel-Version is {text}, and this library knows 1.0; update it"
+        )
+    if version > _SUPPORTED:
+        warn_caller(
+            f"{tree.path!r} has Wheel-Version {text}, and this library knows 1.0: it is installed as 1.0",
+            WheelVersionWarning,
+        )
+
+
+def _invalid(tree: Tree, reason: str) -> InvalidWheelError:
+    return InvalidWheelError(f"cannot install {tree.path!r}: {reason}; build the wheel again")

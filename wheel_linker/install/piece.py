@@ -1,0 +1,126 @@
+"""The pieces of a wheel: what of it goes to which directory of the environment, and what is written beside it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.install.layout import SCHEMES
+from wheel_linker.pipeline import refuse_stages
+from wheel_linker.scan import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from wheel_linker.folder import Parts
+    from wheel_linker.install.layout import Layout
+    from wheel_linker.install.metadata import Metadata
+    from wheel_linker.scan import Tree
+
+
+class Written(NamedTuple):
+    """A file that is not linked, because an installer makes it."""
+
+    parts: Parts
+    """The directory in the piece, which the piece's tree has."""
+    name: str
+    data: bytes
+    executable: bool = False
+
+
+class Piece(NamedTuple):
+    """What of a wheel goes to one directory."""
+
+    scheme: str
+    destination: str
+    """That directory, symlinks resolved."""
+    prefix: str
+    """The piece's root relative to the wheel, with forward slashes; empty for the wheel's own root."""
+    tree: Tree
+    """What is linked."""
+    written: Sequence[Written] = ()
+    """What is written."""
+    to_run: frozenset[Parts] = frozenset()
+    """Linked files that must get a private copy, because they are not executable yet."""
+
+    def complete(self) -> Tree:
+        """Return the tree with everything that will be there."""
+        added: dict[Parts, list[str]] = {}
+        for file in self.written:
+            added.setdefault(file.parts, []).append(file.name)
+        present = {
+            directory.parts: directory.files
+            for directory in self.tree.directories
+            if directory.parts in added
+        }
+        return self.tree.with_files(
+            {parts: [*files, *added[parts]] for parts, files in present.items()}
+        )
+
+    def paths(self) -> Iterator[str]:
+        """Yield the absolute path of everything that will be there."""
+        for directory in self.complete().directories:
+            where = os.path.join(self.destination, *directory.parts, "")
+            for name in (*directory.files, *(name for name, _ in directory.links)):
+                yield where + name
+
+
+def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> list[Piece]:
+    """Return the pieces of a wheel, that of its root last.
+
+    :param distribution: the name that its headers are filed under.
+    :raises InvalidWheelError: if its data directory has something that is in none of the known schemes.
+    """
+    pieces = []
+    data = tree.find(metadata.data)
+    root = tree
+    if data is not None:
+        root = tree.without(data)
+        for scheme in _schemes(tree, data):
+            path = os.path.join(tree.path, metadata.data, scheme)
+            destination = layout.directory(scheme, distribution)
+            part = scan(path)
+            refuse_stages(part)
+            pieces.append(Piece(scheme, destination, f"{metadata.data}/{scheme}", part))
+    destination = layout.directory(metadata.scheme, distribution)
+    return [*pieces, Piece(metadata.scheme, destination, "", root)]
+
+
+def _schemes(tree: Tree, data: int) -> list[str]:
+    top = tree.directories[data]
+    below = [directory.parts[1] for directory in tree.subtree(data) if len(directory.parts) == 2]
+    unknown = sorted({*below, *top.files, *(name for name, _ in top.links)} - set(SCHEMES))
+    if unknown:
+        raise InvalidWheelError(
+            f"cannot install {tree.path!r}: {'/'.join(top.parts)} has {unknown[0]!r}, which is none of "
+            f"{', '.join(SCHEMES)}; build the wheel again"
+        )
+    return below
+
+
+def without_overlap(pieces: Sequence[Piece], record: str) -> list[Piece]:
+    """Return the pieces without those files that a later one has in the same place: one file, one row in RECORD.
+
+    :param record: the path of RECORD, which none of them may have.
+    """
+    taken = {os.path.normcase(record)}
+    kept = []
+    for piece in reversed(pieces):
+        own = {os.path.normcase(path) for path in piece.paths()}
+        kept.append(_less(piece, taken) if own & taken else piece)
+        taken |= own
+    return kept[::-1]
+
+
+def _less(piece: Piece, taken: Collection[str]) -> Piece:
+    def is_free(parts: Parts, name: str) -> bool:
+        return os.path.normcase(os.path.join(piece.destination, *parts, name)) not in taken
+
+    files = {
+        directory.parts: [name for name in directory.files if is_free(directory.parts, name)]
+        for directory in piece.tree.directories
+    }
+    written = [file for file in piece.written if is_free(file.parts, file.name)]
+    to_run = frozenset(parts for parts in piece.to_run if is_free(parts[:-1], parts[-1]))
+    return piece._replace(tree=piece.tree.with_files(files), written=written, to_run=to_run)

@@ -1,0 +1,124 @@
+"""What installing a wheel will do, decided before anything is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.install.metadata import RECORD, read_metadata
+from wheel_linker.install.piece import Piece, Written, split, without_overlap
+from wheel_linker.install.record import NOTES, installed_record
+from wheel_linker.install.scripts import launchers, prepared
+from wheel_linker.pipeline import scan_wheel
+from wheel_linker.store import StoredWheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from wheel_linker.filename import UnpackedWheel
+    from wheel_linker.install.layout import Layout
+    from wheel_linker.install.metadata import Metadata
+    from wheel_linker.pipeline import Wheel
+    from wheel_linker.scan import Tree
+
+
+class Notes(NamedTuple):
+    """What the caller wants noted in a wheel's ``*.dist-info``."""
+
+    installer: str
+    requested: bool
+    direct_url: Mapping[str, object] | None
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files, name to content."""
+        installer, requested, direct_url = NOTES
+        made = {installer: f"{self.installer}\n".encode()}
+        if self.requested:
+            made[requested] = b""
+        if self.direct_url is not None:
+            made[direct_url] = json.dumps(self.direct_url, sort_keys=True).encode()
+        return made
+
+
+class Plan(NamedTuple):
+    """One wheel."""
+
+    wheel: Wheel
+    metadata: Metadata
+    pieces: Sequence[Piece]
+    """In the order in which they come into place; that of the wheel's root is the last."""
+
+    @property
+    def library(self) -> str:
+        """The directory that its ``*.dist-info`` goes to."""
+        return self.pieces[-1].destination
+
+    @property
+    def dist_info(self) -> str:
+        """The absolute path of its ``*.dist-info``."""
+        return os.path.join(self.library, self.metadata.dist_info)
+
+    def scripts(self) -> tuple[str, ...]:
+        """Return the absolute paths of its scripts and launchers."""
+        pieces = (piece for piece in self.pieces if piece.scheme == "scripts")
+        return tuple(sorted(path for piece in pieces for path in piece.paths()))
+
+
+def plan(given: UnpackedWheel, layout: Layout, notes: Callable[[str], Notes]) -> Plan:
+    """Decide what goes where.
+
+    :param notes: called with the distribution's normalised name.
+    :raises InvalidWheelError: if it is no wheel that can be installed.
+    :raises LinkError: if it cannot be read.
+    """
+    wheel = scan_wheel(given, layout.libraries()[0])
+    metadata = read_metadata(wheel.tree, wheel.name)
+    # By the normalised name, as pip and uv file the headers of a wheel that they are given.
+    pieces = split(wheel.tree, metadata, layout, wheel.name.name)
+    pieces[:-1] = [
+        prepared(piece, layout) if piece.scheme == "scripts" else piece for piece in pieces[:-1]
+    ]
+    _add_launchers(pieces, wheel.tree, metadata, layout)
+    pieces[-1] = _with_notes(pieces[-1], metadata, notes(wheel.name.name))
+    pieces = without_overlap(
+        pieces, os.path.join(pieces[-1].destination, metadata.dist_info, RECORD)
+    )
+    record = installed_record(wheel.tree, metadata, pieces, verified=isinstance(given, StoredWheel))
+    pieces[-1] = _with_written(pieces[-1], Written((metadata.dist_info,), RECORD, record))
+    return Plan(wheel, metadata, pieces)
+
+
+def _add_launchers(pieces: list[Piece], tree: Tree, metadata: Metadata, layout: Layout) -> None:
+    """Add a wheel's launchers to its scripts; one that is called like a script of the wheel's own takes its place."""
+    made = launchers(tree, metadata.dist_info, layout)
+    if not made:
+        return
+    for index, piece in enumerate(pieces):
+        if piece.scheme == "scripts":
+            names = {file.name for file in made}
+            root = [name for name in piece.tree.directories[0].files if name not in names]
+            kept = [file for file in piece.written if file.parts or file.name not in names]
+            pieces[index] = piece._replace(
+                tree=piece.tree.with_files({(): root}), written=(*kept, *made)
+            )
+            return
+    destination = layout.directory("scripts", metadata.dist_info)
+    prefix = f"{metadata.data}/scripts"
+    pieces.insert(0, Piece("scripts", destination, prefix, tree.emptied(), made))
+
+
+def _with_notes(piece: Piece, metadata: Metadata, notes: Notes) -> Piece:
+    parts = (metadata.dist_info,)
+    index = piece.tree.find(metadata.dist_info)
+    if index is None:
+        raise InvalidWheelError(f"cannot install {piece.tree.path!r}: it has no *.dist-info")
+    own = {RECORD, *NOTES}
+    files = [name for name in piece.tree.directories[index].files if name not in own]
+    added = [Written(parts, name, data) for name, data in notes.files().items()]
+    return _with_written(piece._replace(tree=piece.tree.with_files({parts: files})), *added)
+
+
+def _with_written(piece: Piece, *files: Written) -> Piece:
+    return piece._replace(written=(*piece.written, *files))

@@ -1,0 +1,89 @@
+"""Where files of installed distributions may be removed, and which directories stay."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from wheel_linker.install.installed import read_claims, root_of
+from wheel_linker.paths import is_within
+from wheel_linker.retire import retire
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from wheel_linker.folder import Parts
+    from wheel_linker.install.installed import Distribution, Recorded
+    from wheel_linker.install.layout import Layout
+    from wheel_linker.install.sites import Sites
+
+_PATH_CONFIGURATION = ".pth"
+
+
+def may_go(
+    rows: Sequence[Recorded], one: Distribution, others: Iterable[Distribution], layout: Layout
+) -> list[str]:
+    """Return those of a distribution's files that lie in the environment, and that no other distribution has too.
+
+    What is in its own ``*.dist-info`` is its own, whatever another one says. ``*.pth`` files come first: as long as
+    one is there, it may name what is gone.
+
+    :raises LinkError: if a ``RECORD`` cannot be read.
+    """
+    claims = read_claims(others, [path for row in rows for path in row])
+    roots = layout.roots()
+    found = [
+        row.path
+        for row in rows
+        if root_of(row.path, roots) is not None
+        and (is_note(row.path, one) or not is_claimed(row, claims))
+    ]
+    return sorted(found, key=_is_path_configuration, reverse=True)
+
+
+def is_note(path: str, one: Distribution) -> bool:
+    """Tell whether a file is in a distribution's own ``*.dist-info``."""
+    return path.startswith(os.path.join(one.path, ""))
+
+
+def is_claimed(row: Recorded, claims: Collection[str]) -> bool:
+    """Tell whether a file is among these, which :func:`os.path.normcase` gave, by one of its paths."""
+    return any(os.path.normcase(path) in claims for path in row)
+
+
+def _is_path_configuration(path: str) -> bool:
+    return path.endswith(_PATH_CONFIGURATION)
+
+
+def take_away(paths: Iterable[str], layout: Layout, sites: Sites) -> list[str]:
+    """Take files away, each through the directory of the environment that it is in; return those that were there.
+
+    :raises LinkError: if the system refuses.
+    """
+    gone = []
+    for root, files in by_root(paths, layout).items():
+        site = sites.at(root)
+        taken = retire(site.transaction, site.folder, files, lambda path: is_kept(path, layout))
+        gone += [os.path.join(root, *parts) for parts in taken]
+    return gone
+
+
+def by_root(paths: Iterable[str], layout: Layout) -> dict[str, list[Parts]]:
+    """Sort files by the deepest of the environment's directories that they lie in; those outside are left out."""
+    roots = layout.roots()
+    found: dict[str, list[Parts]] = {}
+    for path in paths:
+        where = root_of(path, roots)
+        if where is not None:
+            root, parts = where
+            found.setdefault(root, []).append(parts)
+    return found
+
+
+def is_kept(path: str, layout: Layout) -> bool:
+    """Tell whether a directory stays when it is empty: one of the environment's own, or one that leads to these."""
+    data, headers = (os.path.realpath(layout.schemes[scheme]) for scheme in ("data", "headers"))
+    # Of those that lead to the headers, the topmost, such as ``include``, comes with the environment.
+    if os.path.dirname(path) == data and path != headers and is_within(headers, path):
+        return True
+    return any(is_within(root, path) for root in layout.roots())

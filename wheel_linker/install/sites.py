@@ -1,0 +1,124 @@
+"""The directories of an environment that one call changes, all or none."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker.commit import Transaction
+from wheel_linker.debug import log
+from wheel_linker.destination import opened
+from wheel_linker.folder import Folder
+from wheel_linker.pipeline import make_stage
+from wheel_linker.stage import Stage, sweep
+from wheel_linker.workers import uninterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from wheel_linker.folder import Identity
+    from wheel_linker.locks import Locks
+
+
+class Site(NamedTuple):
+    """One directory, with a stage in it."""
+
+    folder: Folder
+    identity: Identity
+    stage: Stage
+    transaction: Transaction
+
+
+class Sites:
+    """The directories, each opened, or made, when it is first needed.
+
+    :param kept: where what was opened is closed, and what was made is removed if the call fails.
+    :param sources: the roots of the wheels, where nothing may be written.
+    """
+
+    def __init__(self, kept: ExitStack, sources: Sequence[str]) -> None:
+        self._kept = kept
+        self._sources = sources
+        self._known: dict[str, Site] = {}
+
+    def sweep(self, paths: Sequence[str]) -> None:
+        """Remove the litter of killed processes from directories that need not be changed otherwise."""
+        for path in paths:
+            try:
+                with Folder.open(path) as folder:
+                    sweep(folder)
+            except OSError as error:
+                log("cannot sweep %s: %s", path, error)
+
+    def at(self, path: str) -> Site:
+        """Return the directory at ``path``, symlinks resolved.
+
+        :raises LinkError: if it is no directory, cannot be made, or is not writable.
+        """
+        if path not in self._known:
+            folder = self._kept.enter_context(opened(path))
+            stage = Stage(folder)
+            before = folder.stat().st_mtime_ns
+            transaction = Transaction(folder, stage, before, self._sources)
+            # Before the stage is made: whatever happens then, it is removed.
+            self._known[path] = Site(folder, folder.identity(), stage, transaction)
+            make_stage(folder, stage)
+        return self._known[path]
+
+    @contextmanager
+    def turn(self, paths: Sequence[str], locks: Locks) -> Iterator[None]:
+        """Wait until nobody else changes some of the directories.
+
+        In the order of their paths, so that two who want the same never wait for each other.
+        """
+        with ExitStack() as turns:
+            for path in sorted(paths):
+                turns.enter_context(locks.turn(self.at(path).folder))
+            yield
+
+    def finish(self) -> None:
+        """Give up the way back everywhere. May be begun again."""
+        for site in self._known.values():
+            site.transaction.finish()
+
+    def roll_back(self) -> None:
+        """Put everything back as it was, unless finished. May be begun again.
+
+        :raises LinkError: if the system refuses that too, when all that can be put back is.
+        """
+        self._each(Transaction.roll_back)
+
+    def close(self) -> None:
+        """Put everything back, unless finished, and remove the stages. May be begun again; errors as there."""
+        self._each(Transaction.close)
+
+    def _each(self, action: Callable[[Transaction], None]) -> None:
+        failures = []
+        for site in reversed(self._known.values()):
+            try:
+                action(site.transaction)
+            except Exception as error:  # noqa: BLE001 - raised below, when the others are put back
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+
+@contextmanager
+def opened_sites(roots: Sequence[str], sources: Sequence[str]) -> Iterator[Sites]:
+    """Have the directories of an environment; if the body fails or is interrupted they are as they were before.
+
+    :param roots: where there may be litter.
+    :param sources: as for :class:`Sites`.
+    """
+    with ExitStack() as kept:
+        sites = Sites(kept, sources)
+        # Twice, because Ctrl-C may come in the instant before the first one starts. It does nothing when there is
+        # nothing left to do.
+        try:
+            try:
+                sites.sweep(roots)
+                yield sites
+            finally:
+                uninterrupted(sites.close)
+        finally:
+            uninterrupted(sites.close)

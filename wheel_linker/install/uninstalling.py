@@ -1,0 +1,84 @@
+"""Uninstalling a distribution by its ``RECORD``, completely or not at all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from wheel_linker.errors import LinkError
+from wheel_linker.install.installed import (
+    NotInstalledError,
+    find_distributions,
+    named,
+    read_record,
+)
+from wheel_linker.install.removing import is_note, may_go, take_away
+from wheel_linker.install.report import UninstallReport
+from wheel_linker.install.sites import opened_sites
+from wheel_linker.workers import uninterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheel_linker.install.installed import Distribution
+    from wheel_linker.install.layout import Layout
+    from wheel_linker.install.sites import Sites
+    from wheel_linker.locks import Locks
+
+
+def remove(name: str, layout: Layout, locks: Locks) -> UninstallReport:
+    """Uninstall; what the public call says of its parameters and errors holds here."""
+    from packaging.utils import canonicalize_name
+
+    normalised = canonicalize_name(name)
+    # Before anything is opened, which might make it.
+    _find(normalised, layout)
+    try:
+        with opened_sites(layout.roots(), []) as sites:
+            libraries = [path for path in layout.libraries() if os.path.isdir(path)]
+            with sites.turn(libraries, locks):
+                try:
+                    report = _remove(normalised, layout, sites)
+                    uninterrupted(sites.finish)
+                except BaseException:
+                    # While it still is our turn.
+                    uninterrupted(sites.roll_back)
+                    raise
+            return report
+    except LinkError:
+        raise
+    except OSError as error:
+        raise LinkError.from_os_error(error, f"uninstall {name!r}") from error
+
+
+def _find(name: str, layout: Layout) -> tuple[Sequence[Distribution], Sequence[Distribution]]:
+    """Return the distributions of a name, and all others."""
+    everything = find_distributions(layout)
+    found = named(everything, {name})
+    if not found:
+        where = " or ".join(map(repr, layout.libraries()))
+        raise NotInstalledError(f"{name!r} is not installed in {where}: there is no *.dist-info")
+    return found, [one for one in everything if one.name != name]
+
+
+def _remove(name: str, layout: Layout, sites: Sites) -> UninstallReport:
+    found, others = _find(name, layout)
+    free: list[str] = []
+    recorded: set[str] = set()
+    for one in found:
+        rows = read_record(one)
+        free += may_go(rows, one, others, layout)
+        recorded.update(row.path for row in rows)
+    records = {one.recorded for one in found}
+    notes = {path for path in free if any(is_note(path, one) for one in found)}
+    removed: list[str] = []
+    # RECORD goes last: as long as it is there, it tells what is left.
+    for chosen in (
+        [path for path in free if path not in notes],
+        [path for path in free if path in notes - records],
+        [path for path in free if path in records],
+    ):
+        removed += take_away(chosen, layout, sites)
+    kept = {path for path in recorded.difference(free) if os.path.lexists(path)}
+    versions = tuple(one.version for one in found)
+    return UninstallReport(name, versions, tuple(sorted(removed)), tuple(sorted(kept)))
