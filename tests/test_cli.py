@@ -54,6 +54,23 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
+def run_without(library: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command where a library is not installed."""
+    code = (
+        "import sys\n"
+        "sys.modules[sys.argv.pop(1)] = None\n"
+        "from wheel_linker.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, library, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRONMENT,
+    )
+
+
 def failed(code: int, *arguments: object) -> str:
     """Run a command that must fail with ``code`` and one clear line; return that line."""
     done = run(*arguments)
@@ -311,20 +328,8 @@ class TestTables:
         assert ["x" * 300] in lines
 
     def test_everything_works_without_rich(self, wheel: Path, site: Path) -> None:
-        code = (
-            "import sys\n"
-            "sys.modules['rich'] = None\n"
-            "from wheel_linker.cli import main\n"
-            "sys.exit(main(sys.argv[1:]))\n"
-        )
         for arguments in (["link", wheel, "--into", site], ["probe", site, site], ["demo", wheel]):
-            done = subprocess.run(
-                [sys.executable, "-c", code, *map(str, arguments)],
-                capture_output=True,
-                text=True,
-                check=False,
-                env=ENVIRONMENT,
-            )
+            done = run_without("rich", *arguments)
             assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -10,13 +10,13 @@ import sys
 import types
 import warnings
 from importlib.machinery import EXTENSION_SUFFIXES
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from filesystems import can_clone
 from wheels import make_wheel, names, snapshot, zip_wheel
 
-from wheel_linker import LinkMode, WheelLinkerError, console, demo
+from wheel_linker import LinkMode, WheelLinkerError, console, demo, demo_install
 from wheel_linker.fresh_import import Environment, has_native_code, importable_names
 from wheel_linker.linking import link_wheels
 from wheel_linker.scan import scan
@@ -68,13 +68,19 @@ def no_trace() -> Iterator[None]:
     assert state() == before
 
 
+@pytest.fixture
+def only_linking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the second half, which has tests of its own."""
+    monkeypatch.setattr(demo, "demonstrate_install", lambda *_: None)
+
+
 def rows(output: str) -> dict[str, list[str]]:
     """Return the cells of a plain table, by their first."""
     lines = [re.split(r"  +", line) for line in output.splitlines()]
     return {cells[0]: cells for cells in lines if cells[0] in demo.MODES}
 
 
-@pytest.mark.usefixtures("plain", "no_trace")
+@pytest.mark.usefixtures("plain", "no_trace", "only_linking")
 class TestDemonstrate:
     @pytest.mark.parametrize("archived", [True, False])
     def test_every_mode(
@@ -178,7 +184,7 @@ class TestDemonstrate:
         assert names(tmp_path / "temporary") == set()
 
 
-@pytest.mark.usefixtures("plain", "no_trace")
+@pytest.mark.usefixtures("plain", "no_trace", "only_linking")
 class TestHonesty:
     @pytest.fixture
     def linking(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], None]], None]:
@@ -243,6 +249,146 @@ class TestHonesty:
             pytest.raises(WheelLinkerError, match="cannot import"),
         ):
             environment.version_of(NAME)
+
+
+TOOL: Final = f"{NAME}_tool"
+
+
+def tool(root: Path, code: str, *, script: bool = True, **files: bytes) -> Path:
+    """Write an unpacked wheel of one module, with a console script that runs it."""
+    points = {"tool-1.0.dist-info/entry_points.txt": f"[console_scripts]\ntool = {TOOL}:main\n"}
+    every = {f"{TOOL}.py": code, **(points if script else {})}
+    encoded = {name: text.encode() for name, text in every.items()}
+    return make_wheel(root, {**encoded, **files}, name="tool")
+
+
+@pytest.mark.usefixtures("plain", "no_trace")
+class TestInstalling:
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+        """Have the modes left out, and a temporary place that must be empty afterwards."""
+        pytest.importorskip("installer")
+        monkeypatch.setattr(demo, "MODES", ("copy",))
+        directory = tmp_path / "temporary"
+        directory.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(directory))
+        yield
+        assert names(directory) == set()
+
+    @pytest.fixture
+    def shown(self, capsys: pytest.CaptureFixture[str]) -> Callable[[Path], dict[str, list[str]]]:
+        """Return a function that demonstrates with a wheel, and returns all lines' cells by their first."""
+
+        def show(wheel: Path) -> dict[str, list[str]]:
+            demo.demonstrate([str(wheel)])
+            lines = capsys.readouterr().out.splitlines()
+            return {cells[0]: cells[1:] for cells in (re.split(r"  +", line) for line in lines)}
+
+        return show
+
+    def test_a_console_script_and_pip(
+        self, tmp_path: Path, shown: Callable[[Path], dict[str, list[str]]]
+    ) -> None:
+        source = tool(tmp_path / "w", "def main():\n    print('this is the tool')\n")
+        found = shown(zip_wheel(source, tmp_path))
+        assert found["unpack into the store, once"][1] == "verified"
+        assert found["install"][1].endswith("; 1 script")
+        assert found["run tool --version"][1] == "this is the tool"
+        assert found["uninstall"][1] == "nothing is left"
+        pip, own, call = (
+            found[how]
+            for how in (
+                demo_install._PIP,
+                "wheel-linker install",
+                "install_wheels(), in this process",
+            )
+        )
+        assert pip[1] == "1.0"
+        assert float(call[0]) < float(pip[0])
+        assert float(own[1]) > 1
+
+    @pytest.mark.parametrize("archived", [True, False])
+    def test_without_a_script_a_module_is_imported(
+        self,
+        source: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        shown: Callable[[Path], dict[str, list[str]]],
+        archived: bool,
+    ) -> None:
+        monkeypatch.setattr(demo_install, "_compare", lambda *_: None)
+        found = shown(zip_wheel(source, tmp_path) if archived else source)
+        assert found[f"import {NAME}"][1].startswith(f"{NAME} 1.5 from ...")
+        assert ("unpack into the store, once" in found) == archived
+
+    def test_without_either_it_says_so(
+        self, tmp_path: Path, shown: Callable[[Path], dict[str, list[str]]]
+    ) -> None:
+        found = shown(make_wheel(tmp_path / "w", {"data/x.txt": b""}))
+        assert found["run"][1] == "demo has neither a console script nor a module"
+        assert "pip is not compared: it does not install unpacked wheels." in found
+
+    def test_a_script_that_fails_is_told(
+        self, tmp_path: Path, shown: Callable[[Path], dict[str, list[str]]]
+    ) -> None:
+        source = tool(tmp_path / "w", "import wheel_linker_no_such_module\n")
+        (said,) = shown(source)["run tool --version"][1:]
+        assert said.startswith("it ended with 1: ModuleNotFoundError: No module named")
+
+    def test_what_is_left_is_found_out(self, tmp_path: Path) -> None:
+        code = "def main():\n    open(__file__ + '.log', 'w').close()\n"
+        with pytest.raises(WheelLinkerError, match=rf"1 difference, such as .*{TOOL}\.py\.log"):
+            demo.demonstrate([str(tool(tmp_path / "w", code))])
+
+    def test_a_module_from_elsewhere_is_found_out(self, tmp_path: Path) -> None:
+        source = tool(tmp_path / "w", "__file__ = '/elsewhere/x.py'", script=False)
+        with pytest.raises(WheelLinkerError, match="not from"):
+            demo.demonstrate([str(source)])
+
+    def test_a_script_that_does_not_end_is_found_out(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(demo_install, "_TIMEOUT", 1)
+        source = tool(tmp_path / "w", "import time\ndef main():\n    time.sleep(60)\n")
+        with pytest.raises(WheelLinkerError, match="did not end in 1 seconds"):
+            demo.demonstrate([str(source)])
+
+    def test_no_pip(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        shown: Callable[[Path], dict[str, list[str]]],
+    ) -> None:
+        monkeypatch.setattr(demo, "_wheel_directories", lambda: iter([str(tmp_path / "missing")]))
+        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+        archive = zip_wheel(tool(tmp_path / "w", "main = print"), tmp_path)
+        assert "pip is not compared: there is none." in shown(archive)
+
+    def test_a_pip_that_refuses(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        shown: Callable[[Path], dict[str, list[str]]],
+    ) -> None:
+        monkeypatch.setattr(demo_install, "_PIP", "pip install --no-such-option")
+        archive = zip_wheel(tool(tmp_path / "w", "main = print"), tmp_path)
+        found = shown(archive)
+        assert any(line.startswith("pip is not compared: cannot pip install it") for line in found)
+
+    def test_without_the_library_one_line_says_what_brings_it(
+        self,
+        source: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "installer", None)
+        for name in [name for name in sys.modules if name.startswith("wheel_linker.install")]:
+            monkeypatch.delitem(sys.modules, name)
+        demo.demonstrate([str(source)])
+        *_, before, line = capsys.readouterr().out.splitlines()
+        assert before == ""
+        assert line.startswith("Installing is not shown: ")
+        assert "wheel-linker[install]" in line
 
 
 @pytest.mark.usefixtures("no_trace")

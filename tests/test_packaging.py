@@ -15,6 +15,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import installer
 import pytest
 from packaging.requirements import Requirement
 
@@ -53,11 +54,13 @@ PUBLIC_BACKENDS: Final = ("Backend", "default_backend")
 LAYERS: Final = {
     "vocabulary": (
         "attempt",
+        "caller",
         "causes",
         "debug",
         "errors",
         "file_identity",
         "filename",
+        "folding",
         "member_names",
         "mode",
         "paths",
@@ -82,6 +85,7 @@ LAYERS: Final = {
         "place",
         "refresh",
         "removal",
+        "retire",
         "scan",
         "stage",
         "staging",
@@ -104,17 +108,47 @@ LAYERS: Final = {
         "store.wheel_store",
         "store.zip_directory",
     ),
-    "pipeline": ("pipeline", "probe", "unpack"),
-    "calls": ("cache_key", "linking", "store"),
+    "pipeline": ("pipeline", "probe"),
+    "calls": ("cache_key", "linking", "store", "temporary"),
+    "install": (
+        "install",
+        "install.calls",
+        "install.clashes",
+        "install.compiling",
+        "install.installed",
+        "install.installing",
+        "install.layout",
+        "install.metadata",
+        "install.outdated",
+        "install.piece",
+        "install.plan",
+        "install.record",
+        "install.removing",
+        "install.report",
+        "install.scripts",
+        "install.sites",
+        "install.uninstalling",
+    ),
+    "integrations": (
+        "integrations",
+        "integrations.installer",
+        "integrations.linking_destination",
+        "integrations.pending",
+        "integrations.unpacked_file",
+        "integrations.unpacked_source",
+    ),
     "package": ("__init__",),
     "command line": (
         "__main__",
         "cli",
+        "complaints",
         "console",
         "demo",
+        "demo_install",
         "fresh_import",
+        "install_cli",
+        "link_cli",
         "store_cli",
-        "temporary",
     ),
 }
 MODULES: Final = tuple(module for layer in LAYERS.values() for module in layer)
@@ -149,7 +183,7 @@ COSTLY: Final = frozenset(
 
 def relative_path(module: str) -> str:
     """Return where a module of the package lies, such as ``backends/__init__.py``."""
-    if module in ("backends", "store"):
+    if module in ("backends", "install", "integrations", "store"):
         return f"{module}/__init__.py"
     return module.replace(".", "/") + ".py"
 
@@ -271,7 +305,8 @@ class TestModules:
 
     @pytest.mark.parametrize("platform", ["linux", "darwin", "win32", "ios", "plan9"])
     def test_import_on_every_platform(self, platform: str) -> None:
-        done = run_python(IMPORT_ALL, platform, *sorted(SYSTEM_CALLS))
+        (libraries,) = installer.__path__
+        done = run_python(IMPORT_ALL, os.path.dirname(libraries), platform, *sorted(SYSTEM_CALLS))
         assert done.returncode == 0, done.stderr
 
 
@@ -279,7 +314,8 @@ class TestModules:
 # the pretence, and then as on a platform that lacks every module which only some platforms have.
 IMPORT_ALL: Final = f"""
 import importlib, sys
-platform, *missing = sys.argv[1:]
+libraries, platform, *missing = sys.argv[1:]
+sys.path.append(libraries)
 names = ["wheel_linker." + name for name in {MODULES!r} if not name.startswith("__")]
 for name in names:
     importlib.import_module(name)

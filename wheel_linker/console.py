@@ -46,6 +46,11 @@ def one_line(text: str) -> str:
     return text.replace(":\n* ", ": ").replace("\n* ", ", ").replace("\n", "; ")
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words, such as ``1 file`` and ``2 files``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def progress(total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
     """Show on standard error how many files are done: a bar on a terminal with rich, else a line a second.
@@ -85,7 +90,8 @@ def _print_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) 
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left")
+        # Folded, rather than cut, where a terminal is too narrow.
+        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
         # Not str, in which rich takes brackets for markup.
         table.add_row(*map(Text, row))

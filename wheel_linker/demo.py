@@ -1,4 +1,4 @@
-"""The demonstration: real wheels, linked in every mode into fresh environments, and imported at once."""
+"""The demonstration: real wheels, linked in every mode into fresh environments and imported at once; then installed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.console import Column, print_table
+from wheel_linker.demo_install import Given, demonstrate_install
 from wheel_linker.errors import LinkFallbackWarning, WheelLinkerError
 from wheel_linker.filename import unpacked
 from wheel_linker.fresh_import import Environment, has_native_code, importable_names
@@ -31,16 +32,17 @@ _COLUMNS: Final = (
     Column("mode asked"),
     Column("mode used"),
     Column("files", right=True),
-    Column("milliseconds", right=True),
+    Column("ms", right=True),
     Column("extra disk, KiB", right=True),
     Column("imported at once"),
     Column("why it fell back"),
 )
 _NOTES: Final = """\
-Imported at once: by this process, which had read the listing of the directory while it was empty, and has not called
-importlib.invalidate_caches() since.
-Extra disk: blocks that the environment's files and directories have for themselves, as stat() counts them. A hard link
-has none; "shared" are the blocks that a clone has in common with the unpacked wheel until one of them is changed.
+Imported at once: by this process, which had read the listing of the directory
+while it was empty, and has not called importlib.invalidate_caches() since.
+Extra disk: blocks that the environment's files and directories have for
+themselves, as stat() counts them. A hard link has none; "shared" are the blocks
+that a clone has in common with the unpacked wheel until one of them is changed.
 RECORD, which installers rewrite, is copied in hard-link and symlink mode.\
 """
 
@@ -61,10 +63,11 @@ class _Run(NamedTuple):
 
 
 def demonstrate(given: Sequence[str]) -> None:
-    """Link wheels in every mode, import from each environment, and print what it took.
+    """Link wheels in every mode, import from each environment, install them, and print what it took.
 
     :param given: unpacked wheels or ``.whl`` files; if there are none, the pip that comes with Python.
-    :raises WheelLinkerError: if there is no wheel, it is not a good one, or what was linked cannot be imported.
+    :raises WheelLinkerError: if there is no wheel, it is not a good one, or what was linked or installed is
+        not found.
     """
     wheels = list(given) or [bundled_pip()]
     with temporary_directory() as place, warnings.catch_warnings():
@@ -72,13 +75,20 @@ def demonstrate(given: Sequence[str]) -> None:
         warnings.simplefilter("ignore", LinkFallbackWarning)
         cache = os.path.join(place, "unpacked")
         os.mkdir(cache)
+        started = time.perf_counter()
         ready = unpack_archives(wheels, cache, usable_cpus())
+        unpacking = time.perf_counter() - started
         _settle()
         trees = [scan(unpacked(wheel).path) for wheel in ready]
         print(f"Linking {_size(trees)}, into fresh environments in {place}:")
         print("\n".join(f"  {wheel}" for wheel in wheels))
         print()
         runs = [_run(mode, ready, trees, os.path.join(place, mode)) for mode in MODES]
+        _print(runs)
+        demonstrate_install(Given(wheels, trees, cache, unpacking), place, bundled_pip)
+
+
+def _print(runs: Sequence[_Run]) -> None:
     print_table(_COLUMNS, [_cells(run) for run in runs])
     print(f"\n{_NOTES}")
     if any(len(run.imported) > 1 for run in runs):
