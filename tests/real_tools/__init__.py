@@ -1,0 +1,5 @@
+"""What is installed here, compared with what pip and uv install, and each removed by the others.
+
+The wheels are one made here, which has everything that the format knows, and some of the benchmark's, which pip
+downloads. ``WHEEL_LINKER_TEST_WHEELS=DIRECTORY`` takes all the wheels of a directory instead that fit the interpreter.
+"""
