@@ -14,7 +14,12 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Spelt out, because what nox derives from the classifiers depends on its version.
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 PLATFORMS = ("linux", "darwin", "win32")
-CHECKED = ("wheel_linker", "tests", "benchmarks", "docs/conf.py", "noxfile.py")
+EXAMPLES = (
+    "docs/examples/build_env",
+    "docs/examples/nox_helper/nox_wheels.py",
+    "docs/examples/tox_plugin",
+)
+CHECKED = ("wheel_linker", "tests", "benchmarks", "docs/conf.py", "noxfile.py", *EXAMPLES)
 
 
 def group(*names: str) -> tuple[str, ...]:

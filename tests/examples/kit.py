@@ -1,0 +1,107 @@
+"""What the examples need: wheel files as reproducible builds make them, and the real tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from store.archives import record_of, write_archive
+from wheels import REPRODUCIBLE
+
+import wheel_linker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+EXAMPLES: Final = Path(__file__).resolve().parents[2] / "docs" / "examples"
+
+
+def write_wheel(
+    path: Path,
+    files: Mapping[str, str],
+    *,
+    scripts: Mapping[str, str] | None = None,
+    requires: Iterable[str] = (),
+) -> Path:
+    """Write a wheel file, or replace it by another one, with 1980 on it as well as in it."""
+    name, version, *_ = path.name.split("-")
+    info = f"{name}-{version}.dist-info"
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+    lines += [f"Requires-Dist: {one}" for one in requires]
+    entry_points = "".join(f"{key} = {value}\n" for key, value in (scripts or {}).items())
+    texts = {
+        **files,
+        f"{info}/METADATA": "\n".join([*lines, ""]),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[console_scripts]\n{entry_points}",
+    }
+    data = {key: text.encode() for key, text in texts.items()}
+    record = f"{info}/RECORD"
+    new = path.with_name(path.name + ".new")
+    # Not compressed: as long as the texts are as long as before, so is the wheel.
+    write_archive(new, {**data, record: record_of(data, record)}, compression=0)
+    os.utime(new, (REPRODUCIBLE, REPRODUCIBLE))
+    return new.replace(path)
+
+
+def write_hello(path: Path, greeting: str) -> Path:
+    """Write a wheel with a module and a command that says something; greetings of one length make one size."""
+    module = f"GREETING = {greeting!r}\ndef main(): print(GREETING)\n"
+    return write_wheel(path, {"hello/__init__.py": module}, scripts={"hello": "hello:main"})
+
+
+def example(name: str, directory: Path) -> Path:
+    """Put an example where it can be run."""
+    return Path(shutil.copytree(EXAMPLES / name, directory / name))
+
+
+def run(command: Iterable[str], directory: Path, *, fails: bool = False) -> str:
+    """Run one of the real tools, by the name of its module, and return what it says."""
+    hidden = (
+        "COVERAGE",
+        "FORCE_COLOR",
+        "NOX",
+        "PIP_",
+        "PYTEST",
+        "PYTHON",
+        "TOX",
+        "VIRTUAL_ENV",
+        "_TOX",
+    )
+    environment = {key: os.environ[key] for key in os.environ if not key.startswith(hidden)}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=directory,
+        env={
+            **environment,
+            "NO_COLOR": "1",
+            # As these tests find it, installed or not.
+            "PYTHONPATH": str(Path(wheel_linker.__file__).parents[1]),
+            # No network: whatever tries it anyway fails at once.
+            "PIP_NO_INDEX": "1",
+            "VIRTUALENV_OVERRIDE_APP_DATA": str(directory / "app-data"),
+        },
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+def written(root: Path) -> dict[str, tuple[int, int]]:
+    """Return which file is at which path below a directory, and since when; bytecode is left out."""
+    found = {}
+    for path in root.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            status = path.stat()
+            found[path.relative_to(root).as_posix()] = (status.st_ino, status.st_mtime_ns)
+    return found
