@@ -11,31 +11,31 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import corpus, machine, plots, report, scaling, summary, synthetic
+from benchmarks import corpus, machine, parts, plots, report, scaling, summary, synthetic
 from benchmarks.commands import PROJECT, CommandError
-from benchmarks.contenders import FAMILIES, MODES, UNPACK, Context, gather
-from benchmarks.corpus import CorpusError, Wheel
+from benchmarks.contenders import MODES, UNPACK
+from benchmarks.corpus import CorpusError
 from benchmarks.filesystems import (
     MAKERS,
     Place,
     PlaceError,
     directory_place,
     image_place,
-    wheels_on,
 )
-from benchmarks.measure import Plan, WrongResultError, measure
-from benchmarks.results import PlaceResult, Results
+from benchmarks.measure import WrongResultError
+from benchmarks.merge import MergeError, check, merged
+from benchmarks.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from benchmarks.corpus import Wheel
+
 DESCRIPTION = "Measure wheel_linker beside others who put the same wheels into a directory."
 DISK = "disk"
 PLACES = (*MAKERS, DISK)
 ALL_MODES = (*MODES, UNPACK)
-SCALING, IMPORT = "scaling", "import"
-PARTS = (*FAMILIES, SCALING, IMPORT)
 
 
 def words_among(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
@@ -67,7 +67,7 @@ def default_cache() -> Path:
 def add_choices(parser: argparse.ArgumentParser) -> None:
     """Options that choose parts of the whole."""
     choose = parser.add_argument_group("parts", "lists are separated by commas")
-    for name, allowed in (("only", PARTS), ("places", PLACES), ("modes", ALL_MODES)):
+    for name, allowed in (("only", parts.ALL), ("places", PLACES), ("modes", ALL_MODES)):
         choose.add_argument(
             f"--{name}", type=words_among(allowed), metavar="LIST", help=f"of {', '.join(allowed)}"
         )
@@ -87,6 +87,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, help="directory to write to; docs if all is measured"
     )
+    parser.add_argument(
+        "--merge",
+        type=Path,
+        metavar="JSON",
+        help="an old run: publish it with what this one measures in the place of the same part and place",
+    )
     parser.add_argument("--render", type=Path, metavar="JSON", help="write an old run's page anew")
     options = parser.parse_args(arguments)
     fill_in(options)
@@ -98,7 +104,7 @@ def fill_in(options: argparse.Namespace) -> None:
     whole = not (options.quick or options.only or options.places or options.modes)
     if whole or options.render:
         options.output = options.output or PROJECT / "docs"
-    options.only = options.only or list(PARTS)
+    options.only = options.only or list(parts.ALL)
     options.places = options.places or ([DISK] if options.quick else list(PLACES))
     options.modes = options.modes or list(ALL_MODES)
     options.rounds = options.rounds or (2 if options.quick else 5)
@@ -119,45 +125,18 @@ def place_named(name: str, options: argparse.Namespace) -> AbstractContextManage
     return image_place(name, options.cache / "images")
 
 
-def measure_place(
-    place: Place, wheels: list[Wheel], options: argparse.Namespace, files: int
-) -> PlaceResult:
-    """All contenders in one place."""
-    tell(f"{place.name}: {place.filesystem}, {'' if place.clones else 'no '}clones")
-    local = wheels_on(place, wheels)
-    corpus.warm(local)
-    tools = place.directory("tools")
-    context = Context(place, local, tuple(options.threads), tools)
-    families = [name for name in options.only if name in FAMILIES]
-    contenders, skipped = gather(context, families, options.modes)
-    plan = Plan(options.rounds, options.slow_rounds, files)
-    rows = measure(contenders, place, plan, tell)
-    return PlaceResult(place.name, place.filesystem, rows, skipped)
-
-
-def measure_extras(results: Results, place: Place, options: argparse.Namespace) -> None:
-    """Scaling on the first place that clones, else on the last; import time once."""
-    if SCALING in options.only and (results.scaling is None):
-        threads = max(options.threads)
-        rounds = options.slow_rounds
-        results.scaling = scaling.measure_scaling(place, options.sizes, threads, rounds, tell)
-    if IMPORT in options.only and results.import_time is None:
-        rounds = 5 if options.quick else 20
-        results.import_time = scaling.measure_import(rounds, place.root)
-
-
-def measure_all(wheels: list[Wheel], options: argparse.Namespace) -> Results:
-    """Every part that was asked for, place by place."""
+def measure_all(wheels: list[Wheel], options: argparse.Namespace, older: Results | None) -> Results:
+    """Every part that was asked for, place by place; merged into an older run if there is one."""
     size = corpus.size_of(wheels)
     tell(f"{size.wheels} wheels, {size.files:,} files, {size.bytes / 1e6:,.0f} MB")
     results = Results(machine.facts(), vars(size), options.rounds)
+    if older:  # before hours are spent
+        check(older, results)
+    run = parts.Run(options, results, tell)
     for name in options.places:
         with place_named(name, options) as place:
-            if set(options.only) & set(FAMILIES):
-                results.places.append(measure_place(place, wheels, options, size.files))
-            if place.clones or name == options.places[-1]:
-                measure_extras(results, place, options)
-    return results
+            run.measure(place, wheels, is_last=name == options.places[-1])
+    return merged(older, results) if older else results
 
 
 @contextmanager
@@ -185,7 +164,7 @@ def publish(results: Results, output: Path | None) -> None:
     if output:
         report.write(results, output)
         plots.write(results, output)
-        if output == PROJECT / "docs":
+        if output.resolve() == PROJECT / "docs":
             summary.fill(PROJECT / "README.md", summary.summary(results))
 
 
@@ -203,8 +182,9 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, stop)
     try:
         with cache_directory(options):
-            publish(measure_all(prepare(options), options), options.output)
-    except (CommandError, CorpusError, PlaceError, WrongResultError) as error:
+            older = Results.load(options.merge) if options.merge else None
+            publish(measure_all(prepare(options), options, older), options.output)
+    except (CommandError, CorpusError, MergeError, PlaceError, WrongResultError) as error:
         tell(f"benchmarks: {error}")
         return 1
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +15,15 @@ from benchmarks.children.job import Answer, Job
 from benchmarks.corpus import Wheel, target_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.filesystems import Place
 
 MODES = ("hardlink", "clone", "symlink", "copy")
 UNPACK = "unpack"
 """Not a link mode: the contender reads wheel files instead of unpacked wheels."""
+PIP = "pip --no-compile"
+PIP_INSTALL = ("install", "--no-index", "--no-deps", "--no-compile")
 
 
 class UnavailableError(RuntimeError):
@@ -37,7 +40,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to fill a directory; `exact` if it leaves the very files of the wheels."""
+    """One way to fill a directory.
+
+    `exact` if it leaves the very files of the wheels, `counted` if it leaves files there at all.
+    """
 
     name: str
     mode: str
@@ -45,6 +51,7 @@ class Contender:
     run: Callable[[Path], Sample]
     slow: bool = False
     exact: bool = True
+    counted: bool = True
 
     @property
     def title(self) -> str:
@@ -65,6 +72,11 @@ class Context:
     def roots(self) -> list[Path]:
         """The unpacked wheels."""
         return [wheel.root for wheel in self.wheels]
+
+    @property
+    def uv_cache(self) -> Path:
+        """Uv's, on the same file system."""
+        return self.place.root / "uv-cache"
 
     def modes(self) -> Iterator[str]:
         """The link modes that this place supports."""
@@ -161,30 +173,40 @@ def copytree(context: Context) -> Iterator[Contender]:
     yield Contender("shutil.copytree", "copy", None, run, slow=True)
 
 
-def uv_command(mode: str, cache: Path, destination: Path) -> list[str]:
-    """One hot-cache install; the requirements follow.
-
-    The platform is spelt out, so that the wheels fit whatever interpreter runs this.
-    """
+def uv_command(mode: str, cache: Path, *where: str | Path) -> list[str | Path]:
+    """One install from a local cache; the requirements follow."""
     beside = Path(sys.executable).parent
     program = shutil.which("uv", path=str(beside)) or shutil.which("uv")
     if not program:
         raise UnavailableError("uv is not installed")
     install = [program, "pip", "install", "--quiet", "--no-config", "--offline", "--no-deps"]
+    return [*install, "--link-mode", mode, "--cache-dir", cache, *where]
+
+
+def into_directory(destination: Path) -> list[str | Path]:
+    """Where uv installs to.
+
+    The platform is spelt out, so that the wheels fit whatever interpreter runs this.
+    """
     fitting = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
-    where = ["--python", sys.executable, "--cache-dir", str(cache), "--target"]
-    return [*install, "--link-mode", mode, *fitting, *where, str(destination)]
+    return ["--python", sys.executable, *fitting, "--target", destination]
+
+
+def uv_requirements(context: Context) -> list[str | Path]:
+    """What uv installs: a list of the wheel files."""
+    listing = context.place.root / "uv-wheels.txt"
+    listing.write_text("".join(f"{wheel.file}\n" for wheel in context.wheels))
+    return ["-r", listing]
 
 
 def uv(context: Context) -> Iterator[Contender]:
     """`uv pip install` from a cache on the same file system."""
-    cache, listing = context.place.root / "uv-cache", context.place.root / "uv-wheels.txt"
-    uv_command("copy", cache, context.place.root)
-    listing.write_text("".join(f"{wheel.file}\n" for wheel in context.wheels))
+    cache, wheels = context.uv_cache, uv_requirements(context)
+    uv_command("copy", cache)
 
     def contender(mode: str) -> Contender:
         def run(destination: Path) -> Sample:
-            return process_sample([*uv_command(mode, cache, destination), "-r", listing])
+            return process_sample([*uv_command(mode, cache, *into_directory(destination)), *wheels])
 
         return Contender("uv", mode, None, run, exact=False)
 
@@ -203,24 +225,34 @@ def installer(context: Context) -> Iterator[Contender]:
     yield Contender("installer", UNPACK, None, run, slow=True, exact=False)
 
 
-def pip(context: Context) -> Iterator[Contender]:
-    """`pip install --no-compile` from the wheel files."""
-    if importlib.util.find_spec("pip") is None:
-        raise UnavailableError("pip is not installed")
-    install = [sys.executable, "-m", "pip", "install", "--isolated", "--quiet", "--no-index"]
-    options = ["--no-deps", "--no-compile", "--disable-pip-version-check", *target_options()]
-    files = [str(wheel.file) for wheel in context.wheels]
+def pip_sample(context: Context, *options: str | Path) -> Sample:
+    """One `pip` of the wheel files."""
+    pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "--quiet"]
+    files = [wheel.file for wheel in context.wheels]
     # Pip unpacks to a temporary directory first: elsewhere, it would copy everything over.
     temporary = context.place.directory("tmp")
+    return process_sample([*pip, *options, *files], TMPDIR=str(temporary))
+
+
+def pip(context: Context) -> Iterator[Contender]:
+    """`pip install --no-compile` from the wheel files."""
+    check_pip()
 
     def run(destination: Path) -> Sample:
-        command = [*install, *options, "--target", str(destination), *files]
-        return process_sample(command, TMPDIR=str(temporary))
+        return pip_sample(context, *PIP_INSTALL, *target_options(), "--target", destination)
 
-    yield Contender("pip --no-compile", UNPACK, None, run, slow=True, exact=False)
+    yield Contender(PIP, UNPACK, None, run, slow=True, exact=False)
 
 
-FAMILIES: dict[str, Callable[[Context], Iterator[Contender]]] = {
+def check_pip() -> None:
+    """Raise `UnavailableError` when pip is not there."""
+    if importlib.util.find_spec("pip") is None:
+        raise UnavailableError("pip is not installed")
+
+
+Family = Callable[[Context], Iterator[Contender]]
+
+FAMILIES: dict[str, Family] = {
     "link": wheel_linker,
     "least": least,
     "cp": cp,
@@ -232,16 +264,14 @@ FAMILIES: dict[str, Callable[[Context], Iterator[Contender]]] = {
 
 
 def gather(
-    context: Context, families: list[str], modes: list[str]
+    context: Context, families: Mapping[str, Family]
 ) -> tuple[list[Contender], dict[str, str]]:
     """Who takes part, and who does not and why."""
     ready: list[Contender] = []
     skipped: dict[str, str] = {}
-    for family in families:
+    for name, family in families.items():
         try:
-            ready += [item for item in FAMILIES[family](context) if item.mode in modes]
+            ready += family(context)
         except UnavailableError as error:
-            skipped[family] = str(error)
-    if "clone" in modes and not context.place.clones:
-        skipped["clone"] = "this file system has no clones"
+            skipped[name] = str(error)
     return ready, skipped

@@ -22,7 +22,7 @@ MAKERS = {
     "btrfs": ("mkfs.btrfs", "-q"),
     "ext4": ("mkfs.ext4", "-q"),
 }
-IMAGE_BYTES = 6 << 30
+IMAGE_BYTES = 8 << 30
 
 
 class PlaceError(RuntimeError):

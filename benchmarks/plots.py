@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.contenders import UNPACK
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,8 +35,8 @@ def label(row: Row) -> str:
     return f"{row.contender}, {row.threads} thr." if row.threads else row.contender
 
 
-def draw_mode(axes: Axes, mode: str, rows: list[Row]) -> None:
-    """Bars of one mode, quickest on top, with the range of the rounds."""
+def draw_bars(axes: Axes, title: str, rows: list[Row]) -> None:
+    """Bars of one panel, quickest on top, with the range of the rounds."""
     rows = sorted(rows, key=lambda row: row.median)
     low = [row.median - min(row.seconds) for row in rows]
     high = [max(row.seconds) - row.median for row in rows]
@@ -48,25 +50,49 @@ def draw_mode(axes: Axes, mode: str, rows: list[Row]) -> None:
     axes.bar_label(bars, [f"{row.median:.2f}" for row in rows], padding=4)
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    axes.set_title(mode, loc="left", fontweight="bold")
+    axes.set_title(title, loc="left", fontweight="bold")
 
 
-def plot_place(place: PlaceResult, path: Path) -> None:
-    """One panel per mode."""
+Panels = dict[str, list["Row"]]
+
+
+def plot_bars(panels: Panels, title: str, path: Path) -> None:
+    """Bars below each other, panel by panel."""
     import matplotlib.pyplot as plt
 
-    modes = list(dict.fromkeys(row.mode for row in place.rows))
-    groups = [[row for row in place.rows if row.mode == mode] for mode in modes]
-    heights = [len(rows) + 1.6 for rows in groups]
+    heights = [len(rows) + 1.6 for rows in panels.values()]
     size = (7.5, 0.27 * sum(heights) + 0.6)
     figure, grid = plt.subplots(
-        len(modes), 1, squeeze=False, figsize=size, height_ratios=heights, layout="constrained"
+        len(panels), 1, squeeze=False, figsize=size, height_ratios=heights, layout="constrained"
     )
-    for axes, mode, rows in zip(grid[:, 0], modes, groups):
-        draw_mode(axes, mode, rows)
+    for axes, (name, rows) in zip(grid[:, 0], panels.items()):
+        draw_bars(axes, name, rows)
     grid[-1, 0].set_xlabel("seconds (median; lines from fastest to slowest round)")
-    figure.suptitle(f"{place.name}: shorter is better")
+    figure.suptitle(f"{title}: shorter is better")
     save(figure, path)
+
+
+def by_mode(place: PlaceResult) -> Panels:
+    """A panel for each mode."""
+    return {mode: [row for row in place.rows if row.mode == mode] for mode in place.modes()}
+
+
+def install_panels(places: list[PlaceResult]) -> Panels:
+    """A panel for each place and mode; that of pip has hard links for scale."""
+    panels = {f"{p.name}, {mode}": rows for p in places for mode, rows in by_mode(p).items()}
+    for place in places:
+        if pip := panels.pop(f"{place.name}, {UNPACK}", None):
+            linked = [
+                row for name in ("wheel_linker", "uv") if (row := place.find(name, "hardlink"))
+            ]
+            panels[f"{place.name}, hardlink, and pip"] = [*linked, *pip]
+    return panels
+
+
+def store_panels(places: list[PlaceResult]) -> Panels:
+    """A panel for each place; knowing wheels again is too short to be seen."""
+    panels = {p.name: [row for row in p.rows if row.mode == UNPACK] for p in places}
+    return {name: rows for name, rows in panels.items() if rows}
 
 
 def draw_time(axes: Axes, scaling: Scaling) -> None:
@@ -121,6 +147,11 @@ def write(results: Results, directory: Path) -> None:
     with mpl.rc_context(STYLE):
         for place in results.places:
             if place.rows:
-                plot_place(place, directory / f"benchmarks-{place.name}.svg")
+                path = directory / f"benchmarks-{place.name}.svg"
+                plot_bars(by_mode(place), place.name, path)
+        if panels := install_panels(results.install):
+            plot_bars(panels, "installing", directory / "benchmarks-install.svg")
+        if panels := store_panels(results.store):
+            plot_bars(panels, "unpacking and verifying", directory / "benchmarks-store.svg")
         if results.scaling and results.scaling.points:
             plot_scaling(results.scaling, directory / "benchmarks-scaling.svg")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.contenders import PIP, UNPACK
+from benchmarks.results import IMPORT, PLACE_PARTS, SCALING
 from benchmarks.scaling import exponent
+from benchmarks.store import ZIPFILE
+from benchmarks.tables import Rival, place_table, table
 from benchmarks.targets import all_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from benchmarks.results import PlaceResult, Results, Row, Scaling
+    from benchmarks.results import PlaceResult, Results, Scaling
 
 INTRODUCTION = """\
 # Benchmarks
@@ -21,10 +25,10 @@ Everybody below puts the same {wheels:,} wheels into an empty directory: {files:
 which every contender runs once, in changing order; slow ones run less often. Sources are in the page
 cache and on the same file system as the destination, which is removed and synced, untimed, after each run.
 
-`wheel_linker` is the time of one `link_wheels` call in a fresh process, strict, so that
-a fallback cannot pass for a link; the column *process* has the whole process,
-interpreter start and import included. `shutil.copytree` and `installer` are timed likewise. The
-rest is whole processes. *C program* is
+One rule for the whole page: what is a Python library is timed by its call, in a fresh process, and the
+column *process* has that process from start to end, interpreter start and import included; what is a
+program is timed as a whole process. `wheel_linker` is one `link_wheels` call, strict, so that a fallback
+cannot pass for a link; `shutil.copytree` and `installer` are libraries as well. *C program* is
 [`least.c`](https://github.com/wheel-linker/wheel-linker/blob/main/benchmarks/least.c), which does
 the least possible: no staging, no rollback, no report. `uv` is `uv pip install --offline --no-deps`
 with a hot cache. `installer` and `pip` unpack the wheel files.
@@ -34,39 +38,63 @@ On XFS and btrfs a copy may share blocks as well: `copy_file_range`, which the C
 there.
 """
 
+INSTALL_INTRODUCTION = """\
+## Installing
 
-def table(head: list[str], rows: Iterable[list[str]], left: int = 1) -> str:
-    """A Markdown table whose first `left` columns are text and the others numbers."""
-    rule = [":--" if column < left else "--:" for column in range(len(head))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *rows]) + "\n"
+The same wheels into a new virtual environment, which is made before the time begins. `wheel_linker` is
+`Layout.for_python`, which asks the environment's interpreter for its directories, opening a `WheelStore`
+that has the wheels, and `install_wheels` of the wheel files, strict: metadata checked, launchers and
+`RECORD` written. `uv` is `uv pip install --offline --no-deps` with a hot cache, which asks the same
+interpreter. Store and cache are on the file system of the environment. `pip` is `pip --python ENVIRONMENT
+install --no-index --no-deps --no-compile` of the wheel files. Nobody compiles bytecode.
 
+![Seconds to install](benchmarks-install.svg)
+"""
 
-def ratio(row: Row, rival: Row | None) -> str:
-    """How many times as long; a dash without rival."""
-    return f"{row.median / rival.median:.2f}" if rival and rival is not row else "-"
+STORE_INTRODUCTION = """\
+## Unpacking and verifying
 
+The same wheel files, from the page cache, into an empty directory. In mode *unpack* `wheel_linker` is
+`WheelStore.add_all` in an empty store, which checks every file against `RECORD`; `zipfile` is the module,
+in one process, and `python -m zipfile -e` the program, once for each wheel, its processes added up: both
+write what is there, checked by CRC-32. `uv` has no command that does only that: it is a cold
+`uv pip install` of the files by hard links less a hot one. In mode *again* `wheel_linker` is opening a
+store that has the wheels and `WheelStore.add` of each.
 
-def cells(place: PlaceResult, row: Row) -> list[str]:
-    """One row of a place's table; without threads of its own, against C with the most."""
-    seconds = [f"{row.median:.3f}", f"{min(row.seconds):.3f} to {max(row.seconds):.3f}"]
-    process = sorted(row.process)[len(row.process) // 2]
-    apart = f"{process:.3f}" if row.process != row.seconds else "-"
-    least = place.find("C program", row.mode, row.threads)
-    ratios = [ratio(row, least), ratio(row, place.find("uv", row.mode))]
-    name = f"**{row.contender}**" if row.contender == "wheel_linker" else row.contender
-    return [row.mode, name, str(row.threads or "-"), *seconds, apart, *ratios]
+![Seconds to unpack](benchmarks-store.svg)
+"""
 
 
 def place_section(place: PlaceResult) -> Iterator[str]:
-    """A place's heading, plot, table and absentees."""
+    """A place's heading, plot, table and absentees; without threads of its own, against C with the most."""
     yield f"## {place.name} ({place.filesystem})\n"
     yield f"![Seconds on {place.name}](benchmarks-{place.name}.svg)\n"
-    head = ["mode", "contender", "threads", "median s", "min to max", "process s", "x C", "x uv"]
-    modes = list(dict.fromkeys(row.mode for row in place.rows))
-    rows = sorted(place.rows, key=lambda row: (modes.index(row.mode), row.median))
-    yield table(head, (cells(place, row) for row in rows), left=2)
+    yield place_table(place, Rival("x C", "C program", same_threads=True), Rival("x uv", "uv"))
+    yield from absentees(place)
+
+
+def absentees(place: PlaceResult) -> Iterator[str]:
+    """What is not in a place's table."""
     for who, why in place.skipped.items():
         yield f"Not measured: {who}, because {why}.\n"
+
+
+def install_section(places: list[PlaceResult]) -> Iterator[str]:
+    """Installing into an environment, place by place."""
+    yield INSTALL_INTRODUCTION
+    for place in places:
+        yield f"### Installing on {place.name} ({place.filesystem})\n"
+        yield place_table(place, Rival("x uv", "uv"), Rival("x pip", PIP, UNPACK))
+        yield from absentees(place)
+
+
+def store_section(places: list[PlaceResult]) -> Iterator[str]:
+    """Filling a store, place by place."""
+    yield STORE_INTRODUCTION
+    for place in places:
+        yield f"### Unpacking on {place.name} ({place.filesystem})\n"
+        yield place_table(place, Rival("x zipfile -e", ZIPFILE), Rival("x uv", "uv"))
+        yield from absentees(place)
 
 
 def targets_section(results: Results) -> Iterator[str]:
@@ -77,7 +105,7 @@ def targets_section(results: Results) -> Iterator[str]:
         [
             t.what,
             t.where,
-            f"{t.figure:.2f} {t.unit}",
+            f"{t.figure:.{2 if t.limit >= 0.1 else 3}f} {t.unit}",
             f"{t.limit:g} {t.unit}",
             "yes" if t.met else "**no**",
         ]
@@ -117,6 +145,43 @@ def machine_section(results: Results) -> Iterator[str]:
     yield table(["", ""], ([key, value] for key, value in results.machine.items()), left=2)
 
 
+def stamps_section(results: Results) -> Iterator[str]:
+    """When each part was measured, and what was different from the machine above."""
+    yield "## When\n"
+    head = ["part", "place", "measured", "rounds", "different from above"]
+    rows = (
+        [s.part, s.place or "-", s.when, str(s.rounds), differences(s.machine, results.machine)]
+        for s in results.stamps
+    )
+    yield table(head, rows, left=5)
+    if unknown := unstamped(results):
+        yield f"Measured before such notes were kept, on the machine above: {', '.join(unknown)}.\n"
+
+
+def differences(machine: dict[str, str], other: dict[str, str]) -> str:
+    """Facts that are not the same; a dash if all are."""
+    found = [
+        f"{name} {machine.get(name, 'unknown')}"
+        for name in dict.fromkeys([*machine, *other])
+        if machine.get(name) != other.get(name)
+    ]
+    return ", ".join(found) or "-"
+
+
+def unstamped(results: Results) -> list[str]:
+    """Parts and places that came from a file without stamps."""
+    there = [
+        (part, place.name)
+        for part, places in zip(PLACE_PARTS, (results.places, results.install, results.store))
+        for place in places
+    ]
+    stamped = {(stamp.part, stamp.place) for stamp in results.stamps}
+    found = [f"{part} on {place}" for part, place in there if (part, place) not in stamped]
+    once = {SCALING: results.scaling, IMPORT: results.import_time}
+    known = {stamp.part for stamp in results.stamps}
+    return [*found, *(part for part, figures in once.items() if figures and part not in known)]
+
+
 def markdown(results: Results) -> str:
     """The whole page."""
     corpus = dict(results.corpus)
@@ -124,9 +189,15 @@ def markdown(results: Results) -> str:
     parts += targets_section(results)
     for place in results.places:
         parts += place_section(place)
+    if results.install:
+        parts += install_section(results.install)
+    if results.store:
+        parts += store_section(results.store)
     if results.scaling:
         parts += scaling_section(results.scaling)
     parts += machine_section(results)
+    if results.stamps:
+        parts += stamps_section(results)
     return "\n".join(parts)
 
 

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+LINK, INSTALL, STORE, SCALING, IMPORT = "link", "install", "store", "scaling", "import"
+PLACE_PARTS = (LINK, INSTALL, STORE)
+"""Measured in every place; the others once."""
+
+
 @dataclass
 class Row:
     """One contender in one place; seconds per round, whole process likewise."""
@@ -35,6 +40,10 @@ class PlaceResult:
     filesystem: str
     rows: list[Row] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+
+    def modes(self) -> list[str]:
+        """The modes measured."""
+        return list(dict.fromkeys(row.mode for row in self.rows))
 
     def find(self, contender: str, mode: str, threads: int | None = None) -> Row | None:
         """That contender; without `threads` the one with the most."""
@@ -85,8 +94,24 @@ class ImportTime:
 
 
 @dataclass
+class Stamp:
+    """When a part was measured in a place, in how many rounds and on what."""
+
+    part: str
+    place: str
+    when: str
+    rounds: int
+    machine: dict[str, str]
+
+    @property
+    def of_place(self) -> bool:
+        """Whether the part is measured in every place, not once."""
+        return self.part in PLACE_PARTS
+
+
+@dataclass
 class Results:
-    """One run of the benchmarks."""
+    """One run of the benchmarks, or several merged; the machine is that of the first."""
 
     machine: dict[str, str]
     corpus: dict[str, int]
@@ -94,6 +119,9 @@ class Results:
     places: list[PlaceResult] = field(default_factory=list)
     scaling: Scaling | None = None
     import_time: ImportTime | None = None
+    install: list[PlaceResult] = field(default_factory=list)
+    store: list[PlaceResult] = field(default_factory=list)
+    stamps: list[Stamp] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -101,9 +129,11 @@ class Results:
 
     @classmethod
     def load(cls, path: Path) -> Results:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; older files have fewer parts."""
         data: dict[str, Any] = json.loads(path.read_text())
-        data["places"] = [load_place(place) for place in data["places"]]
+        for part in ("places", "install", "store"):
+            data[part] = [load_place(place) for place in data.get(part, [])]
+        data["stamps"] = [Stamp(**stamp) for stamp in data.get("stamps", [])]
         if scaling := data["scaling"]:
             points = [Point(**point) for point in scaling.pop("points")]
             data["scaling"] = Scaling(**scaling, points=points)

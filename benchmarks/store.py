@@ -1,193 +1,111 @@
-"""How long a store takes to unpack and verify wheel files, and to know them again.
-
-Run from the checkout: python -m benchmarks.store --wheels DIRECTORY --place DIRECTORY
-
-Every run is a fresh process on an empty directory of `--place`; contenders take turns, and medians are shown. uv is
-timed filling its cache from the same files: a whole cold install less a whole hot one, since it has no command
-that does only that (its processor seconds are those of both).
-"""
+"""Everybody who unpacks the same wheel files, cold; and how long a store takes to know them again."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import statistics
 import sys
-import tempfile
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import commands
 from benchmarks.children.job import Job
-from benchmarks.contenders import UnavailableError, ask_child, uv_command
-from benchmarks.destinations import remove, sync
+from benchmarks.contenders import (
+    UNPACK,
+    Contender,
+    Context,
+    Family,
+    Sample,
+    child_sample,
+    into_directory,
+    process_sample,
+    uv_command,
+    uv_requirements,
+)
+from benchmarks.installing import fill_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator
+    from pathlib import Path
 
-AGAIN = 180
-"""Wheels that are added again."""
-
-
-@dataclass
-class Way:
-    """One way to unpack all wheels into a directory, and its seconds, passed and of processors.
-
-    The latter tell something even where the machine has other things to do.
-    """
-
-    name: str
-    run: Callable[[Path], float]
-    seconds: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
-
-    @property
-    def median(self) -> float:
-        """Of its seconds."""
-        return statistics.median(self.seconds)
+AGAIN = "again"
+"""Not a link mode: the wheels are in the store already."""
+ZIPFILE = "python -m zipfile -e"
 
 
-def child(files: Sequence[Path], mode: str, threads: int) -> Callable[[Path], float]:
-    """Whole processes, from start to end."""
-
-    def run(destination: Path) -> float:
-        job = Job(str(destination), [(str(file), "") for file in files], mode, threads)
-        return ask_child("fill_store", job, destination)[0]
-
-    return run
+def filling(context: Context, way: str, threads: int, destination: Path) -> Sample:
+    """One run of the child program that fills a store, or does something like it."""
+    files = [(str(wheel.file), "") for wheel in context.wheels]
+    return child_sample(
+        "fill_store", Job(str(destination), files, way, threads), context.place.root
+    )
 
 
-def zipfile_commands(files: Sequence[Path]) -> Callable[[Path], float]:
+def wheel_linker(context: Context) -> Iterator[Contender]:
+    """`WheelStore.add_all`, which unpacks and verifies."""
+
+    def contender(threads: int) -> Contender:
+        def run(destination: Path) -> Sample:
+            return filling(context, "add_all", threads, destination)
+
+        return Contender("wheel_linker", UNPACK, threads, run, exact=False)
+
+    yield from (contender(threads) for threads in context.threads)
+
+
+def again(context: Context) -> Iterator[Contender]:
+    """`WheelStore.add`, wheel by wheel, in a store that has them."""
+    store = fill_store(context)
+
+    def run(_destination: Path) -> Sample:
+        return filling(context, "add_each", 1, store)
+
+    yield Contender("wheel_linker", AGAIN, 1, run, counted=False)
+
+
+def zipfile_program(context: Context) -> Iterator[Contender]:
     """`python -m zipfile -e`, once for each wheel."""
 
-    def run(destination: Path) -> float:
+    def run(destination: Path) -> Sample:
+        extract = [sys.executable, "-m", "zipfile", "-e"]
         environment = commands.child_environment()
-        seconds = 0.0
-        for number, file in enumerate(files):
-            command: list[str | Path] = [
-                sys.executable,
-                "-m",
-                "zipfile",
-                "-e",
-                file,
-                destination / str(number),
-            ]
-            seconds += commands.timed(command, environment=environment)[0]
-        return seconds
-
-    return run
-
-
-def uv_fill(files: Sequence[Path]) -> Callable[[Path], float]:
-    """A cold install less a hot one, both by hard links."""
-
-    def run(destination: Path) -> float:
-        listing = destination / "wheels.txt"
-        listing.write_text("".join(f"{file}\n" for file in files))
-        cold, hot = (
+        seconds = sum(
             commands.timed(
-                [*uv_command("hardlink", destination / "cache", destination / name), "-r", listing],
-                environment=commands.child_environment(),
+                [*extract, wheel.file, destination / str(number)], environment=environment
             )[0]
-            for name in ("cold", "hot")
+            for number, wheel in enumerate(context.wheels)
         )
-        return cold - hot
+        return Sample(seconds, seconds)
 
-    return run
-
-
-def ways(files: Sequence[Path], threads: int) -> list[Way]:
-    """Everybody who takes part here."""
-    found = [
-        Way(f"WheelStore.add_all, {threads} threads", child(files, "add_all", threads)),
-        Way("WheelStore.add_all, 1 thread", child(files, "add_all", 1)),
-        Way("python -m zipfile -e", zipfile_commands(files)),
-        Way("zipfile, one process", child(files, "extract", 1)),
-    ]
-    try:
-        uv_command("hardlink", Path(), Path())
-    except UnavailableError as error:
-        print(f"left out: {error}", file=sys.stderr)
-    else:
-        found.append(Way("uv, filling its cache", uv_fill(files)))
-    return found
+    yield Contender(ZIPFILE, UNPACK, None, run, slow=True)
 
 
-def measure(found: list[Way], place: Path, rounds: int) -> None:
-    """Let everybody have a turn in each round."""
-    everybody = list(range(len(found)))
-    for turn in range(rounds):
-        start = turn % len(found)
-        for number in everybody[start:] + everybody[:start]:
-            destination = Path(tempfile.mkdtemp(dir=place))
-            try:
-                before = processor_seconds()
-                found[number].seconds.append(found[number].run(destination))
-                found[number].processor.append(processor_seconds() - before)
-            finally:
-                remove(destination)
-            print(
-                f"  round {turn + 1} {found[number].name:<34} {found[number].seconds[-1]:8.3f} s",
-                file=sys.stderr,
-            )
+def zipfile_module(context: Context) -> Iterator[Contender]:
+    """The module `zipfile`, without an interpreter for each wheel."""
+
+    def run(destination: Path) -> Sample:
+        return filling(context, "extract", 1, destination)
+
+    yield Contender("zipfile", UNPACK, None, run, slow=True)
 
 
-def processor_seconds() -> float:
-    """Of all processes that were started and have ended."""
-    times = os.times()
-    return times.children_user + times.children_system
+def uv(context: Context) -> Iterator[Contender]:
+    """Filling uv's cache: a whole install from the files less one from the cache, for lack of a command."""
+    wheels = uv_requirements(context)
+    uv_command("hardlink", context.uv_cache)
+
+    def install(destination: Path, name: str) -> float:
+        command = uv_command("hardlink", destination / "cache", *into_directory(destination / name))
+        return process_sample([*command, *wheels]).seconds
+
+    def run(destination: Path) -> Sample:
+        seconds = install(destination, "cold") - install(destination, "hot")
+        return Sample(seconds, seconds)
+
+    yield Contender("uv", UNPACK, None, run, exact=False)
 
 
-def know_again(files: Sequence[Path], place: Path, rounds: int) -> list[float]:
-    """Seconds that fresh processes take to add wheels that are there."""
-    destination = Path(tempfile.mkdtemp(dir=place))
-    try:
-        job = Job(
-            str(destination), [(str(file), "") for file in files], "add_all", os.cpu_count() or 1
-        )
-        ask_child("fill_store", job, destination)
-        sync()
-        again = Job(str(destination), job.wheels, "add_each", 1)
-        return [ask_child("fill_store", again, destination)[1].seconds for _ in range(rounds)]
-    finally:
-        remove(destination)
-
-
-def table(found: Sequence[Way], again: float, count: int) -> str:
-    """The result for people."""
-    best = found[0].median
-    lines = ["| | seconds | store / this | processor seconds |", "|---|---:|---:|---:|"]
-    lines += [
-        f"| {way.name} | {way.median:.2f} | {best / way.median:.2f} | {statistics.median(way.processor):.2f} |"
-        for way in found
-    ]
-    return "\n".join([*lines, "", f"{count} wheels known already: {again * 1000:.1f} ms"])
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--wheels", type=Path, required=True, help="a directory of .whl files")
-    parser.add_argument("--place", type=Path, required=True, help="a directory to unpack into")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="where to write all seconds")
-    options = parser.parse_args()
-    files = sorted(options.wheels.resolve().glob("*.whl"))
-    if not files:
-        parser.error(f"there are no wheels in {options.wheels}")
-    found = ways(files, options.threads)
-    measure(found, options.place, options.rounds)
-    again = know_again(files[:AGAIN], options.place, options.rounds)
-    print(table(found, statistics.median(again), len(files[:AGAIN])))
-    if options.json:
-        seconds = {way.name: [way.seconds, way.processor] for way in found}
-        options.json.write_text(json.dumps({"fill": seconds, "again": again}, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+STORES: dict[str, Family] = {
+    "wheel_linker": wheel_linker,
+    "again": again,
+    "zipfile -e": zipfile_program,
+    "zipfile": zipfile_module,
+    "uv": uv,
+}

@@ -19,6 +19,12 @@ INTRODUCTION = """\
 `pip` from the wheel files. *C program* is the least that the job takes: no staging, no rollback.
 
 """
+INSTALL_INTRODUCTION = """
+The same wheels installed into a new virtual environment, metadata checked, launchers and `RECORD` written:
+`wheel_linker` is `install_wheels` from a store that has them, `uv` has a hot cache, `pip` starts from the wheel
+files.
+
+"""
 
 
 def best(place: PlaceResult) -> Iterator[Row]:
@@ -30,13 +36,13 @@ def best(place: PlaceResult) -> Iterator[Row]:
             yield row
 
 
-def summary(results: Results) -> str:
+def places_table(results: list[PlaceResult]) -> str:
     """A table with a column for each place."""
     figures: dict[tuple[str, str], dict[str, float]] = {}
-    for place in results.places:
+    for place in results:
         for row in best(place):
             figures.setdefault((row.mode, row.contender), {})[place.name] = row.median
-    places = [place.name for place in results.places]
+    places = [place.name for place in results]
     lines = [
         f"| mode | | {' | '.join(places)} |",
         f"|:--|:--|{'--:|' * len(places)}",
@@ -44,9 +50,17 @@ def summary(results: Results) -> str:
     for (mode, contender), medians in sorted(figures.items(), key=lambda item: order(*item)):
         cells = [f"{medians[place]:.2f}" if place in medians else "" for place in places]
         lines.append(f"| {mode} | {contender} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def summary(results: Results) -> str:
+    """Linking, and installing if that was measured."""
     corpus = dict(results.corpus)
-    introduction = INTRODUCTION.format(**corpus, cpus=results.machine["processors usable"])
-    return introduction + "\n".join(lines) + "\n"
+    text = INTRODUCTION.format(**corpus, cpus=results.machine["processors usable"])
+    text += places_table(results.places)
+    if results.install:
+        text += INSTALL_INTRODUCTION + places_table(results.install)
+    return text
 
 
 def order(key: tuple[str, str], medians: dict[str, float]) -> tuple[int, float]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.contenders import PIP, UNPACK
+from benchmarks.store import AGAIN, ZIPFILE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,6 +22,10 @@ LIMITS = {
     "copy": {"C program": 1.15},
 }
 """Mode to contender to the most that `wheel_linker` may take, as a multiple."""
+INSTALL_LIMITS = {"hardlink": {"uv": 1.0}, "clone": {"uv": 1.15}}
+PIP_LIMIT = 1 / 20
+STORE_LIMITS = {ZIPFILE: 0.6, "uv": 1.3}
+AGAIN_SECONDS = 0.015
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,36 @@ def place_targets(place: PlaceResult) -> Iterator[Target]:
                 yield Target(what, place.name, row.median / rival.median, limit, "x")
 
 
+def against(
+    what: str, place: PlaceResult, row: Row, rival: Row | None, limit: float
+) -> list[Target]:
+    """The target of a pair, if there is one."""
+    if rival is None:
+        return []
+    what = f"{what}, {row.threads} threads, against {rival.contender}"
+    return [Target(what, place.name, row.median / rival.median, limit, "x")]
+
+
+def install_targets(place: PlaceResult) -> Iterator[Target]:
+    """Installing, with the most threads; pip against hard links."""
+    for mode, limits in INSTALL_LIMITS.items():
+        if row := place.find("wheel_linker", mode):
+            for other, limit in limits.items():
+                yield from against(f"install, {mode}", place, row, place.find(other, mode), limit)
+    if row := place.find("wheel_linker", "hardlink"):
+        yield from against("install, hardlink", place, row, place.find(PIP, UNPACK), PIP_LIMIT)
+
+
+def store_targets(place: PlaceResult, wheels: int) -> Iterator[Target]:
+    """Unpacking, with the most threads, and knowing the wheels again."""
+    if row := place.find("wheel_linker", UNPACK):
+        for other, limit in STORE_LIMITS.items():
+            yield from against("unpack and verify", place, row, place.find(other, UNPACK), limit)
+    if row := place.find("wheel_linker", AGAIN):
+        what = f"adding {wheels:,} unchanged wheels again"
+        yield Target(what, place.name, row.median * 1e3, AGAIN_SECONDS * 1e3, "ms")
+
+
 def general_targets(results: Results) -> Iterator[Target]:
     """Memory and import time."""
     if results.scaling and results.scaling.points:
@@ -79,4 +116,7 @@ def general_targets(results: Results) -> Iterator[Target]:
 def all_targets(results: Results) -> list[Target]:
     """Every target that the figures speak about."""
     ratios = [target for place in results.places for target in place_targets(place)]
+    ratios += [target for place in results.install for target in install_targets(place)]
+    wheels = results.corpus["wheels"]
+    ratios += [target for place in results.store for target in store_targets(place, wheels)]
     return [*ratios, *general_targets(results)]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Job:
-    """One run: `wheels` holds pairs of unpacked root and wheel file name."""
+    """One run: `wheels` holds pairs of unpacked root and wheel file name; `store` is one that knows them."""
 
     destination: str
     wheels: list[tuple[str, str]]
     mode: str = ""
     threads: int = 1
+    store: str = ""
 
     @classmethod
     def read(cls) -> Job:

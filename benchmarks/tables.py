@@ -1,0 +1,56 @@
+"""Markdown tables, and that of one place's seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.results import PlaceResult, Row
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Whom a row is held against in a column of its own: in the row's mode, unless it has another."""
+
+    head: str
+    contender: str
+    mode: str = ""
+    same_threads: bool = False
+
+    def find(self, place: PlaceResult, row: Row) -> Row | None:
+        """The other row, if there is one; without threads of its own, that with the most."""
+        threads = row.threads if self.same_threads else None
+        return place.find(self.contender, self.mode or row.mode, threads)
+
+
+def table(head: list[str], rows: Iterable[list[str]], left: int = 1) -> str:
+    """A Markdown table whose first `left` columns are text and the others numbers."""
+    rule = [":--" if column < left else "--:" for column in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *rows]) + "\n"
+
+
+def ratio(row: Row, rival: Row | None) -> str:
+    """How many times as long; a dash without rival."""
+    return f"{row.median / rival.median:.2f}" if rival and rival is not row else "-"
+
+
+def cells(place: PlaceResult, row: Row, rivals: tuple[Rival, ...]) -> list[str]:
+    """One row of a place's table."""
+    seconds = [f"{row.median:.3f}", f"{min(row.seconds):.3f} to {max(row.seconds):.3f}"]
+    process = sorted(row.process)[len(row.process) // 2]
+    apart = f"{process:.3f}" if row.process != row.seconds else "-"
+    ratios = [ratio(row, rival.find(place, row)) for rival in rivals]
+    name = f"**{row.contender}**" if row.contender == "wheel_linker" else row.contender
+    return [row.mode, name, str(row.threads or "-"), *seconds, apart, *ratios]
+
+
+def place_table(place: PlaceResult, *rivals: Rival) -> str:
+    """All rows of a place: by mode, the quickest first."""
+    columns = ["mode", "contender", "threads", "median s", "min to max", "process s"]
+    head = [*columns, *(rival.head for rival in rivals)]
+    modes = place.modes()
+    rows = sorted(place.rows, key=lambda row: (modes.index(row.mode), row.median))
+    return table(head, (cells(place, row, rivals) for row in rows), left=2)
