@@ -97,6 +97,7 @@ LAYERS: Final = {
         "store.damage",
         "store.entries",
         "store.index",
+        "store.known_tree",
         "store.layout",
         "store.lease",
         "store.manifest",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
+    from wheel_linker.scan import Tree
+
 _DIST_INFO = ".dist-info"
 
 
@@ -77,7 +79,7 @@ class WheelFilename:
                 "give the wheel's file name"
             )
         text = "-".join([stem, *_compressed(tags)]) + ".whl"
-        return cls(text, _normalised(name), parsed)
+        return cls(text, normalised(name), parsed)
 
     def __str__(self) -> str:
         return self._text
@@ -111,6 +113,10 @@ class UnpackedWheel(NamedTuple):
         """
         return nullcontext()
 
+    def known_tree(self) -> Tree | None:
+        """Return what is in it, where that is known without a look; None where it has to be scanned."""
+        return None
+
 
 WheelLike = Union[str, "os.PathLike[str]", UnpackedWheel]
 """What is accepted as an unpacked wheel: its root directory, with or without its file name."""
@@ -121,8 +127,9 @@ def unpacked(wheel: WheelLike) -> UnpackedWheel:
     return wheel if isinstance(wheel, UnpackedWheel) else UnpackedWheel(wheel)
 
 
-def _normalised(name: str) -> str:
-    # PEP 503, without the import cost of packaging.utils, which brings logging and subprocess.
+def normalised(name: str) -> str:
+    """Return a project's name as PEP 503 has it."""
+    # Without the import cost of packaging.utils, which brings logging and subprocess.
     return "-".join(
         part for part in name.replace("_", "-").replace(".", "-").lower().split("-") if part
     )

@@ -19,6 +19,7 @@ from wheel_linker.errors import (
     PackageConflictWarning,
 )
 from wheel_linker.filename import WheelFilename
+from wheel_linker.mode import LinkMode
 from wheel_linker.paths import is_within
 from wheel_linker.place import Placer
 from wheel_linker.scan import DIST_INFO, scan
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from wheel_linker.folder import Folder
     from wheel_linker.linking import OnConflict
     from wheel_linker.locks import Locks
-    from wheel_linker.mode import LinkMode
     from wheel_linker.place import MustCopy
     from wheel_linker.report import LinkReport
     from wheel_linker.scan import Tree
@@ -53,6 +53,10 @@ class How(NamedTuple):
     jobs: int
     progress: Progress
     backend: Backend
+
+    def clones_whole(self) -> bool:
+        """Tell whether whole directories are cloned, with whatever is in them."""
+        return self.backend.clones_directories and self.chain[0] is LinkMode.CLONE
 
 
 class Wheel(NamedTuple):
@@ -82,7 +86,7 @@ def _link(
     on_conflict: OnConflict,
 ) -> list[LinkReport]:
     path = resolved(site_packages)
-    wheels = [scan_wheel(wheel, path) for wheel in given]
+    wheels = [scan_wheel(wheel, path, how) for wheel in given]
     suppliers = [supplier_of(wheel) for wheel in wheels]
     check_conflicts(path, suppliers, on_conflict)
     try:
@@ -151,13 +155,13 @@ def make_stage(site: Folder, stage: Stage) -> None:
         raise LinkError.from_os_error(error, doing, destination=site.path) from error
 
 
-def scan_wheel(given: UnpackedWheel, site_packages: str) -> Wheel:
+def scan_wheel(given: UnpackedWheel, site_packages: str, how: How) -> Wheel:
     """Read the names in a wheel that is meant for ``site_packages``.
 
     :raises InvalidWheelError: if it is none, holds what has no place in an environment, or its name is not found.
     :raises LinkError: if it cannot be read, or ``site_packages`` lies in it.
     """
-    tree = scan(given.path)
+    tree = (None if how.clones_whole() else given.known_tree()) or scan(given.path)
     if is_within(site_packages, tree.path):
         raise LinkError(
             f"cannot link into {site_packages!r}: it lies in the unpacked wheel {tree.path!r} itself, "

@@ -9,7 +9,7 @@ from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.folder import Descent, Folder, Identity, Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DIST_INFO: Final = ".dist-info"
 
@@ -197,6 +197,18 @@ def _read(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]]:
 
 def _is_dist_info(parts: Parts) -> bool:
     return parts[-1].endswith(DIST_INFO)
+
+
+def in_order(directories: Iterable[Directory]) -> list[Directory]:
+    """Return the directories of a whole tree in pre-order, as a scan does, with their ends set."""
+    ordered = sorted(directories, key=_position)
+    _number(ordered)
+    return ordered
+
+
+def _position(directory: Directory) -> tuple[bool, Parts]:
+    parts = directory.parts
+    return bool(parts) and parts[0].endswith(DIST_INFO), parts
 
 
 def _number(directories: list[Directory]) -> None:

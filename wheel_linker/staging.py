@@ -66,7 +66,8 @@ def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Prog
             progress.add(placer.tree.files)
         else:
             _make_root(placer.tree, stage.folder, staged)
-            single.extend(_units(placer, staged))
+            if placer.tree.files or len(placer.tree.directories) > 1:
+                single.extend(_units(placer, staged))
 
     def place(unit: _Unit) -> None:
         _place(unit, stage.folder, progress)

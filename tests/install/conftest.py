@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from install.kit import MODES, layout_in, newer_wheel, older_wheel
-from wheel_linker import LinkMode
+pytest.register_assert_rewrite("install.kit")
+
+from install.kit import MODES, layout_in, newer_wheel, older_wheel  # noqa: E402 - as rewritten
+from wheel_linker import LinkMode  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path

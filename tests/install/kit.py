@@ -89,7 +89,8 @@ def make(
 def row_of(path: str, data: bytes) -> str:
     """Return a row of ``RECORD``."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-    return f"{path},sha256={digest},{len(data)}\n"
+    quoted = '"{}"'.format(path.replace('"', '""')) if {'"', ","} & set(path) else path
+    return f"{quoted},sha256={digest},{len(data)}\n"
 
 
 def older_wheel(cache: Path) -> Path:

@@ -13,7 +13,8 @@ import pytest
 from wheels import names
 
 from wheel_linker import LinkError
-from wheel_linker.install import Layout, layout as layout_module
+from wheel_linker.install import Layout
+from wheel_linker.install import layout as layout_module
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         seen.append(arguments)
         return real(*arguments, **keywords)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(layout_module.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(layout_module, "_answers", {})
     return seen
 

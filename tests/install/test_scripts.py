@@ -89,7 +89,11 @@ def test_other_scripts_stay_as_they_are(layout: Layout, tmp_path: Path, first: b
 
 
 def test_launcher_takes_the_place_of_a_script_of_its_name(layout: Layout, tmp_path: Path) -> None:
-    files = {**FILES, "demo-1.0.data/scripts/demo": b"#!python\n", "demo-1.0.data/scripts/demo-gui": b""}
+    files = {
+        **FILES,
+        "demo-1.0.data/scripts/demo": b"#!python\n",
+        "demo-1.0.data/scripts/demo-gui": b"",
+    }
     install_wheel(make(tmp_path / "w", files), layout)
     launcher = (Path(layout.schemes["scripts"]) / "demo").read_bytes()
     assert b"from demo.main import run" in launcher

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker.errors import LinkError
-from wheel_linker.filename import UnpackedWheel, unpacked
+from wheel_linker.filename import UnpackedWheel, normalised, unpacked
 from wheel_linker.install.installing import Options, install
 from wheel_linker.install.plan import Notes
 from wheel_linker.install.uninstalling import remove
@@ -155,14 +155,12 @@ def _notes(
     direct_urls: Mapping[str, Mapping[str, object]],
 ) -> Callable[[str], Notes]:
     """Return what tells the notes for a distribution by its normalised name."""
-    from packaging.utils import canonicalize_name
-
     everything = requested is True
-    names = set() if isinstance(requested, bool) else set(map(canonicalize_name, requested))
-    urls = {canonicalize_name(name): url for name, url in direct_urls.items()}
+    names = set() if isinstance(requested, bool) else set(map(normalised, requested))
+    urls = {normalised(name): url for name, url in direct_urls.items()}
 
     def notes(name: str) -> Notes:
-        return Notes(installer, everything or name in names, urls.get(canonicalize_name(name)))
+        return Notes(installer, everything or name in names, urls.get(normalised(name)))
 
     return notes
 
@@ -183,8 +181,11 @@ def _all_unpacked(
     wheels: Sequence[WheelLike], layout: Layout, store: WheelStore | None, how: How
 ) -> Iterator[list[UnpackedWheel]]:
     """Have every wheel unpacked, as long as it takes to install them."""
+    if store is not None:
+        yield _unpacked(wheels, store)
+        return
     archives = [path for path in map(_path_of, wheels) if is_archive(path)]
-    if store is not None or not archives:
+    if not archives:
         yield _unpacked(wheels, store)
         return
     if LinkMode.SYMLINK in how.chain:
@@ -203,9 +204,12 @@ def _unpacked(wheels: Sequence[WheelLike], store: WheelStore | None) -> list[Unp
     if store is None:
         return [unpacked(wheel) for wheel in wheels]
     # Those unpacked already keep what is known of them besides their paths.
-    archives = [path for path in map(_path_of, wheels) if is_archive(path)]
-    stored = iter(store.add_all(archives))
-    return [next(stored) if is_archive(_path_of(wheel)) else unpacked(wheel) for wheel in wheels]
+    paths = [_path_of(wheel) for wheel in wheels]
+    packed = [is_archive(path) for path in paths]
+    stored = iter(store.add_all(path for path, is_packed in zip(paths, packed) if is_packed))
+    return [
+        next(stored) if is_packed else unpacked(wheel) for wheel, is_packed in zip(wheels, packed)
+    ]
 
 
 def _path_of(wheel: WheelLike) -> str:

@@ -12,6 +12,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.errors import LinkError, WheelLinkerError
+from wheel_linker.filename import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -95,13 +96,7 @@ def _distribution(library: str, entry: str) -> Distribution | None:
         return None
     # Of an egg: NAME-VERSION-pyX.Y.
     name, _, rest = stem.partition("-")
-    return Distribution(_normalised(name), rest.partition("-")[0], library, entry)
-
-
-def _normalised(name: str) -> str:
-    from packaging.utils import canonicalize_name
-
-    return canonicalize_name(name)
+    return Distribution(normalised(name), rest.partition("-")[0], library, entry)
 
 
 def named(distributions: Iterable[Distribution], names: Collection[str]) -> list[Distribution]:
@@ -137,11 +132,27 @@ def read_record(distribution: Distribution) -> list[Recorded]:
         )
     rows = _rows(distribution, _read(distribution))
     paths = dict.fromkeys([*(path for path, _ in rows), distribution.recorded])
-    parents = {parent: os.path.realpath(parent) for parent in set(map(os.path.dirname, paths))}
+    known = {distribution.library: distribution.library}
     return [
-        Recorded(os.path.join(parents[os.path.dirname(path)], os.path.basename(path)), path)
+        Recorded(os.path.join(_real(os.path.dirname(path), known), os.path.basename(path)), path)
         for path in paths
     ]
+
+
+def _real(directory: str, known: dict[str, str]) -> str:
+    """Return a directory's path with symlinks resolved, each of those that lead to it being looked at once."""
+    unknown: list[str] = []
+    while directory not in known:
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            known[directory] = directory
+        else:
+            unknown.append(directory)
+            directory = parent
+    for path in reversed(unknown):
+        real = os.path.join(known[os.path.dirname(path)], os.path.basename(path))
+        known[path] = os.path.realpath(real) if os.path.islink(real) else real
+    return known[unknown[0]] if unknown else known[directory]
 
 
 def _read(one: Distribution) -> str:

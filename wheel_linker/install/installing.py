@@ -26,7 +26,7 @@ from wheel_linker.install.sites import opened_sites
 from wheel_linker.pipeline import check_conflicts, supplier_of, warn_of_fallbacks
 from wheel_linker.place import Placer
 from wheel_linker.staging import stage_all
-from wheel_linker.workers import uninterrupted
+from wheel_linker.workers import run, uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +72,7 @@ def install(
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
-        plans = [plan(wheel, layout, options.notes) for wheel in given]
+        plans = [plan(wheel, layout, how, options.notes) for wheel in given]
         _refuse_twice(plans)
         _check_conflicts(plans, options.on_conflict)
         try:
@@ -134,8 +134,7 @@ def _stage(plans: Sequence[Plan], how: How, sites: Sites) -> list[list[_Staged]]
     for together in by_site.values():
         stage = together[0].site.stage
         stage_all([one.placer for one in together], stage, how.jobs, how.progress)
-        for one_staged in together:
-            _write(one_staged)
+        run(together, _write, how.jobs)
     return staged
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ _SECONDS: Final = 60
 # What sysconfig calls the default scheme is what pip installs into, on Debian and Fedora too. In a virtual
 # environment headers do not go to the base interpreter, as sysconfig says, but to where pip puts them.
 _QUESTION: Final = """
-import json, os, sys, sysconfig
+import os, sys, sysconfig
 name = getattr(sysconfig, "get_default_scheme", None) or sysconfig._get_default_scheme
 paths = sysconfig.get_paths(name())
 headers = paths["include"]
@@ -34,19 +33,9 @@ if os.name == "nt":
     machine = sysconfig.get_platform()
     known = {"win-amd64": "win-amd64", "win-arm64": "win-arm64", "win-arm32": "win-arm"}
     launcher = known.get(machine, "win-ia32")
-print(json.dumps({
-    "python": sys.executable,
-    "version": sys.version_info[:2],
-    "os_name": os.name,
-    "launcher": launcher,
-    "schemes": {
-        "purelib": paths["purelib"],
-        "platlib": paths["platlib"],
-        "headers": headers,
-        "scripts": paths["scripts"],
-        "data": paths["data"],
-    },
-}))
+answer = [sys.executable, "%d.%d" % sys.version_info[:2], os.name, launcher]
+answer += [paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]]
+sys.stdout.buffer.write(os.fsencode("\\0".join(answer)))
 """
 
 _answers: dict[tuple[object, ...], Layout] = {}
@@ -166,16 +155,11 @@ def _ask(path: str) -> Layout:
     except subprocess.TimeoutExpired as error:
         raise LinkError(f"cannot {doing}: no answer in {_SECONDS} seconds") from error
     try:
-        answer = json.loads(done.stdout)
-        major, minor = answer["version"]
-        return Layout(
-            answer["python"] or path,
-            (major, minor),
-            answer["os_name"],
-            answer["launcher"],
-            answer["schemes"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        executable, version, os_name, launcher, *paths = os.fsdecode(done.stdout).split("\0")
+        major, minor = map(int, version.split("."))
+        schemes = dict(zip(SCHEMES, paths, strict=True))
+        return Layout(executable or path, (major, minor), os_name, launcher, schemes)
+    except ValueError as error:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = said[-1] if said else f"it answered {done.stdout[:80]!r}"
         raise LinkError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.caller import warn_caller
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.filename import WheelFilename
+from wheel_linker.filename import WheelFilename, normalised
 
 if TYPE_CHECKING:
     from wheel_linker.scan import Tree
@@ -76,13 +76,12 @@ def read_text(tree: Tree, dist_info: str, name: str) -> str:
 
 
 def _check_project(tree: Tree, dist_info: str, name: WheelFilename) -> None:
-    from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion, Version
 
     fields = _fields(read_text(tree, dist_info, "METADATA"))
     said = fields.get("name", ""), fields.get("version", "")
     try:
-        agrees = canonicalize_name(said[0]) == name.name and Version(said[1]) == name.version
+        agrees = normalised(said[0]) == name.name and Version(said[1]) == name.version
     except InvalidVersion:
         agrees = False
     if not agrees:
@@ -92,7 +91,8 @@ def _check_project(tree: Tree, dist_info: str, name: WheelFilename) -> None:
 def _fields(text: str) -> dict[str, str]:
     """Return the header fields of a metadata file, names in lower case, the first of each."""
     fields: dict[str, str] = {}
-    for line in text.splitlines():
+    # Without the description, which may be long; where lines end in CR LF it is left to the loop to stop.
+    for line in text.partition("\n\n")[0].splitlines():
         if not line.strip():
             break  # the description follows
         key, separator, value = line.partition(":")

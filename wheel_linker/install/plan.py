@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wheel_linker.filename import UnpackedWheel
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.metadata import Metadata
-    from wheel_linker.pipeline import Wheel
+    from wheel_linker.pipeline import How, Wheel
     from wheel_linker.scan import Tree
 
 
@@ -66,14 +66,14 @@ class Plan(NamedTuple):
         return tuple(sorted(path for piece in pieces for path in piece.paths()))
 
 
-def plan(given: UnpackedWheel, layout: Layout, notes: Callable[[str], Notes]) -> Plan:
+def plan(given: UnpackedWheel, layout: Layout, how: How, notes: Callable[[str], Notes]) -> Plan:
     """Decide what goes where.
 
     :param notes: called with the distribution's normalised name.
     :raises InvalidWheelError: if it is no wheel that can be installed.
     :raises LinkError: if it cannot be read.
     """
-    wheel = scan_wheel(given, layout.libraries()[0])
+    wheel = scan_wheel(given, layout.libraries()[0], how)
     metadata = read_metadata(wheel.tree, wheel.name)
     # By the normalised name, as pip and uv file the headers of a wheel that they are given.
     pieces = split(wheel.tree, metadata, layout, wheel.name.name)

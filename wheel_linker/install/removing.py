@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker.install.installed import read_claims, root_of
 from wheel_linker.paths import is_within
 from wheel_linker.retire import retire
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from wheel_linker.folder import Parts
     from wheel_linker.install.installed import Distribution, Recorded
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.sites import Sites
 
-_PATH_CONFIGURATION = ".pth"
+_PATH_CONFIGURATION: Final = ".pth"
 
 
 def may_go(
@@ -55,22 +55,28 @@ def _is_path_configuration(path: str) -> bool:
     return path.endswith(_PATH_CONFIGURATION)
 
 
-def take_away(paths: Iterable[str], layout: Layout, sites: Sites) -> list[str]:
+def take_away(paths: Collection[str], layout: Layout, sites: Sites) -> list[str]:
     """Take files away, each through the directory of the environment that it is in; return those that were there.
 
     :raises LinkError: if the system refuses.
     """
+    if not paths:
+        return []
+    roots = layout.roots()
+    is_kept = kept_directories(layout, roots)
     gone = []
-    for root, files in by_root(paths, layout).items():
+    for root, files in by_root(paths, roots).items():
         site = sites.at(root)
-        taken = retire(site.transaction, site.folder, files, lambda path: is_kept(path, layout))
+        taken = retire(site.transaction, site.folder, files, is_kept)
         gone += [os.path.join(root, *parts) for parts in taken]
     return gone
 
 
-def by_root(paths: Iterable[str], layout: Layout) -> dict[str, list[Parts]]:
-    """Sort files by the deepest of the environment's directories that they lie in; those outside are left out."""
-    roots = layout.roots()
+def by_root(paths: Iterable[str], roots: Sequence[str]) -> dict[str, list[Parts]]:
+    """Sort files by the deepest of the environment's directories that they lie in; those outside are left out.
+
+    :param roots: as :meth:`Layout.roots` gives them.
+    """
     found: dict[str, list[Parts]] = {}
     for path in paths:
         where = root_of(path, roots)
@@ -80,10 +86,17 @@ def by_root(paths: Iterable[str], layout: Layout) -> dict[str, list[Parts]]:
     return found
 
 
-def is_kept(path: str, layout: Layout) -> bool:
-    """Tell whether a directory stays when it is empty: one of the environment's own, or one that leads to these."""
+def kept_directories(layout: Layout, roots: Sequence[str]) -> Callable[[str], bool]:
+    """Return what tells whether a directory stays when it is empty.
+
+    That is one of the environment's own, or one that leads to these.
+    """
     data, headers = (os.path.realpath(layout.schemes[scheme]) for scheme in ("data", "headers"))
-    # Of those that lead to the headers, the topmost, such as ``include``, comes with the environment.
-    if os.path.dirname(path) == data and path != headers and is_within(headers, path):
-        return True
-    return any(is_within(root, path) for root in layout.roots())
+
+    def is_kept(path: str) -> bool:
+        # Of those that lead to the headers, the topmost, such as ``include``, comes with the environment.
+        if os.path.dirname(path) == data and path != headers and is_within(headers, path):
+            return True
+        return any(is_within(root, path) for root in roots)
+
+    return is_kept

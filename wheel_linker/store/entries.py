@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from wheel_linker.debug import log
 from wheel_linker.filename import UnpackedWheel, WheelFilename
 from wheel_linker.store import manifest
+from wheel_linker.store.known_tree import known_tree
 from wheel_linker.store.layout import is_digest, is_entry_name, names_for
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from wheel_linker.scan import Tree
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
 
@@ -62,6 +64,10 @@ class StoredWheel(UnpackedWheel):
         :raises InvalidWheelError: when entered, if it was removed before.
         """
         return self._session.linking(self.entry)
+
+    def known_tree(self) -> Tree | None:
+        """Return what was unpacked and verified; None if that is not known any more."""
+        return known_tree(os.path.realpath(self.path), self._session.layout.manifest(self.entry))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (UnpackedWheel, tuple(self))

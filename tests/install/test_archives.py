@@ -1,0 +1,87 @@
+"""Installing ``.whl`` files, with a store and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from wheels import names, snapshot, zip_wheel
+
+from install.kit import check_recorded, make, no_litter, root_of
+from wheel_linker import InvalidWheelError, LinkError, LinkMode, WheelLinkerError
+from wheel_linker.install import Layout, install_wheel, install_wheels, uninstall
+from wheel_linker.store import WheelStore
+
+INFO = "demo-1.0.dist-info"
+
+
+@pytest.fixture
+def archive(older: Path, tmp_path: Path) -> Path:
+    return zip_wheel(older, tmp_path)
+
+
+@pytest.mark.parametrize("mode", [LinkMode.CLONE, LinkMode.COPY, LinkMode.HARDLINK])
+def test_without_a_store(layout: Layout, archive: Path, mode: LinkMode) -> None:
+    report = install_wheel(archive, layout, mode=mode)
+    check_recorded(layout, INFO)
+    assert str(report.wheel) == archive.name
+    assert no_litter(root_of(layout))
+    uninstall("demo", layout)
+
+
+def test_with_a_store(layout: Layout, archive: Path, tmp_path: Path, mode: LinkMode) -> None:
+    with WheelStore(tmp_path / "store") as store:
+        for _ in range(2):
+            install_wheel(archive, layout, mode=mode, store=store)
+            check_recorded(layout, INFO)
+        before = snapshot(tmp_path / "store")
+        uninstall("demo", layout)
+        assert snapshot(tmp_path / "store") == before
+
+
+@pytest.mark.parametrize("mode", [LinkMode.SYMLINK, (LinkMode.HARDLINK, LinkMode.SYMLINK)])
+def test_symlinks_without_a_store(layout: Layout, archive: Path, mode: LinkMode) -> None:
+    """They would lead to a temporary place."""
+    with pytest.raises(LinkError, match="give a store"):
+        install_wheel(archive, layout, mode=mode)
+    assert not root_of(layout).exists()
+
+
+def test_symlinks_of_unpacked_ones(layout: Layout, older: Path) -> None:
+    install_wheel(older, layout, mode=LinkMode.SYMLINK)
+    check_recorded(layout, INFO)
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+def test_mixed(layout: Layout, archive: Path, tmp_path: Path, with_store: bool) -> None:
+    unpacked = make(tmp_path / "other", {"other.py": b""}, name="other")
+    store = WheelStore(tmp_path / "store") if with_store else None
+    reports = install_wheels(
+        [
+            unpacked,
+            archive,
+        ],
+        layout,
+        store=store,
+        jobs=2,
+    )
+    assert [report.wheel.name for report in reports] == ["other", "demo"]
+    check_recorded(layout, INFO, "other-1.0.dist-info")
+    assert no_litter(root_of(layout))
+    if store is not None:
+        store.close()
+
+
+def test_truncated(layout: Layout, archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(WheelLinkerError, match=archive.name):
+        install_wheel(archive, layout)
+    assert not root_of(layout).exists()
+
+
+def test_renamed(layout: Layout, archive: Path) -> None:
+    other = archive.rename(archive.with_name("other-1.0-py3-none-any.whl"))
+    with pytest.raises(InvalidWheelError):
+        install_wheel(other, layout)
+    assert not root_of(layout).exists()
+    assert other.name in names(other.parent)

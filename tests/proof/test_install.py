@@ -1,0 +1,266 @@
+"""Installing, upgrading and uninstalling, with every system call spoilt in turn, and killed at every step."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from install.kit import check_record, check_recorded, files_in, layout_in, make, no_litter, root_of
+
+from proof.faults import Spoiler, error, interrupt_after, interrupt_before, kill
+from proof.kit import MODES, complete, exact, open_descriptors
+from proof.processes import in_child, was_killed
+from wheel_linker import LinkError, LinkMode, WheelLinkerError, folder
+from wheel_linker.install import install_wheel, uninstall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from proof.faults import Fault
+    from proof.plugin import Figures
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="spoils POSIX calls")
+
+NUMBERS: Final = (errno.EIO, errno.ENOSPC)
+INTERRUPTS: Final = (interrupt_before, interrupt_after)
+CALLS: Final = ("install", "upgrade", "uninstall")
+PORTABLE: Final = "hardlink by path"
+WAYS: Final = (*MODES, PORTABLE)
+STRIDE: Final = 13
+"""By default every thirteenth call is spoilt, from another one on for each mode and fault; in full, all are."""
+
+OLD_INFO: Final = "demo-1.0.dist-info"
+NEW_INFO: Final = "demo-2.0.dist-info"
+
+
+def wheel_of(cache: Path, version: int) -> Path:
+    """Write a small wheel with something in most schemes, of which the other version lacks some."""
+    name = f"demo-{version}.0"
+    points = f"[console_scripts]\ndemo{version} = demo:run\n".encode()
+    files = {
+        "demo/__init__.py": b"VERSION = %d\n" % version,
+        f"demo/v{version}/only.py": b"",
+        f"{'demo/turns' if version == 1 else 'demo/turns/module'}.py": b"",
+        "demo.pth": b"# %d\n" % version,
+        f"{name}.data/scripts/tool": b"#!python\n# %d\n" % version,
+        f"{name}.data/data/share/page{version}": b"",
+        f"{name}.data/headers/demo.h": b"%d" % version,
+        f"{name}.dist-info/entry_points.txt": points,
+        f"{name}.dist-info/licenses/LICENSE": b"",
+    }
+    return make(cache / name, files, version=f"{version}.0")
+
+
+class Scene:
+    """An environment in the state before a call, and what it should look like afterwards."""
+
+    def __init__(self, place: Path, call: str, mode: LinkMode) -> None:
+        self._call = call
+        self._mode = mode
+        self._wheels = {version: wheel_of(place / "cache", version) for version in (1, 2)}
+        self._cache = place / "cache"
+        self._source = exact(self._cache)
+        self.layout = layout_in(place / "env")
+        self.root = root_of(self.layout)
+        self._model = place / "model"
+        self._prepare()
+        self.reset()
+        self.run()
+        self._after = complete(self.root)
+        self.reset()
+
+    def _prepare(self) -> None:
+        """Write the model of the state before: a neighbour that shares a directory, and bytecode."""
+        other = make(self._cache.with_name("other"), {"demo/other.py": b""}, name="other")
+        install_wheel(other, self.layout, mode=LinkMode.COPY)
+        if self._call != "install":
+            install_wheel(self._wheels[1], self.layout, mode=self._mode)
+            library = Path(self.layout.schemes["purelib"])
+            (library / "demo/v1/__pycache__").mkdir()
+            (library / "demo/v1/__pycache__/only.cpython-311.pyc").write_bytes(b"bytecode")
+        self.root.rename(self._model)
+
+    def reset(self) -> None:
+        """Bring the environment into its state again."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(self._model, self.root, symlinks=True, copy_function=_link)
+        self._before = exact(self.root)
+
+    def run(self) -> None:
+        """Make the call."""
+        if self._call == "uninstall":
+            uninstall("demo", self.layout)
+        else:
+            wheel = self._wheels[1 if self._call == "install" else 2]
+            install_wheel(wheel, self.layout, mode=self._mode)
+
+    def is_untouched(self) -> bool:
+        """Tell whether the environment is as it was."""
+        return exact(self.root) == self._before
+
+    def check_complete(self) -> None:
+        """Everything must be done now, and no litter there."""
+        assert no_litter(self.root)
+        assert complete(self.root) == self._after
+
+    def check_source(self) -> None:
+        """The wheels must be as they were."""
+        assert exact(self._cache) == self._source
+
+    def check_after_kill(self) -> None:
+        """The new dist-info is there only if all it names is; and the next call makes everything good."""
+        expected = {"install": (OLD_INFO,), "upgrade": (NEW_INFO,), "uninstall": ()}[self._call]
+        for info in expected:
+            if (Path(self.layout.schemes["purelib"]) / info).is_dir():
+                check_record(self.layout, info)
+        again = self._call == "uninstall"
+        if again and "demo" not in {path.name.partition("-")[0] for path in self._infos()}:
+            # It was through but for its litter, which any call sweeps.
+            install_wheel(self._wheels[1], self.layout, mode=self._mode)
+        self.run()
+        assert no_litter(self.root)
+        check_recorded(self.layout, "other-1.0.dist-info", *expected)
+
+    def _infos(self) -> Iterator[Path]:
+        return Path(self.layout.schemes["purelib"]).glob("*.dist-info")
+
+
+def _link(source: str, target: str) -> None:
+    os.link(source, target, follow_symlinks=False)
+
+
+@pytest.fixture(params=CALLS)
+def call(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=WAYS)
+def scene(
+    request: pytest.FixtureRequest,
+    place_for: Callable[[LinkMode], Path],
+    call: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Scene:
+    """Each call in each mode, and by paths as on Windows."""
+    mode = LinkMode.HARDLINK if request.param == PORTABLE else LinkMode(request.param)
+    made = Scene(place_for(mode), call, mode)
+    if request.param == PORTABLE:
+        monkeypatch.setattr(folder, "BY_DESCRIPTOR", False)
+    return made
+
+
+@pytest.fixture
+def spoiler(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
+    """What spoils calls; in place after the scene has been set."""
+    return Spoiler(monkeypatch)
+
+
+@pytest.fixture
+def steps(request: pytest.FixtureRequest, is_long: bool) -> Iterator[int]:
+    """The numbers of the calls to spoil, without end."""
+    first = sum(map(ord, request.node.name)) % STRIDE + 1
+    return itertools.count(1) if is_long else itertools.count(first, STRIDE)
+
+
+def spoil_each(
+    scene: Scene,
+    spoiler: Spoiler,
+    fault: Fault,
+    steps: Iterator[int],
+    check: Callable[[BaseException | None], None],
+) -> int:
+    """Spoil one call after the other until there are no more; return how many there were."""
+    broken, points = [], 0
+    for nth in steps:
+        failure: BaseException | None = None
+        try:
+            with spoiler.spoiling(nth, fault):
+                scene.run()
+        except (OSError, WheelLinkerError, KeyboardInterrupt) as raised:
+            failure = raised
+        if not spoiler.spoilt:
+            assert failure is None
+            break
+        points += 1
+        try:
+            check(failure)
+            scene.check_source()
+        except AssertionError as unmet:
+            broken.append(f"{nth}, {spoiler.spoilt}: {failure!r}: {str(unmet)[:300]}")
+            scene.reset()
+    assert not broken, f"of {points} calls, {len(broken)} broke a promise:\n" + "\n".join(broken)
+    scene.check_complete()
+    return points
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)
+def test_errors(
+    scene: Scene, spoiler: Spoiler, steps: Iterator[int], number: int, figures: Figures
+) -> None:
+    """An error is raised and everything undone, or it did not matter."""
+    descriptors = open_descriptors()
+
+    def check(failure: BaseException | None) -> None:
+        nonlocal descriptors
+        now, descriptors = descriptors, open_descriptors()
+        assert descriptors <= now, "a descriptor was left open"
+        if failure is None:
+            scene.check_complete()
+            figures.add("install, fault injection", without_effect=1)
+            scene.reset()
+            return
+        assert isinstance(failure, LinkError)
+        assert failure.errno == number
+        assert no_litter(scene.root)
+        assert scene.is_untouched()
+        figures.add("install, fault injection", undone=1)
+
+    points = spoil_each(scene, spoiler, error(number), steps, check)
+    figures.add("install, fault injection", points=points)
+
+
+@pytest.mark.parametrize("fault", INTERRUPTS)
+def test_interrupts(
+    scene: Scene, spoiler: Spoiler, steps: Iterator[int], fault: Fault, figures: Figures
+) -> None:
+    """An interrupt is raised and everything undone; or, at the very end, everything done."""
+
+    def check(failure: BaseException | None) -> None:
+        assert isinstance(failure, KeyboardInterrupt)
+        assert no_litter(scene.root)
+        if scene.is_untouched():
+            figures.add("install, interrupts", undone=1)
+            return
+        scene.check_complete()
+        figures.add("install, interrupts", after_the_commit=1)
+        scene.reset()
+
+    points = spoil_each(scene, spoiler, fault, steps, check)
+    figures.add("install, interrupts", points=points)
+
+
+def test_kills(
+    scene: Scene, spoiler: Spoiler, steps: Iterator[int], figures: Figures, call: str
+) -> None:
+    """The next call makes everything good, wherever a process was killed."""
+    kills = 0
+    for step in steps:
+
+        def run(step: int = step) -> None:
+            with spoiler.spoiling(step, kill):
+                scene.run()
+
+        scene.reset()
+        if not was_killed(in_child(run)):
+            break
+        scene.check_after_kill()
+        kills += 1
+    assert kills
+    assert files_in(scene.root)
+    scene.check_source()
+    figures.add("install, kills", **{f"while_{call}ing".replace("eing", "ing"): kills})
