@@ -176,6 +176,7 @@ class TestBytecode:
             "m.cpython-311.opt-1.pyc",
             "m.cpython-313t.opt-2.pyc",
             "m.pypy310.pyc",
+            "m.cpython-311-pytest-8.3.4.pyc",
         }
         kept = {"mm.cpython-311.pyc", "n.cpython-311.pyc", "m.txt", "m.cpython-311-x86.so"}
         for directory in ("", "p/"):

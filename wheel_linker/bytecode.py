@@ -11,22 +11,22 @@ CACHE: Final = "__pycache__"
 
 _SOURCE: Final = ".py"
 _BYTECODE: Final = ".pyc"
-_OPTIMIZATION: Final = "opt-"
 
 
 def bytecode_of(sources: Iterable[str], cached: Iterable[str]) -> list[str]:
     """Return those of the names ``cached`` that an interpreter may have compiled from one of ``sources``.
 
-    By PEP 3147 and PEP 488 these are ``MODULE.TAG.pyc`` and ``MODULE.TAG.opt-LEVEL.pyc``.
+    By PEP 3147 and PEP 488 these are ``MODULE.TAG.pyc`` and ``MODULE.TAG.opt-LEVEL.pyc``; pytest, which rewrites tests
+    and plugins, has dots in its tag. One too many is compiled again, one too few would run in the place of its source.
     """
     modules = {name[: -len(_SOURCE)] for name in sources if name.endswith(_SOURCE)}
-    return [name for name in cached if _module(name) in modules]
+    return [name for name in cached if name.endswith(_BYTECODE) and _is_of(name, modules)]
 
 
-def _module(name: str) -> str | None:
-    if not name.endswith(_BYTECODE):
-        return None
-    stem, _, tag = name[: -len(_BYTECODE)].rpartition(".")
-    if tag.startswith(_OPTIMIZATION):
-        stem = stem.rpartition(".")[0]
-    return stem or None
+def _is_of(name: str, modules: set[str]) -> bool:
+    end = name.find(".")
+    while end >= 0:
+        if name[:end] in modules:
+            return True
+        end = name.find(".", end + 1)
+    return False

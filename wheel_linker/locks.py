@@ -11,7 +11,7 @@ from wheel_linker.caller import warn_caller
 from wheel_linker.errors import PackageConflictWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from wheel_linker.conflicts import Supplier
     from wheel_linker.filename import WheelFilename
@@ -118,6 +118,16 @@ class Locks:
         with self._guard:
             known = self._suppliers.setdefault(key, {})
             known.update({supplier.wheel: supplier for supplier in suppliers})
+
+    def forget(self, site: Folder, identity: Identity, names: Collection[str]) -> None:
+        """Forget wheels that are no longer in ``site``.
+
+        :param names: the normalised names of their distributions.
+        """
+        with self._guard:
+            known = self._suppliers.get(_Site(site.path, identity), {})
+            for wheel in [wheel for wheel in known if wheel.name in names]:
+                del known[wheel]
 
 
 def _name(supplier: Supplier) -> str:

@@ -8,7 +8,7 @@ import stat
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker.bytecode import CACHE
+from wheel_linker.bytecode import CACHE, bytecode_of
 from wheel_linker.errors import LinkError
 from wheel_linker.folder import Descent
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from wheel_linker.commit import Transaction
     from wheel_linker.folder import Folder, Parts
 
-_SOURCE: Final = ".py"
-_BYTECODE: Final = ".pyc"
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
@@ -69,20 +67,9 @@ def _take_files(
     # Bytecode of a file that was missing already is of no use either.
     if folder.lstat(CACHE) is not None and any(name.endswith(".py") for name in names):
         with transaction.enter_existing(folder, CACHE) as cache:
-            for name in _compiled_from(names, cache.listdir()):
+            for name in bytecode_of(names, cache.listdir()):
                 transaction.take_away(cache, (*parts, CACHE), name)
     return [(*parts, name) for name in there]
-
-
-def _compiled_from(sources: Iterable[str], cached: Iterable[str]) -> list[str]:
-    """Return the bytecode of source files that go, whatever tag it has.
-
-    That of pytest, which rewrites plugins, has dots. If the directory stayed for it, it would be a namespace package.
-    """
-    modules = {name[: -len(_SOURCE)] for name in sources if name.endswith(_SOURCE)}
-    return [
-        name for name in cached if name.endswith(_BYTECODE) and name.partition(".")[0] in modules
-    ]
 
 
 def _is_file(folder: Folder, name: str) -> bool:

@@ -85,3 +85,15 @@ def test_renamed(layout: Layout, archive: Path) -> None:
         install_wheel(other, layout)
     assert not root_of(layout).exists()
     assert other.name in names(other.parent)
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+@pytest.mark.parametrize("given", ["missing-1.0-py3-none-any.whl", "missing", "demo>=1", "a\0b"])
+def test_nothing_there(layout: Layout, tmp_path: Path, given: str, with_store: bool) -> None:
+    """What the caller gave is named, and both kinds of wheel: not the temporary store."""
+    store = WheelStore(tmp_path / "store") if with_store else None
+    with pytest.raises(InvalidWheelError, match=r"give a \.whl file, or the directory") as caught:
+        install_wheels([given], layout, store=store)
+    assert repr(given) in str(caught.value)
+    assert ".wheel_linker-" not in str(caught.value)
+    assert not root_of(layout).exists()

@@ -11,8 +11,8 @@ import pytest
 from wheels import snapshot, write_tree
 
 from install.kit import make, pure, root_of
-from wheel_linker import PackageConflictError, PackageConflictWarning
-from wheel_linker.install import Layout, install_wheels
+from wheel_linker import Locks, PackageConflictError, PackageConflictWarning
+from wheel_linker.install import Layout, install_wheel, install_wheels, uninstall
 
 
 @pytest.fixture
@@ -86,3 +86,18 @@ def test_hash_with_padding(layout: Layout, tmp_path: Path) -> None:
     digest = base64.urlsafe_b64encode(hashlib.sha256(b"b").digest()).decode()
     write_tree(pure(layout), {"old-1.dist-info/RECORD": f"x.py,sha256={digest},1\n".encode()})
     install_wheels([make(tmp_path / "w", {"x.py": b"b"})], layout, on_conflict="error")
+
+
+def test_locks_know_what_is_there_now(layout: Layout, tmp_path: Path) -> None:
+    """Neither the version before nor what was uninstalled supplies anything any more."""
+    locks = Locks()
+    for version, text in (("1.0", b"old"), ("2.0", b"newer")):
+        wheel = make(tmp_path / version, {"demo.py": text, "shared.py": text}, version=version)
+        install_wheel(wheel, layout, locks=locks)
+        assert locks.find_package_conflicts() == ()
+    other = make(tmp_path / "other", {"shared.py": b"of another"}, name="other")
+    install_wheel(other, layout, locks=locks)
+    (conflict,) = locks.find_package_conflicts()
+    assert [str(wheel.version) for wheel in conflict.wheels] == ["2.0", "1.0"]
+    uninstall("demo", layout, locks=locks)
+    assert locks.find_package_conflicts() == ()

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.filename import UnpackedWheel, normalised, unpacked
 from wheel_linker.install.installing import Options, install
 from wheel_linker.install.plan import Notes
@@ -181,6 +181,8 @@ def _all_unpacked(
     wheels: Sequence[WheelLike], layout: Layout, store: WheelStore | None, how: How
 ) -> Iterator[list[UnpackedWheel]]:
     """Have every wheel unpacked, as long as it takes to install them."""
+    for wheel in wheels:
+        _refuse_missing(_path_of(wheel))
     if store is not None:
         yield _unpacked(wheels, store)
         return
@@ -210,6 +212,18 @@ def _unpacked(wheels: Sequence[WheelLike], store: WheelStore | None) -> list[Unp
     return [
         next(stored) if is_packed else unpacked(wheel) for wheel, is_packed in zip(wheels, packed)
     ]
+
+
+def _refuse_missing(path: str) -> None:
+    """Say what was wanted where there is nothing: what comes later knows of one kind of wheel only."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise InvalidWheelError(
+            f"no wheel at {path!r}: give a .whl file, or the directory that one was unpacked into"
+        ) from error
+    except OSError:
+        return  # whoever reads it says why that fails
 
 
 def _path_of(wheel: WheelLike) -> str:

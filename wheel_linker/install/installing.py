@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wheel_linker.install.plan import Notes, Plan
     from wheel_linker.install.sites import Site, Sites
     from wheel_linker.linking import OnConflict
+    from wheel_linker.locks import Locks
     from wheel_linker.pipeline import How
     from wheel_linker.place import MustCopy
     from wheel_linker.report import LinkReport
@@ -107,10 +108,18 @@ def _install(
             # While it still is our turn.
             uninterrupted(sites.roll_back)
             raise
-    for one in plans:
-        site = sites.at(one.library)
-        how.locks.record(site.folder, site.identity, [supplier_of(one.wheel)])
+    _remember(plans, sites, libraries, how.locks)
     return reports
+
+
+def _remember(plans: Sequence[Plan], sites: Sites, libraries: Iterable[str], locks: Locks) -> None:
+    """Tell the locks which wheels there are now, in the place of other versions."""
+    names = {one.wheel.name.name for one in plans}
+    for library in libraries:
+        site = sites.at(library)
+        now = [supplier_of(one.wheel) for one in plans if one.library == library]
+        locks.forget(site.folder, site.identity, names)
+        locks.record(site.folder, site.identity, now)
 
 
 def _stage(plans: Sequence[Plan], how: How, sites: Sites) -> list[list[_Staged]]:

@@ -44,6 +44,9 @@ def remove(name: str, layout: Layout, locks: Locks) -> UninstallReport:
                     # While it still is our turn.
                     uninterrupted(sites.roll_back)
                     raise
+            for path in libraries:
+                site = sites.at(path)
+                locks.forget(site.folder, site.identity, {normalised})
             return report
     except LinkError:
         raise
