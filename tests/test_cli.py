@@ -102,6 +102,17 @@ class TestLink:
             assert os.access(site / "demo/tool.sh", os.X_OK)
             assert not os.access(site / "single.py", os.X_OK)
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="only there is the place told so")
+    def test_an_archive_of_a_user_without_a_cache(
+        self, wheel: Path, site: Path, tmp_path: Path
+    ) -> None:
+        """As in a container without a home: nobody asked for a store."""
+        archive = zip_wheel(wheel, tmp_path)
+        (tmp_path / "file").write_bytes(b"")
+        done = run("link", archive, "--into", site, XDG_CACHE_HOME=f"{tmp_path}/file/cache")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert contents(site) == contents(wheel)
+
     def test_symlinks_into_a_temporary_place_are_refused(
         self,
         wheel: Path,

@@ -88,8 +88,7 @@ def create_with(
     :raises OSError: whatever a step is refused with; FileExistsError if ``destination`` is there already.
         No file is left behind.
     """
-    bits = _EVERYBODY_RUNS if executable else _EVERYBODY_READS
-    new = os.open(destination, _CREATE, bits, dir_fd=destination_dir)
+    new = open_new(destination, destination_dir, executable=executable)
     try:
         try:
             write_all(new, data)
@@ -98,6 +97,15 @@ def create_with(
     except BaseException:
         os.unlink(destination, dir_fd=destination_dir)
         raise
+
+
+def open_new(destination: str, destination_dir: int | None, *, executable: bool) -> int:
+    """Make a new file with the permissions that the umask leaves, and return a descriptor to write to it.
+
+    :raises OSError: FileExistsError if ``destination`` is there already.
+    """
+    bits = _EVERYBODY_RUNS if executable else _EVERYBODY_READS
+    return os.open(destination, _CREATE, bits, dir_fd=destination_dir)
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from wheel_linker.filename import WheelLike
     from wheel_linker.mode import Modes
     from wheel_linker.report import LinkReport
+    from wheel_linker.store import WheelStore
 
 
 def add_link(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +89,7 @@ def refuse_misuse(arguments: argparse.Namespace) -> None:
 
     if arguments.strict and arguments.mode == "auto":
         misused("--strict wants one mode, and --mode auto stands for several")
-    if arguments.mode != LinkMode.SYMLINK or chosen_store(arguments.store) is not None:
+    if arguments.mode != LinkMode.SYMLINK or _usable_store(arguments) is not None:
         return
     for wheel in filter(is_archive, arguments.wheels):
         misused(
@@ -126,13 +128,25 @@ def _all_unpacked(
     if not any(map(is_archive, arguments.wheels)):
         yield arguments.wheels
         return
-    store = chosen_store(arguments.store, arguments.jobs)
+    store = _usable_store(arguments)
     if store is not None:
         with store:
             yield add_archives(store, arguments.wheels)
         return
     with private_directory(site_packages) as place:
         yield unpack_archives(arguments.wheels, place, arguments.jobs or usable_cpus())
+
+
+def _usable_store(arguments: argparse.Namespace) -> WheelStore | None:
+    """Return the store that is asked for, or the default one, if the user has a place for that."""
+    store = chosen_store(arguments.store, arguments.jobs)
+    if store is None or arguments.store:
+        return store
+    existing = store.root
+    while not os.path.exists(existing):
+        existing = os.path.dirname(existing)
+    # A user without a home, as in many containers: nobody asked for a store there.
+    return store if os.path.isdir(existing) and os.access(existing, os.W_OK) else None
 
 
 def _number_of_files(wheels: Sequence[WheelLike]) -> int:

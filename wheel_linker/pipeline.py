@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from wheel_linker.linking import OnConflict
     from wheel_linker.locks import Locks
     from wheel_linker.place import MustCopy
-    from wheel_linker.report import LinkReport
+    from wheel_linker.report import LinkReport, PackageConflict
     from wheel_linker.scan import Tree
     from wheel_linker.staging import Progress
 
@@ -230,7 +230,11 @@ def check_conflicts(
     """
     if on_conflict == "ignore":
         return
-    conflicts = find_conflicts(site_packages, suppliers)
+    refuse_or_warn(find_conflicts(site_packages, suppliers), on_conflict)
+
+
+def refuse_or_warn(conflicts: tuple[PackageConflict, ...], on_conflict: OnConflict) -> None:
+    """Do what was asked for about conflicts that were found; errors as for :func:`check_conflicts`."""
     if conflicts and on_conflict == "error":
         raise PackageConflictError(conflicts)
     for conflict in conflicts:

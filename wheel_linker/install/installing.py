@@ -7,12 +7,9 @@ import stat
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker.caller import warn_caller
 from wheel_linker.errors import (
     InvalidWheelError,
     LinkError,
-    PackageConflictError,
-    PackageConflictWarning,
 )
 from wheel_linker.files import create_with
 from wheel_linker.install.clashes import clashes_with_installed
@@ -23,7 +20,7 @@ from wheel_linker.install.plan import plan
 from wheel_linker.install.removing import take_away
 from wheel_linker.install.report import InstallReport, combined
 from wheel_linker.install.sites import opened_sites
-from wheel_linker.pipeline import check_conflicts, supplier_of, warn_of_fallbacks
+from wheel_linker.pipeline import check_conflicts, refuse_or_warn, supplier_of, warn_of_fallbacks
 from wheel_linker.place import Placer
 from wheel_linker.staging import stage_all
 from wheel_linker.workers import run, uninterrupted
@@ -249,10 +246,5 @@ def _check_conflicts(plans: Sequence[Plan], on_conflict: OnConflict) -> None:
 def _report_clashes(
     plans: Sequence[Plan], others: Sequence[Distribution], on_conflict: OnConflict
 ) -> None:
-    if on_conflict == "ignore":
-        return
-    conflicts = clashes_with_installed(plans, others)
-    if conflicts and on_conflict == "error":
-        raise PackageConflictError(conflicts)
-    for conflict in conflicts:
-        warn_caller(str(conflict), PackageConflictWarning)
+    if on_conflict != "ignore":
+        refuse_or_warn(clashes_with_installed(plans, others), on_conflict)

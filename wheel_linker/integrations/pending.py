@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker.commit import Transaction
 from wheel_linker.destination import opened, resolved
 from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
+from wheel_linker.files import open_new
 from wheel_linker.folder import Descent, Folder
 from wheel_linker.paths import is_within
 from wheel_linker.pipeline import make_stage, warn_of_fallbacks
 from wheel_linker.place import Placer
 from wheel_linker.report import LinkReport
-from wheel_linker.scan import DIST_INFO, Directory, Tree
+from wheel_linker.scan import DIST_INFO, Directory, Tree, in_order
 from wheel_linker.stage import PREFIX, Stage
 from wheel_linker.staging import unchanged_root
 from wheel_linker.workers import uninterrupted
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
     from wheel_linker.mode import LinkMode
 
 _STAGED: Final = "0"
-# O_EXCL never writes through a link that happens to be there.
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_EVERYBODY_RUNS: Final = 0o777
-_EVERYBODY_READS: Final = 0o666
 
 
 class Pending:
@@ -218,11 +215,10 @@ class _Root:
 
     @contextmanager
     def create(self, parts: Parts, *, executable: bool) -> Iterator[BinaryIO]:
-        bits = _EVERYBODY_RUNS if executable else _EVERYBODY_READS
         path = os.path.join(self.site.path, *parts)
         with _errors(f"write {path!r}", path):
             folder = self._make_room(parts)
-            fd = os.open(folder.prefix + parts[-1], _CREATE, bits, dir_fd=folder.fd)
+            fd = open_new(folder.prefix + parts[-1], folder.fd, executable=executable)
         try:
             with open(fd, "wb") as file:
                 yield file
@@ -249,15 +245,9 @@ class _Root:
     def tree(self) -> Tree:
         """Return what is staged as if it were a wheel."""
         everywhere = {parts[:length] for parts in self._files for length in range(len(parts) + 1)}
-        ordered = sorted(everywhere, key=_dist_info_last)
-        directories = [Directory(parts, [*self._files.get(parts, ())], []) for parts in ordered]
-        for index, directory in enumerate(directories):
-            directory.end = index + 1
-            depth = len(directory.parts)
-            while ordered[directory.end : directory.end + 1] and (
-                ordered[directory.end][:depth] == directory.parts
-            ):
-                directory.end += 1
+        directories = in_order(
+            Directory(parts, [*self._files.get(parts, ())], []) for parts in everywhere
+        )
         source = next((source.placer.tree.path for source in self._sources.values()), None)
         return Tree.of(source or self.site.path, self.identity, directories)
 
@@ -329,10 +319,6 @@ def _errors(
         raise LinkError.from_os_error(
             error, doing, destination=destination, advice=advice
         ) from error
-
-
-def _dist_info_last(parts: Parts) -> tuple[bool, Parts]:
-    return bool(parts) and parts[0].endswith(DIST_INFO), parts
 
 
 def _report(reports: Sequence[LinkReport], replaced: Sequence[str]) -> LinkReport | None:
