@@ -67,6 +67,7 @@ def install(
     given: Sequence[UnpackedWheel], layout: Layout, how: How, options: Options
 ) -> list[InstallReport]:
     """Install wheels, all or none; what the public calls say of their parameters and errors holds here."""
+    layout = layout.resolved()
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())

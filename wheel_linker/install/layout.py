@@ -91,15 +91,18 @@ class Layout(NamedTuple):
             schemes={name: path.rstrip(os.sep) or path for name, path in schemes.items()}
         )
 
+    def resolved(self) -> Layout:
+        """Return the same layout with all symlinks in its directories resolved, once for a whole call."""
+        real = {scheme: os.path.realpath(path) for scheme, path in self.schemes.items()}
+        return self._replace(schemes=real)
+
     def directory(self, scheme: str, distribution: str) -> str:
-        """Return where files of a scheme go, symlinks resolved.
+        """Return where files of a scheme go; no symlinks are on the way if the layout is :meth:`resolved`.
 
         :param distribution: its normalised name, which is that of the directory for its headers.
         """
         path = self.schemes[scheme]
-        if scheme == "headers":
-            path = os.path.join(path, distribution)
-        return os.path.realpath(path)
+        return os.path.realpath(os.path.join(path, distribution)) if scheme == "headers" else path
 
     def libraries(self) -> list[str]:
         """Return the directories where distributions are, symlinks resolved: one, or two."""

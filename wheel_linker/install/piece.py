@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.layout import SCHEMES
+from wheel_linker.paths import is_within
 from wheel_linker.pipeline import refuse_stages
 from wheel_linker.scan import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from wheel_linker.folder import Parts
     from wheel_linker.install.layout import Layout
@@ -104,6 +106,8 @@ def without_overlap(pieces: Sequence[Piece], record: str) -> list[Piece]:
 
     :param record: the path of RECORD, which none of them may have.
     """
+    if not _are_nested(piece.destination for piece in pieces):
+        return list(pieces)
     taken = {os.path.normcase(record)}
     kept = []
     for piece in reversed(pieces):
@@ -111,6 +115,14 @@ def without_overlap(pieces: Sequence[Piece], record: str) -> list[Piece]:
         kept.append(_less(piece, taken) if own & taken else piece)
         taken |= own
     return kept[::-1]
+
+
+def _are_nested(directories: Iterable[str]) -> bool:
+    """Tell whether one file may lie in two of these directories, as in nearly no wheel without data files."""
+    return any(
+        is_within(one, other) or is_within(other, one)
+        for one, other in combinations(directories, 2)
+    )
 
 
 def _less(piece: Piece, taken: Collection[str]) -> Piece:

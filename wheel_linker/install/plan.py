@@ -69,11 +69,12 @@ class Plan(NamedTuple):
 def plan(given: UnpackedWheel, layout: Layout, how: How, notes: Callable[[str], Notes]) -> Plan:
     """Decide what goes where.
 
+    :param layout: with its symlinks resolved.
     :param notes: called with the distribution's normalised name.
     :raises InvalidWheelError: if it is no wheel that can be installed.
     :raises LinkError: if it cannot be read.
     """
-    wheel = scan_wheel(given, layout.libraries()[0], how)
+    wheel = scan_wheel(given, layout.schemes["purelib"], how)
     metadata = read_metadata(wheel.tree, wheel.name)
     # By the normalised name, as pip and uv file the headers of a wheel that they are given.
     pieces = split(wheel.tree, metadata, layout, wheel.name.name)

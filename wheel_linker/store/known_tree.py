@@ -34,14 +34,14 @@ def known_tree(root: str, manifest_path: str) -> Tree | None:
 
 def _by_directory(paths: Iterable[str]) -> dict[Parts, list[str]]:
     """Return the names of the files in each directory, those without files among them."""
-    by_path: dict[str, list[str]] = {"": []}
+    last, names = "", list[str]()
+    by_path = {last: names}
     for path in paths:
         parent, _, name = path.rpartition("/")
-        names = by_path.get(parent)
-        if names is None:
-            by_path[parent] = [name]
-        else:
-            names.append(name)
+        if parent != last:  # seldom: files of one directory come together
+            names = by_path.setdefault(parent, [])
+            last = parent
+        names.append(name)
     files = {tuple(parent.split("/")) if parent else (): names for parent, names in by_path.items()}
     for parts in list(files):
         above = parts[:-1]
