@@ -34,8 +34,9 @@ def known_tree(root: str, manifest_path: str) -> Tree | None:
 
 def _by_directory(paths: Iterable[str]) -> dict[Parts, list[str]]:
     """Return the names of the files in each directory, those without files among them."""
-    last, names = "", list[str]()
-    by_path = {last: names}
+    names: list[str] = []
+    by_path = {"": names}
+    last = ""
     for path in paths:
         parent, _, name = path.rpartition("/")
         if parent != last:  # seldom: files of one directory come together
