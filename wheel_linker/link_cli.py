@@ -153,7 +153,8 @@ def _number_of_files(wheels: Sequence[WheelLike]) -> int:
     from wheel_linker.filename import unpacked
     from wheel_linker.scan import scan
 
-    return sum(scan(unpacked(wheel).path).files for wheel in wheels)
+    given = map(unpacked, wheels)
+    return sum((wheel.known_tree() or scan(wheel.path)).files for wheel in given)
 
 
 def modes(arguments: argparse.Namespace) -> Modes:

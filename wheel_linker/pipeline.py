@@ -162,6 +162,20 @@ def scan_wheel(given: UnpackedWheel, site_packages: str, how: How) -> Wheel:
     :raises LinkError: if it cannot be read, or ``site_packages`` lies in it.
     """
     tree = (None if how.clones_whole() else given.known_tree()) or scan(given.path)
+    refuse_own_inside(site_packages, tree)
+    refuse_stages(tree)
+    if isinstance(given.filename, WheelFilename):
+        return Wheel(given.filename, tree)
+    if given.filename is not None:
+        return Wheel(WheelFilename.parse(given.filename), tree)
+    return Wheel(_own_name(tree), tree)
+
+
+def refuse_own_inside(site_packages: str, tree: Tree) -> None:
+    """Refuse to link a wheel into itself.
+
+    :raises LinkError: if ``site_packages`` lies in the wheel.
+    """
     if is_within(site_packages, tree.path):
         raise LinkError(
             f"cannot link into {site_packages!r}: it lies in the unpacked wheel {tree.path!r} itself, "
@@ -169,12 +183,6 @@ def scan_wheel(given: UnpackedWheel, site_packages: str, how: How) -> Wheel:
             source=tree.path,
             destination=site_packages,
         )
-    refuse_stages(tree)
-    if isinstance(given.filename, WheelFilename):
-        return Wheel(given.filename, tree)
-    if given.filename is not None:
-        return Wheel(WheelFilename.parse(given.filename), tree)
-    return Wheel(_own_name(tree), tree)
 
 
 def refuse_stages(tree: Tree) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wheel_linker.filename import WheelFilename
     from wheel_linker.mode import LinkMode
@@ -62,3 +62,24 @@ class PackageConflict(NamedTuple):
             f"The file `{self.path}` is provided by more than one package, which causes an install race "
             f"condition and can result in a broken module. Packages containing the file:\n{wheels}"
         )
+
+
+def combined(reports: Sequence[LinkReport], mode: LinkMode, replaced: Sequence[str]) -> LinkReport:
+    """Return one report for the parts of one wheel, which were linked into several directories.
+
+    :param reports: those of the parts, of the same wheel and chain.
+    :param mode: the mode most files ended in.
+    :param replaced: the files that were overwritten.
+    """
+    used: dict[LinkMode, int] = {}
+    for report in reports:
+        for each, count in report.used.items():
+            used[each] = used.get(each, 0) + count
+    return reports[0]._replace(
+        mode=mode,
+        files=sum(report.files for report in reports),
+        used=used,
+        fallbacks=tuple(fallback for report in reports for fallback in report.fallbacks),
+        fallback_count=sum(report.fallback_count for report in reports),
+        replaced=tuple(sorted(replaced)),
+    )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.errors import LinkError, WheelLinkerError
 from wheel_linker.filename import normalised
+from wheel_linker.scan import DIST_INFO
+from wheel_linker.store.record import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -20,10 +22,8 @@ if TYPE_CHECKING:
     from wheel_linker.folder import Parts
     from wheel_linker.install.layout import Layout
 
-DIST_INFO: Final = ".dist-info"
 _LEGACY: Final = (".egg-info", ".egg-link", ".egg")
 _METADATA: Final = "METADATA"
-_RECORD: Final = "RECORD"
 _MOST_HINTS: Final = 40
 
 
@@ -55,7 +55,7 @@ class Distribution(NamedTuple):
     @property
     def recorded(self) -> str:
         """The absolute path of its ``RECORD``."""
-        return os.path.join(self.path, _RECORD)
+        return os.path.join(self.path, RECORD)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".rstrip()
@@ -107,7 +107,7 @@ def named(distributions: Iterable[Distribution], names: Collection[str]) -> list
 def _is_left_over(one: Distribution) -> bool:
     """Tell whether nothing but others' files is left of a ``*.dist-info``."""
     names = _names_in(one)
-    return bool(names) and one.entry.endswith(DIST_INFO) and not names & {_METADATA, _RECORD}
+    return bool(names) and one.entry.endswith(DIST_INFO) and not names & {_METADATA, RECORD}
 
 
 def _names_in(one: Distribution) -> set[str]:

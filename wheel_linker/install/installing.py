@@ -18,12 +18,13 @@ from wheel_linker.install.installed import Distribution, find_distributions, nam
 from wheel_linker.install.outdated import Outdated, find_outdated
 from wheel_linker.install.plan import plan
 from wheel_linker.install.removing import take_away
-from wheel_linker.install.report import InstallReport, combined
+from wheel_linker.install.report import InstallReport
 from wheel_linker.install.sites import opened_sites
 from wheel_linker.pipeline import check_conflicts, refuse_or_warn, supplier_of, warn_of_fallbacks
 from wheel_linker.place import Placer
+from wheel_linker.report import combined
 from wheel_linker.staging import stage_all
-from wheel_linker.workers import run, uninterrupted
+from wheel_linker.workers import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -98,14 +99,8 @@ def _install(
     libraries = {one.library for one in plans} | {
         path for path in layout.libraries() if os.path.isdir(path)
     }
-    with sites.turn(sorted(libraries), how.locks):
-        try:
-            reports = _commit(plans, staged, layout, on_conflict, sites)
-            uninterrupted(sites.finish)
-        except BaseException:
-            # While it still is our turn.
-            uninterrupted(sites.roll_back)
-            raise
+    with sites.committing(sorted(libraries), how.locks):
+        reports = _commit(plans, staged, layout, on_conflict, sites)
     _remember(plans, sites, libraries, how.locks)
     return reports
 
@@ -205,11 +200,14 @@ def _commit(
 
 def _into_place(one: Plan, pieces: Sequence[_Staged]) -> LinkReport:
     links: list[LinkReport] = []
+    replaced: list[str] = []
     for staged in pieces:
         transaction = staged.site.transaction
-        replaced = transaction.commit(staged.piece.complete(), staged.name)
-        links.append(staged.placer.report(one.wheel.name, replaced))
-    return combined(links)
+        replaced += transaction.commit(staged.piece.complete(), staged.name)
+        links.append(staged.placer.report(one.wheel.name, ()))
+    # The wheel's root is the last, and counts where others have as many files.
+    most = max(links, key=lambda link: (link.files, link is links[-1]))
+    return combined(links, most.mode, replaced)
 
 
 def _report(one: Plan, link: LinkReport, outdated: Outdated, gone: Iterable[str]) -> InstallReport:

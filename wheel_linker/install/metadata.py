@@ -15,7 +15,6 @@ from wheel_linker.filename import WheelFilename, normalised
 if TYPE_CHECKING:
     from wheel_linker.scan import Tree
 
-RECORD: Final = "RECORD"
 _SUPPORTED: Final = (1, 0)
 _TRUE: Final = "true"
 

@@ -59,7 +59,7 @@ def find_outdated(
                 notes.append(path)
             names.setdefault(path, one.name)
     records = [one.recorded for one in older if one.recorded in notes]
-    apart = {*notes, *records}
+    apart = set(notes)
     return Outdated(
         older,
         [path for path in names if path not in apart],

@@ -7,12 +7,13 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.install.metadata import RECORD, read_metadata
+from wheel_linker.install.metadata import read_metadata
 from wheel_linker.install.piece import Piece, Written, split, without_overlap
 from wheel_linker.install.record import NOTES, installed_record
 from wheel_linker.install.scripts import launchers, prepared
 from wheel_linker.pipeline import scan_wheel
 from wheel_linker.store import StoredWheel
+from wheel_linker.store.record import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -18,8 +18,8 @@ from installer.records import Hash, RecordEntry
 from installer.utils import Scheme, construct_record_file
 
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.install.metadata import RECORD, read_text
-from wheel_linker.store.record import SHA256, encoded, parse_record
+from wheel_linker.install.metadata import read_text
+from wheel_linker.store.record import RECORD, SHA256, encoded, parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wheel_linker.filename import WheelFilename
     from wheel_linker.report import LinkReport
 
@@ -40,24 +38,3 @@ class UninstallReport(NamedTuple):
     kept: tuple[str, ...]
     """The absolute paths of files that stayed, sorted: another distribution has them too, or they lie outside of the
     environment."""
-
-
-def combined(reports: Sequence[LinkReport]) -> LinkReport:
-    """Return one report for several pieces of one wheel, the last of which is its root."""
-    main = reports[-1]
-    if len(reports) == 1:
-        return main
-    used = {
-        mode: sum(report.used.get(mode, 0) for report in reports)
-        for report in reports
-        for mode in report.used
-    }
-    most = max(reports, key=lambda report: (report.files, report is main))
-    return main._replace(
-        mode=most.mode,
-        files=sum(report.files for report in reports),
-        used=used,
-        fallbacks=tuple(one for report in reports for one in report.fallbacks),
-        fallback_count=sum(report.fallback_count for report in reports),
-        replaced=tuple(sorted(path for report in reports for path in report.replaced)),
-    )

@@ -66,6 +66,21 @@ class Sites:
         return self._known[path]
 
     @contextmanager
+    def committing(self, paths: Sequence[str], locks: Locks) -> Iterator[None]:
+        """Change the directories while nobody else changes these; if the body fails, everything is put back.
+
+        :param paths: as for :meth:`turn`.
+        """
+        with self.turn(paths, locks):
+            try:
+                yield
+                uninterrupted(self.finish)
+            except BaseException:
+                # While it still is our turn.
+                uninterrupted(self.roll_back)
+                raise
+
+    @contextmanager
     def turn(self, paths: Sequence[str], locks: Locks) -> Iterator[None]:
         """Wait until nobody else changes some of the directories.
 

@@ -15,7 +15,6 @@ from wheel_linker.install.installed import (
 from wheel_linker.install.removing import is_note, may_go, take_away
 from wheel_linker.install.report import UninstallReport
 from wheel_linker.install.sites import opened_sites
-from wheel_linker.workers import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +35,8 @@ def remove(name: str, layout: Layout, locks: Locks) -> UninstallReport:
     try:
         with opened_sites(layout.roots(), []) as sites:
             libraries = [path for path in layout.libraries() if os.path.isdir(path)]
-            with sites.turn(libraries, locks):
-                try:
-                    report = _remove(normalised, layout, sites)
-                    uninterrupted(sites.finish)
-                except BaseException:
-                    # While it still is our turn.
-                    uninterrupted(sites.roll_back)
-                    raise
+            with sites.committing(libraries, locks):
+                report = _remove(normalised, layout, sites)
             for path in libraries:
                 site = sites.at(path)
                 locks.forget(site.folder, site.identity, {normalised})

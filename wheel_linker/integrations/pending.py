@@ -17,17 +17,16 @@ from wheel_linker.destination import opened, resolved
 from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
 from wheel_linker.files import open_new
 from wheel_linker.folder import Descent, Folder
-from wheel_linker.paths import is_within
-from wheel_linker.pipeline import make_stage, warn_of_fallbacks
+from wheel_linker.pipeline import make_stage, refuse_own_inside, warn_of_fallbacks
 from wheel_linker.place import Placer
-from wheel_linker.report import LinkReport
+from wheel_linker.report import combined
 from wheel_linker.scan import DIST_INFO, Directory, Tree, in_order
 from wheel_linker.stage import PREFIX, Stage
 from wheel_linker.staging import unchanged_root
 from wheel_linker.workers import uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
     from wheel_linker.backends import Backend
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from wheel_linker.integrations.unpacked_file import UnpackedFile
     from wheel_linker.locks import Locks
     from wheel_linker.mode import LinkMode
+    from wheel_linker.report import LinkReport
 
 _STAGED: Final = "0"
 
@@ -140,7 +140,10 @@ class Pending:
                 for path in transaction.commit(root.tree(), _STAGED)
             ]
             uninterrupted(finish)
-        return _report([report for root in roots for report in root.reports()], replaced)
+        reports = [report for root in roots for report in root.reports()]
+        if not reports:
+            return None
+        return combined(reports, max(reports, key=attrgetter("files")).mode, replaced)
 
     @contextmanager
     def _turn(self, root: _Root) -> Iterator[None]:
@@ -270,13 +273,7 @@ class _Root:
         path = os.path.join(file.tree.path, *above)
         source = self._sources.get(path)
         if source is None:
-            if is_within(self.site.path, file.tree.path):
-                raise LinkError(
-                    f"cannot link into {self.site.path!r}: it lies in the unpacked wheel {file.tree.path!r} itself, "
-                    "which is never written to; choose another directory",
-                    source=file.tree.path,
-                    destination=self.site.path,
-                )
+            refuse_own_inside(self.site.path, file.tree)
             tree = file.tree._replace(path=path)
             placer = Placer(tree, self._chain, self._backend, None, self.site.path)
             source = self._sources[path] = _Source(file.filename, placer, file.tree)
@@ -319,23 +316,3 @@ def _errors(
         raise LinkError.from_os_error(
             error, doing, destination=destination, advice=advice
         ) from error
-
-
-def _report(reports: Sequence[LinkReport], replaced: Sequence[str]) -> LinkReport | None:
-    """Sum up what went to several directories."""
-    if not reports:
-        return None
-    used: dict[LinkMode, int] = {}
-    for report in reports:
-        for mode, count in report.used.items():
-            used[mode] = used.get(mode, 0) + count
-    return LinkReport(
-        wheel=reports[0].wheel,
-        requested=reports[0].requested,
-        mode=max(reports, key=attrgetter("files")).mode,
-        files=sum(report.files for report in reports),
-        used=used,
-        fallbacks=tuple(fallback for report in reports for fallback in report.fallbacks),
-        fallback_count=sum(report.fallback_count for report in reports),
-        replaced=tuple(sorted(replaced)),
-    )
