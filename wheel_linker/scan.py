@@ -89,7 +89,7 @@ class Tree(NamedTuple):
         start, stop = index, self.directories[index].end
         kept = [*self.directories[:start], *self.directories[stop:]]
         directories = [directory.with_files(directory.files) for directory in kept]
-        _number(directories)
+        number_ends(directories)
         dropped = (*self.dropped, self.directories[index].parts)
         return self.of(self.path, self.identity, directories, dropped)
 
@@ -163,7 +163,7 @@ def _read_tree(root: Folder) -> list[Directory]:
             directory, below = _read(descent.go(parts), parts)
             directories.append(directory)
             pending.extend(below)
-    _number(directories)
+    number_ends(directories)
     return directories
 
 
@@ -202,7 +202,7 @@ def _is_dist_info(parts: Parts) -> bool:
 def in_order(directories: Iterable[Directory]) -> list[Directory]:
     """Return the directories of a whole tree in pre-order, as a scan does, with their ends set."""
     ordered = sorted(directories, key=_position)
-    _number(ordered)
+    number_ends(ordered)
     return ordered
 
 
@@ -211,7 +211,7 @@ def _position(directory: Directory) -> tuple[bool, Parts]:
     return bool(parts) and parts[0].endswith(DIST_INFO), parts
 
 
-def _number(directories: list[Directory]) -> None:
+def number_ends(directories: Sequence[Directory]) -> None:
     """Set where each subtree ends, from the depths of a pre-order list."""
     open_above: list[Directory] = []
     for index, directory in enumerate(directories):

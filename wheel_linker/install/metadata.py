@@ -54,7 +54,7 @@ def read_metadata(tree: Tree, name: WheelFilename) -> Metadata:
     if (inner.name, inner.version) != (name.name, name.version):
         raise _invalid(tree, f"it is called {name} and is {inner.name} {inner.version} inside")
     _check_project(tree, dist_info, name)
-    wheel = _fields(read_text(tree, dist_info, "WHEEL"))
+    wheel = _fields(read_text(tree, dist_info, "WHEEL"), "wheel-version", "root-is-purelib")
     _check_version(tree, wheel.get("wheel-version", ""))
     pure = wheel.get("root-is-purelib", "").lower() == _TRUE
     return Metadata(dist_info, "purelib" if pure else "platlib")
@@ -77,7 +77,7 @@ def read_text(tree: Tree, dist_info: str, name: str) -> str:
 def _check_project(tree: Tree, dist_info: str, name: WheelFilename) -> None:
     from packaging.version import InvalidVersion, Version
 
-    fields = _fields(read_text(tree, dist_info, "METADATA"))
+    fields = _fields(read_text(tree, dist_info, "METADATA"), "name", "version")
     said = fields.get("name", ""), fields.get("version", "")
     try:
         agrees = normalised(said[0]) == name.name and Version(said[1]) == name.version
@@ -87,16 +87,20 @@ def _check_project(tree: Tree, dist_info: str, name: WheelFilename) -> None:
         raise _invalid(tree, f"it is called {name}, and its METADATA says {' '.join(said)!r}")
 
 
-def _fields(text: str) -> dict[str, str]:
-    """Return the header fields of a metadata file, names in lower case, the first of each."""
+def _fields(text: str, *names: str) -> dict[str, str]:
+    """Return some of the header fields of a metadata file, the first of each.
+
+    :param names: in lower case.
+    """
     fields: dict[str, str] = {}
     # Without the description, which may be long; where lines end in CR LF it is left to the loop to stop.
     for line in text.partition("\n\n")[0].splitlines():
-        if not line.strip():
-            break  # the description follows
+        if not line.strip() or len(fields) == len(names):
+            break  # the description follows, or what does not matter
         key, separator, value = line.partition(":")
-        if separator and not key[:1].isspace():
-            fields.setdefault(key.strip().lower(), value.strip())
+        name = key.strip().lower()
+        if separator and name in names and not key[:1].isspace():
+            fields.setdefault(name, value.strip())
     return fields
 
 

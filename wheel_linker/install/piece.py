@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.layout import SCHEMES
-from wheel_linker.paths import is_within
 from wheel_linker.pipeline import refuse_stages
 from wheel_linker.scan import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from wheel_linker.folder import Parts
     from wheel_linker.install.layout import Layout
@@ -106,7 +104,7 @@ def without_overlap(pieces: Sequence[Piece], record: str) -> list[Piece]:
 
     :param record: the path of RECORD, which none of them may have.
     """
-    if not _are_nested(piece.destination for piece in pieces):
+    if not _may_overlap(pieces):
         return list(pieces)
     taken = {os.path.normcase(record)}
     kept = []
@@ -117,12 +115,20 @@ def without_overlap(pieces: Sequence[Piece], record: str) -> list[Piece]:
     return kept[::-1]
 
 
-def _are_nested(directories: Iterable[str]) -> bool:
-    """Tell whether one file may lie in two of these directories, as in nearly no wheel without data files."""
-    return any(
-        is_within(one, other) or is_within(other, one)
-        for one, other in combinations(directories, 2)
-    )
+def _may_overlap(pieces: Sequence[Piece]) -> bool:
+    """Tell whether a file of one piece may lie where a later one's do.
+
+    Told by the few that are not of the wheel's root, which nearly never lead there.
+    """
+    for index, piece in enumerate(pieces[:-1], 1):
+        later = tuple(_inside(other.destination) for other in pieces[index:])
+        if any(os.path.normcase(path).startswith(later) for path in piece.paths()):
+            return True
+    return False
+
+
+def _inside(directory: str) -> str:
+    return os.path.normcase(os.path.join(directory, ""))
 
 
 def _less(piece: Piece, taken: Collection[str]) -> Piece:

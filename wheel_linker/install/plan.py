@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.metadata import read_metadata
 from wheel_linker.install.piece import Piece, Written, split, without_overlap
-from wheel_linker.install.record import NOTES, installed_record
+from wheel_linker.install.record import installed_record
 from wheel_linker.install.scripts import launchers, prepared
 from wheel_linker.pipeline import scan_wheel
 from wheel_linker.store import StoredWheel
+from wheel_linker.store.carried_rows import NOTES
 from wheel_linker.store.record import RECORD
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ def plan(given: UnpackedWheel, layout: Layout, how: How, notes: Callable[[str], 
     pieces = without_overlap(
         pieces, os.path.join(pieces[-1].destination, metadata.dist_info, RECORD)
     )
-    record = installed_record(wheel.tree, metadata, pieces, verified=isinstance(given, StoredWheel))
+    verified = isinstance(given, StoredWheel)
+    carried = given.carried_rows() if isinstance(given, StoredWheel) else None
+    record = installed_record(wheel.tree, metadata, pieces, verified=verified, carried=carried)
     pieces[-1] = _with_written(pieces[-1], Written((metadata.dist_info,), RECORD, record))
     return Plan(wheel, metadata, pieces)
 

@@ -8,10 +8,8 @@ Format: "Recording installed projects", https://packaging.python.org/specificati
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
-from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from installer.records import Hash, RecordEntry
@@ -19,6 +17,7 @@ from installer.utils import Scheme, construct_record_file
 
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install.metadata import read_text
+from wheel_linker.store.carried_rows import NOTES, carried_rows
 from wheel_linker.store.record import RECORD, SHA256, encoded, parse_record
 
 if TYPE_CHECKING:
@@ -29,37 +28,40 @@ if TYPE_CHECKING:
     from wheel_linker.scan import Tree
     from wheel_linker.store.record import Row
 
-NOTES: Final = ("INSTALLER", "REQUESTED", "direct_url.json")
-"""What an installer writes into the ``*.dist-info``, besides ``RECORD``."""
-
 _SHOWN: Final = 3
 
 
 def installed_record(
-    tree: Tree, metadata: Metadata, pieces: Sequence[Piece], *, verified: bool
+    tree: Tree,
+    metadata: Metadata,
+    pieces: Sequence[Piece],
+    *,
+    verified: bool,
+    carried: bytes | None = None,
 ) -> bytes:
     """Return the ``RECORD`` for a wheel's pieces, the last of which is that of its root.
 
     :param tree: the whole wheel.
     :param verified: whether it is known that the wheel has the files of its ``RECORD``, and no others.
+    :param carried: the rows that stay as they are, if these are known and all others are of what goes elsewhere.
     :raises InvalidWheelError: if it cannot be read, or names what is not there.
     :raises LinkError: if a file that it has no hash of cannot be read.
     """
-    text = read_text(tree, metadata.dist_info, RECORD)
     own = [f"{metadata.dist_info}/{name}" for name in (RECORD, *NOTES)]
     entries = [RecordEntry(own[0], None, None)]
-    if not verified:
-        entries += _unrecorded(tree, metadata, text, own)
-    carried, others = _carried(text, metadata, own)
-    if others:
-        rows = rows_of(tree, text)
-        there = [path for path in others if os.path.lexists(os.path.join(tree.path, path))]
-        entries += [_entry(tree, path, path, rows.get(path)) for path in there]
-    entries += _elsewhere(tree, text, pieces)
+    if carried is None:
+        text = read_text(tree, metadata.dist_info, RECORD)
+        if not verified:
+            entries += _unrecorded(tree, metadata, text, own)
+        rows, others = carried_rows(text, metadata.dist_info)
+        carried = rows.encode("utf-8")
+        if others:
+            entries += _completed(tree, text, others)
+    entries += _elsewhere(tree, metadata, pieces)
     entries += _of_written(pieces)
     made = construct_record_file((Scheme("purelib"), entry) for entry in entries)
     with made:
-        return carried.encode("utf-8") + made.read()
+        return carried + made.read()
 
 
 def rows_of(tree: Tree, text: str) -> dict[str, Row | None]:
@@ -74,34 +76,11 @@ def rows_of(tree: Tree, text: str) -> dict[str, Row | None]:
     return rows
 
 
-def _carried(text: str, metadata: Metadata, own: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the rows that stay as they are, and the paths of those without a size, or without a hash too.
-
-    Signatures of ``RECORD`` have no hash there.
-    """
-    replaced = (*(f"{path}," for path in own), f"{metadata.data}/")
-    gone = (*replaced, *(f'"{path}' for path in (*own, f"{metadata.data}/")))
-    lines = [line for line in _lines(text) if line and not line.startswith(gone)]
-    kept = "".join([f"{line}\n" for line in lines])
-    if ",\n" not in kept:  # as in nearly every wheel, and told faster than row by row
-        return kept, []
-    without = [line for line in lines if line.endswith(",")]
-    kept = "".join(f"{line}\n" for line in lines if not line.endswith(","))
-    return kept, [next(csv.reader([line]))[0] for line in without]
-
-
-def _lines(text: str) -> list[str]:
-    """Return each row as it is written, one that is quoted or has a CR anew: its path may have a line end."""
-    if '"' not in text:
-        text = text.replace("\r\n", "\n")
-        if "\r" not in text:
-            return text.split("\n")
-    lines = []
-    for row in csv.reader(StringIO(text, newline="")):
-        line = StringIO()
-        csv.writer(line, lineterminator="").writerow(row)
-        lines.append(line.getvalue())
-    return lines
+def _completed(tree: Tree, text: str, paths: Iterable[str]) -> list[RecordEntry]:
+    """Return entries for files that ``RECORD`` has no size of, or no hash either, as far as they are there."""
+    rows = rows_of(tree, text)
+    there = [path for path in paths if os.path.lexists(os.path.join(tree.path, path))]
+    return [_entry(tree, path, path, rows.get(path)) for path in there]
 
 
 def _linked(piece: Piece) -> Iterable[str]:
@@ -129,11 +108,12 @@ def _unrecorded(tree: Tree, metadata: Metadata, text: str, own: Sequence[str]) -
     return [_hashed(tree, path, path) for path in sorted(extra.difference(record, own))]
 
 
-def _elsewhere(tree: Tree, text: str, pieces: Sequence[Piece]) -> list[RecordEntry]:
+def _elsewhere(tree: Tree, metadata: Metadata, pieces: Sequence[Piece]) -> list[RecordEntry]:
     """Return entries for linked files that do not lie in the wheel's root."""
     moved = [(piece, path) for piece in pieces if piece.prefix for path in _linked(piece)]
     if not moved:
         return []
+    text = read_text(tree, metadata.dist_info, RECORD)
     rows = rows_of(tree, _about(text, {piece.prefix for piece, _ in moved}))
     home = pieces[-1].destination
     return [

@@ -8,17 +8,19 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.files import create_with
 from wheel_linker.folder import Folder
 from wheel_linker.store import manifest
+from wheel_linker.store.carried_rows import carried_rows
 from wheel_linker.store.contents import examine
 from wheel_linker.store.entries import read_entry
-from wheel_linker.store.layout import MANIFEST, TREE, names_for
+from wheel_linker.store.layout import MANIFEST, ROWS, TREE, names_for
 from wheel_linker.store.manifest import Manifest
 from wheel_linker.store.unpacking import unpack
 
 if TYPE_CHECKING:
     from wheel_linker.filename import WheelFilename
-    from wheel_linker.store.contents import Limits
+    from wheel_linker.store.contents import Contents, Limits
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
     from wheel_linker.store.sharing import Crew
@@ -102,10 +104,18 @@ def unpack_entry(
                 size=sum(item.size for item in result.files),
                 stamp=kept,
             )
+            _write_rows(entry, contents)
             manifest.write(os.path.join(entry.path, MANIFEST), facts, result.files)
     except InvalidWheelError as error:
         raise InvalidWheelError(f"cannot use {file.path!r}: {error}") from error
     return facts
+
+
+def _write_rows(entry: Folder, contents: Contents) -> None:
+    dist_info = contents.record_path.partition("/")[0]
+    rows, others = carried_rows(contents.record.decode("utf-8"), dist_info)
+    if not others:
+        create_with(rows.encode("utf-8"), entry.prefix + ROWS, entry.fd)
 
 
 def entry_name(layout: Layout, digest: str) -> tuple[str, bool]:

@@ -69,6 +69,14 @@ class StoredWheel(UnpackedWheel):
         """Return what was unpacked and verified; None if that is not known any more."""
         return known_tree(os.path.realpath(self.path), self._session.layout.manifest(self.entry))
 
+    def carried_rows(self) -> bytes | None:
+        """Return what an installed ``RECORD`` has from the wheel's own; None if that is not known."""
+        try:
+            with open(self._session.layout.rows(self.entry), "rb", buffering=0) as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
     def __reduce__(self) -> tuple[object, ...]:
         return (UnpackedWheel, tuple(self))
 

@@ -5,6 +5,7 @@
     root/
         k5tmyx6zcd/        an entry, named by the first digits of the wheel's SHA-256
             entry          what it holds, and when it was last used (see manifest)
+            rows           what installing it takes from its RECORD (see carried_rows)
             w/             the unpacked wheel
         .store/
             index          which wheel files are known (see index)
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 TREE: Final = "w"
 MANIFEST: Final = "entry"
+ROWS: Final = "rows"
 CONTROL: Final = ".store"
 INDEX: Final = "index"
 LOCK: Final = "lock"
@@ -88,6 +90,10 @@ class Layout:
     def manifest(self, name: str) -> str:
         """Return the file that describes an entry."""
         return f"{self.root}{os.sep}{name}{os.sep}{MANIFEST}"
+
+    def rows(self, name: str) -> str:
+        """Return the file with what installing an entry takes from its ``RECORD``."""
+        return f"{self.root}{os.sep}{name}{os.sep}{ROWS}"
 
     def make(self) -> None:
         """Make the directories that writing takes, and the files that are locked.

@@ -1,7 +1,18 @@
 """What an entry holds: written once, when it is made, beside the unpacked wheel.
 
-A text file: a line that names the format, a line for each fact, an empty line, and a line for each file. Its own
-modification time says when the entry was last used.
+A text file of three parts with an empty line between them::
+
+    wheel_linker store entry 2
+    digest 4f8a...                  a line for each fact
+
+    //                              a line for each directory: its path, two slashes, and the names of its files,
+    pkg//__init__.py/run.py         with a slash between them; parents first, the wheel's root before all
+    pkg-1.0.dist-info//METADATA
+
+    12 - sha256=47DEQpj8...         a line for each file, in that order: size, x if it is executable, hash
+
+What linking needs, the names, is read with a few operations for each directory. The file's own modification time
+says when the entry was last used.
 """
 
 from __future__ import annotations
@@ -9,14 +20,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker.scan import Directory, in_order, number_ends
 from wheel_linker.store.layout import is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import TextIO
 
-_FORMAT: Final = "wheel_linker store entry 1"
+    from wheel_linker.folder import Parts
+
+_FORMAT: Final = "wheel_linker store entry 2"
 _FACTS: Final = ("digest", "filename", "archive", "files", "size", "stamp")
+_FILES_OF: Final = "//"
 _EXECUTABLE: Final = "x"
 _PLAIN: Final = "-"
 
@@ -59,10 +73,15 @@ def write(path: str, manifest: Manifest, files: Iterable[StoredFile]) -> None:
 
     :raises OSError: if it cannot be written.
     """
+    by_path = {file.path: file for file in files}
+    directories = _directories(by_path)
     lines = [_FORMAT, *(f"{key} {value}" for key, value in zip(_FACTS, manifest)), ""]
-    lines += [
-        f"{size} {_EXECUTABLE if x else _PLAIN} {digest} {name}" for name, size, x, digest in files
-    ]
+    lines += ["/".join(each.parts) + _FILES_OF + "/".join(each.files) for each in directories]
+    lines.append("")
+    for directory in directories:
+        for name in directory.files:
+            _, size, executable, digest = by_path[directory.path_of(name)]
+            lines.append(f"{size} {_EXECUTABLE if executable else _PLAIN} {digest}")
     with open(path, "x", encoding="utf-8", newline="\n") as file:
         file.write("\n".join(lines) + "\n")
 
@@ -73,8 +92,12 @@ def read(path: str) -> Manifest:
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
-    with open(path, encoding="utf-8", newline="\n") as file:
-        return _read_facts(file, path)
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            lines = [file.readline().rstrip("\n") for _ in range(1 + len(_FACTS))]
+    except ValueError as error:
+        raise BrokenManifestError(path) from error
+    return _facts(lines, path)
 
 
 def read_files(path: str) -> tuple[Manifest, Sequence[StoredFile]]:
@@ -83,39 +106,63 @@ def read_files(path: str) -> tuple[Manifest, Sequence[StoredFile]]:
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
+    manifest, directories, text = _read(path)
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:
-            manifest = _read_facts(file, path)
-            rows = [line.rstrip("\n").split(" ", 3) for line in file]
+        rows = [row.split(" ") for row in text.splitlines()]
+        paths = [directory.path_of(name) for directory in directories for name in directory.files]
         files = [
-            StoredFile(name, int(size), x == _EXECUTABLE, digest) for size, x, digest, name in rows
+            StoredFile(name, int(size), executable == _EXECUTABLE, digest)
+            for name, (size, executable, digest) in zip(paths, rows, strict=True)
         ]
     except ValueError as error:
         raise BrokenManifestError(path) from error
-    if len(files) != manifest.files:
-        raise BrokenManifestError(path)
     return manifest, files
 
 
-def read_paths(path: str) -> list[str]:
-    """Read the paths of the files alone, which is quicker.
+def read_directories(path: str) -> list[Directory]:
+    """Read the names alone, which is quicker: the directories in pre-order, as a scan of the entry's files finds them.
 
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
+    return _read(path)[1]
+
+
+def _read(path: str) -> tuple[Manifest, list[Directory], str]:
+    """Return the facts, the directories, and the rows of the files as they are; errors as for :func:`read_files`."""
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:
-            manifest = _read_facts(file, path)
-            # Not splitlines(), which ends lines at characters that names may have.
-            rows = file.read().split("\n")
-        if rows.pop():
-            raise BrokenManifestError(path)  # its last line is cut short
-        paths = [row.split(" ", 3)[3] for row in rows]
-    except (ValueError, IndexError) as error:
+        with open(path, "rb", buffering=0) as file:
+            facts, listing, rows = file.read().decode("utf-8").split("\n\n", 2)
+        manifest = _facts(facts.split("\n"), path)
+        directories = [_directory(line) for line in listing.split("\n")]
+    except ValueError as error:
         raise BrokenManifestError(path) from error
-    if len(paths) != manifest.files:
+    number_ends(directories)
+    files = sum([len(directory.files) for directory in directories])
+    # Not all there, or its last line is cut short.
+    if not files == manifest.files == rows.count("\n") or not rows.endswith("\n"):
         raise BrokenManifestError(path)
-    return paths
+    return manifest, directories, rows
+
+
+def _directory(line: str) -> Directory:
+    path, _, names = line.partition(_FILES_OF)
+    parts = tuple(path.split("/")) if path else ()
+    return Directory(parts, names.split("/") if names else [], [])
+
+
+def _directories(paths: Iterable[str]) -> list[Directory]:
+    """Return the directories that files are in, and those above, in pre-order."""
+    names: dict[Parts, list[str]] = {(): []}
+    for path in paths:
+        *parent, name = path.split("/")
+        names.setdefault(tuple(parent), []).append(name)
+    for parts in list(names):
+        above = parts[:-1]
+        while above not in names:
+            names[above] = []
+            above = above[:-1]
+    return in_order(Directory(parts, files, []) for parts, files in names.items())
 
 
 def touch(path: str) -> None:
@@ -126,12 +173,11 @@ def touch(path: str) -> None:
     os.utime(path)
 
 
-def _read_facts(file: TextIO, path: str) -> Manifest:
+def _facts(lines: Sequence[str], path: str) -> Manifest:
+    if lines[0] != _FORMAT:
+        raise BrokenManifestError(path)
     try:
-        lines = [file.readline().rstrip("\n") for _ in range(len(_FACTS) + 2)]
-        if lines[0] != _FORMAT or lines[-1]:
-            raise BrokenManifestError(path)
-        facts = dict(line.split(" ", 1) for line in lines[1:-1])
+        facts = dict(line.split(" ", 1) for line in lines[1:])
         manifest = Manifest(
             digest=facts["digest"],
             filename=facts["filename"],
