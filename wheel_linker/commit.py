@@ -11,10 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.bytecode import CACHE, bytecode_of
 from wheel_linker.causes import Cause, classify
+from wheel_linker.debug import log
 from wheel_linker.errors import LinkError
 from wheel_linker.files import copy_content, create_from
 from wheel_linker.folder import Descent, Folder
@@ -35,6 +37,8 @@ _RECORD: Final = "RECORD"
 _MOUNTED: Final = "something is mounted there: unmount it, or link into that mount itself"
 _ADVICE: Final = {errno.EXDEV: _MOUNTED, errno.EBUSY: _MOUNTED}
 _NOT_A_DIRECTORY: Final = frozenset({errno.ENOTDIR, errno.ELOOP})
+# rmdir(2) says either.
+_NOT_EMPTY: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
 class _Undo(NamedTuple):
@@ -45,6 +49,15 @@ class _Undo(NamedTuple):
     staged_parts: Parts
     staged_name: str
     was_there: bool
+
+
+class _Removed(NamedTuple):
+    """How to take one step back: make a directory again that was empty."""
+
+    parts: Parts
+    name: str
+    mode: int
+    owner: tuple[int, int]
 
 
 class Transaction:
@@ -60,7 +73,7 @@ class Transaction:
         self._site = site
         self._stage = stage
         self._sources = [source for source in sources if is_within(source, site.path)]
-        self._undo: list[_Undo] = []
+        self._undo: list[_Undo | _Removed] = []
         self._kept = 0
         self._touched: dict[Parts, int] = {(): before}
 
@@ -146,7 +159,7 @@ class Transaction:
             raise
 
     def take_away(self, target: Folder, parts: Parts, name: str) -> None:
-        """Take a file or an empty directory away, which is kept, so that importers notice."""
+        """Take a file away, which is kept, so that importers notice."""
         self._touch(target, parts)
         self.discard(target, parts, name)
 
@@ -156,6 +169,25 @@ class Transaction:
         self._undo.append(_Undo(parts, name, (OLD,), kept, was_there=True))
         target.move(name, self._stage.old, kept)
 
+    def remove_if_empty(self, target: Folder, parts: Parts, name: str) -> None:
+        """Remove a directory, unless there is something in it.
+
+        By rmdir(2), which decides and removes in one step: another call may be about to make its stage there, which
+        would go with a directory that is moved away.
+        """
+        status = target.lstat(name)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            return
+        self._touch(target, parts)
+        mode = stat.S_IMODE(status.st_mode)
+        self._undo.append(_Removed(parts, name, mode, (status.st_uid, status.st_gid)))
+        try:
+            os.rmdir(target.prefix + name, dir_fd=target.fd)
+        except OSError as error:
+            self._undo.pop()
+            if error.errno not in _NOT_EMPTY:
+                raise
+
     def _next_name(self) -> str:
         self._kept += 1
         return str(self._kept)
@@ -164,7 +196,30 @@ class Transaction:
         if parts not in self._touched:
             self._touched[parts] = folder.stat().st_mtime_ns
 
-    def _take_back(self, step: _Undo) -> None:
+    def _take_back(self, step: _Undo | _Removed) -> None:
+        if isinstance(step, _Removed):
+            self._make_again(step)
+        else:
+            self._move_back(step)
+
+    def _make_again(self, step: _Removed) -> None:
+        with Descent(self._site, self.enter_existing) as folders:
+            folder = folders.go(step.parts)
+            path = folder.prefix + step.name
+            try:
+                os.mkdir(path, dir_fd=folder.fd)
+            except FileExistsError:
+                pass  # taken back before, up to some point, or never removed
+            status = os.stat(path, dir_fd=folder.fd)
+            if sys.platform != "win32" and (status.st_uid, status.st_gid) != step.owner:
+                try:
+                    os.chown(path, *step.owner, dir_fd=folder.fd)
+                except PermissionError as error:
+                    log("%s now belongs to another user: %s", path, error)
+            if stat.S_IMODE(status.st_mode) != step.mode:
+                os.chmod(path, step.mode, dir_fd=folder.fd)
+
+    def _move_back(self, step: _Undo) -> None:
         with (
             Descent(self._stage.folder, Folder.enter) as staged_folders,
             Descent(self._site, self.enter_existing) as folders,

@@ -42,7 +42,7 @@ def retire(
             for parts, names in by_directory:
                 gone += _take_files(transaction, folders, parts, names)
             for parts in _deepest_first(parent for parent, _ in by_directory):
-                _take_if_empty(transaction, folders, parts, keep)
+                _remove_if_empty(transaction, folders, parts, keep)
     except LinkError:
         raise
     except OSError as error:
@@ -95,16 +95,9 @@ def _deepest_first(directories: Iterable[Parts]) -> list[Parts]:
     return sorted(everything, key=lambda parts: (-len(parts), parts))
 
 
-def _take_if_empty(
+def _remove_if_empty(
     transaction: Transaction, folders: Descent, parts: Parts, keep: Callable[[str], bool]
 ) -> None:
     parent, name = _existing(folders, parts[:-1]), parts[-1]
-    if parent is None or keep(os.path.join(parent.path, name)):
-        return
-    status = parent.lstat(name)
-    if status is None or not stat.S_ISDIR(status.st_mode):
-        return
-    with transaction.enter_existing(parent, name) as folder:
-        empty = not folder.listdir()
-    if empty:
-        transaction.take_away(parent, parts[:-1], name)
+    if parent is not None and not keep(os.path.join(parent.path, name)):
+        transaction.remove_if_empty(parent, parts[:-1], name)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from wheels import snapshot, write_tree
 
-from install.kit import check_record, files_in, make, no_litter, pure, root_of, row_of
+from install.kit import (
+    check_record,
+    check_recorded,
+    files_in,
+    make,
+    no_litter,
+    pure,
+    root_of,
+    row_of,
+)
 from wheel_linker import LinkError, LinkMode
 from wheel_linker.install import (
     Layout,
@@ -18,6 +29,8 @@ from wheel_linker.install import (
     install_wheels,
     uninstall,
 )
+from wheel_linker.install.sites import Sites
+from wheel_linker.stage import Stage
 
 pytestmark = pytest.mark.usefixtures("way")
 INFO = "demo-1.0.dist-info"
@@ -265,6 +278,75 @@ def test_pth_goes_first(layout: Layout, older: Path, monkeypatch: pytest.MonkeyP
     assert in_library.index("__init__.py") < in_library.index("METADATA")
     assert not {"__init__.py", "single.py", "main.py"} & set(order[: order.index("demo.pth")])
     assert [name for name in order if name in {"METADATA", "WHEEL", "RECORD"}][-1] == "RECORD"
+
+
+class TestTwoAtOnce:
+    """The directory for a distribution's headers goes with it, while another call installs it again."""
+
+    def test_what_is_not_empty_any_more_stays(
+        self, layout: Layout, older: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The other one makes its stage there in the instant before the directory goes."""
+        install_wheel(older, layout)
+        headers = Path(layout.schemes["headers"]) / "demo"
+        stage = headers / ".wheel_linker-other"
+
+        def just_before(function: str) -> None:
+            real = getattr(os, function)
+
+            def call(path: str, *others: object, **options: object) -> None:
+                if os.path.basename(path) == "demo" and os.listdir(headers) == []:
+                    stage.mkdir()
+                real(path, *others, **options)
+
+            monkeypatch.setattr(os, function, call)
+
+        for function in ("rmdir", "rename", "replace"):
+            just_before(function)
+        uninstall("demo", layout)
+        assert stage.is_dir()
+
+    def test_a_directory_that_goes_is_made_again(
+        self, layout: Layout, older: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It went when it was open, and no stage was in it yet."""
+        headers = Path(layout.schemes["headers"]) / "demo"
+        headers.mkdir(parents=True)
+        make_stage = Stage.make
+        gone: list[Path] = []
+
+        def make(stage: Stage) -> None:
+            if not gone and stage._site.path == os.fspath(headers):
+                headers.rmdir()
+                gone.append(headers)
+            make_stage(stage)
+
+        monkeypatch.setattr(Stage, "make", make)
+        install_wheel(older, layout)
+        assert gone
+        check_recorded(layout, INFO)
+        assert (headers / "demo.h").is_file()
+
+    def test_what_was_removed_is_as_it_was_when_it_is_taken_back(
+        self, layout: Layout, older: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install_wheel(older, layout)
+        headers = Path(layout.schemes["headers"]) / "demo"
+        if sys.platform != "win32":
+            headers.chmod(0o750)
+            if os.geteuid() == 0:
+                os.chown(headers, 1234, 4321)
+        before, owner = snapshot(root_of(layout)), headers.stat()[4:6]
+
+        def fail(_: Sites) -> None:
+            assert not headers.exists()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(Sites, "finish", fail)
+        with pytest.raises(LinkError):
+            uninstall("demo", layout)
+        assert snapshot(root_of(layout)) == before
+        assert headers.stat()[4:6] == owner
 
 
 class TestEditable:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.commit import Transaction
 from wheel_linker.debug import log
 from wheel_linker.destination import opened
+from wheel_linker.errors import LinkError
 from wheel_linker.folder import Folder
 from wheel_linker.pipeline import make_stage
 from wheel_linker.stage import Stage, sweep
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
     from wheel_linker.folder import Identity
     from wheel_linker.locks import Locks
+
+
+# Each is lost only if somebody removes the directory just then.
+_ATTEMPTS: Final = 10
 
 
 class Site(NamedTuple):
@@ -56,13 +62,23 @@ class Sites:
         :raises LinkError: if it is no directory, cannot be made, or is not writable.
         """
         if path not in self._known:
-            folder = self._kept.enter_context(opened(path))
-            stage = Stage(folder)
-            before = folder.stat().st_mtime_ns
-            transaction = Transaction(folder, stage, before, self._sources)
-            # Before the stage is made: whatever happens then, it is removed.
-            self._known[path] = Site(folder, folder.identity(), stage, transaction)
-            make_stage(folder, stage)
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    return self._open(path)
+                except LinkError as error:
+                    # An uninstall has removed it, empty as it was, when it was open already.
+                    if error.errno != errno.ENOENT:
+                        raise
+            return self._open(path)
+        return self._known[path]
+
+    def _open(self, path: str) -> Site:
+        folder = self._kept.enter_context(opened(path))
+        stage = Stage(folder)
+        transaction = Transaction(folder, stage, folder.stat().st_mtime_ns, self._sources)
+        # Before the stage is made: whatever happens then, it is removed.
+        self._known[path] = Site(folder, folder.identity(), stage, transaction)
+        make_stage(folder, stage)
         return self._known[path]
 
     @contextmanager
