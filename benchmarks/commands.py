@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+WATCHED = 0.01
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -48,22 +49,35 @@ def timed(
     text: str = "",
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> tuple[float, str]:
-    """Seconds a program took from start to end, and its standard output."""
+    """Seconds a program took from start to end, and its standard output.
+
+    `watch` is called with the number of its process every few milliseconds.
+    """
     words = [str(word) for word in command]
+    given: str | None = text
     started = time.perf_counter()
-    done = subprocess.run(
+    with subprocess.Popen(
         words,
-        input=text,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         cwd=cwd,
         env=environment,
-        capture_output=True,
         encoding="utf-8",
         errors="replace",
-        check=False,
-    )
+    ) as done:
+        output = errors = ""
+        while done.returncode is None:
+            try:
+                output, errors = done.communicate(given, timeout=WATCHED if watch else None)
+            except subprocess.TimeoutExpired:
+                given = None  # it has been sent
+                if watch is not None:
+                    watch(done.pid)
     seconds = time.perf_counter() - started
     if done.returncode:
-        said = (done.stderr or done.stdout)[-2000:].strip()
+        said = (errors or output)[-2000:].strip()
         raise CommandError(f"{Path(words[0]).name} ended with {done.returncode}: {said}")
-    return seconds, done.stdout
+    return seconds, output

@@ -83,11 +83,15 @@ class Context:
         return (mode for mode in MODES if mode != "clone" or self.place.clones)
 
 
-def ask_child(module: str, job: Job, cwd: Path) -> tuple[float, Answer]:
+def ask_child(
+    module: str, job: Job, cwd: Path, *, watch: Callable[[int], None] | None = None
+) -> tuple[float, Answer]:
     """Run one of the child programs; seconds of its process, and its answer."""
     command = [sys.executable, "-m", f"benchmarks.children.{module}"]
     environment = commands.child_environment()
-    seconds, output = commands.timed(command, text=job.dump(), cwd=cwd, environment=environment)
+    seconds, output = commands.timed(
+        command, text=job.dump(), cwd=cwd, environment=environment, watch=watch
+    )
     return seconds, Answer.parse(output)
 
 

@@ -33,7 +33,8 @@ cannot pass for a link; `shutil.copytree` and `installer` are libraries as well.
 the least possible: no staging, no rollback, no report. `uv` is `uv pip install --offline --no-deps`
 with a hot cache. `installer` and `pip` unpack the wheel files.
 *x C* compares with the C program at the same number of threads, or at the most where a contender does
-not say how many it uses; *x uv* with uv in the same mode.
+not say how many it uses; *x uv* with uv in the same mode. On Linux every thread of `wheel_linker` but the
+first has a process to do its work.
 On XFS and btrfs a copy may share blocks as well: `copy_file_range`, which the C program uses, clones
 there.
 """
@@ -119,7 +120,7 @@ def scaling_section(scaling: Scaling) -> Iterator[str]:
     yield "## From few files to many\n"
     yield (
         f"One synthetic wheel on {scaling.filesystem}, {scaling.threads} threads. Memory is the peak of "
-        "the process less that of the same process that links nothing.\n"
+        "the process, and that of its helper process, less that of the same process that links nothing.\n"
     )
     yield "![Time and memory against files](benchmarks-scaling.svg)\n"
     head = ["mode", "files", "seconds", "µs per file", "memory, MB"]

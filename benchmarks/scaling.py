@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from benchmarks import commands
 from benchmarks.children.job import Answer, Job
 from benchmarks.contenders import ask_child
 from benchmarks.destinations import Destinations, remove
+from benchmarks.memory import Children
 from benchmarks.results import ImportTime, Point, Scaling
 from benchmarks.synthetic import make_tree
 
@@ -32,11 +34,13 @@ def bare_memory(place: Place, wheel: Wheel, rounds: int) -> int:
 
 
 def link_once(place: Place, destinations: Destinations, job: Job) -> Answer:
-    """One run into a fresh directory."""
+    """One run into a fresh directory; its memory is that of all its processes."""
     destination = destinations.fresh()
     filled = Job(str(destination), job.wheels, job.mode, job.threads)
+    helpers = Children()
     try:
-        return ask_child("link", filled, place.root)[1]
+        _, answer = ask_child("link", filled, place.root, watch=helpers.look)
+        return replace(answer, peak=answer.peak + helpers.total())
     finally:
         remove(destination)
 

@@ -7,6 +7,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.memory import peak_in
+
 
 @dataclass(frozen=True)
 class Job:
@@ -46,11 +48,5 @@ class Answer:
 
 
 def peak_memory() -> int:
-    """Peak resident bytes of this program.
-
-    Not `ru_maxrss`: Linux carries that over `exec` from the process that forked.
-    """
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise LookupError("/proc/self/status has no VmHWM line")
+    """Peak resident bytes of this program."""
+    return peak_in(Path("/proc/self/status").read_text())
