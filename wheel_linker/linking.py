@@ -46,7 +46,8 @@ def link_wheel_files(
     :param must_copy: called with each file's path relative to the wheel: whether it will be edited after
         linking, and so needs a copy of its own where others are hard links or symlinks. Files named
         ``RECORD`` always get one.
-    :param jobs: how many threads, the caller's included, work on the files.
+    :param jobs: how many threads, the caller's included, work on the files. On Linux, where there are thousands of
+        files, each of the others has a process do its work.
     :param progress: called with the number of files finished since the last call, in whichever thread
         finished them, one call at a time.
     :param backend: how to clone; the platform's own by default.
@@ -88,7 +89,8 @@ def link_wheels(
     :param mode: as for :func:`link_wheel_files`.
     :param locks: what threads that link into the same environment share.
     :param must_copy: as for :func:`link_wheel_files`.
-    :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs.
+    :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs. Helper
+        processes as for :func:`link_wheel_files`.
     :param on_conflict: what to do if wheels supply the same path with different contents: ``"ignore"``,
         ``"warn"`` (one :class:`PackageConflictWarning` for each) or ``"error"``.
     :param progress: as for :func:`link_wheel_files`.

@@ -38,6 +38,9 @@ class Placer:
 
     Threads may share it, each with directories of its own.
 
+    :ivar tree: the wheel.
+    :ivar backend: how to clone.
+
     :param tree: the wheel.
     :param chain: the modes to try.
     :param backend: how to clone.
@@ -60,7 +63,7 @@ class Placer:
         self._private = Ladder(tuple(dict.fromkeys(map(_unshared, chain))))
         self._must_copy = must_copy
         self._destination = destination
-        self._backend = backend
+        self.backend = backend
         self._lock = threading.Lock()
         # Appending takes no lock, whatever the interpreter; the sums are taken at the end.
         self._used: _Tally = {mode: [] for mode in LinkMode}
@@ -81,6 +84,21 @@ class Placer:
         for name, link_target in directory.links:
             self._recreate(name, link_target, source, target)
 
+    @property
+    def mode(self) -> LinkMode:
+        """The mode that the next file is tried with."""
+        return self._ladder.mode
+
+    def is_simple(self, directory: Directory) -> bool:
+        """Tell whether a directory has files only, all of them to be placed in the same mode."""
+        return self._must_copy is None and not directory.links and _RECORD not in directory.files
+
+    def note_placed(self, mode: LinkMode, files: int) -> None:
+        """Count files that were placed elsewhere."""
+        if files:
+            self._ladder.placed(mode)
+            self._used[mode].append(files)
+
     def try_whole(self, source: str, target: Folder, name: str) -> bool:
         """Clone the whole wheel in one call, where that is asked for and the backend can.
 
@@ -88,12 +106,12 @@ class Placer:
         :returns: whether ``name`` now is such a clone in ``target``; if not, nothing is there.
         :raises LinkError: if the reason is none that placing single files could mend.
         """
-        if self._ladder.mode is not LinkMode.CLONE or not self._backend.clones_directories:
+        if self._ladder.mode is not LinkMode.CLONE or not self.backend.clones_directories:
             return False
         if not self.tree.files:
             return False  # a tree of nothing may stand for a wheel of which nothing is wanted
         try:
-            self._backend.clone_directory(source, os.path.join(target.path, name))
+            self.backend.clone_directory(source, os.path.join(target.path, name))
         except OSError as error:
             if classify(error) is Cause.FATAL:
                 raise self._error(error, LinkMode.CLONE, source, self._destination) from error

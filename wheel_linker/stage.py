@@ -8,16 +8,21 @@ a process that was killed: the system lets go of it when its owner dies, whateve
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker.backends import ownership
 from wheel_linker.debug import log
 from wheel_linker.files import close_quietly
+from wheel_linker.helper_process import started
 from wheel_linker.removal import remove_tree
 from wheel_linker.workers import uninterrupted
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from wheel_linker.folder import Folder
+    from wheel_linker.helper_process import Helper
 
 PREFIX: Final = ".wheel_linker-"
 OLD: Final = "old"
@@ -58,6 +63,13 @@ class Stage:
     def remove(self) -> None:
         """Remove it with all that is left in it; what cannot be removed is left for the next call to sweep."""
         uninterrupted(self._remove)
+
+    def helped(self) -> AbstractContextManager[Helper | None]:
+        """Have a helper process that works here, if there can be one; the stage is in use as long as it lives."""
+        if self.folder.fd is None:
+            return nullcontext()  # it works by the descriptor that it inherits
+        locks = [] if self._lock is None else [self._lock]
+        return started(self.folder.path, self.folder.fd, locks)
 
     def rescue(self) -> str:
         """Give it a name that no call sweeps; return its path.

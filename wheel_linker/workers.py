@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
 _Task = TypeVar("_Task")
 
@@ -22,16 +24,24 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def run(tasks: Iterable[_Task], work: Callable[[_Task], None], jobs: int) -> None:
+def run(
+    tasks: Iterable[_Task],
+    work: Callable[[_Task], None],
+    jobs: int,
+    *,
+    others: Callable[[], AbstractContextManager[Callable[[_Task], None]]] | None = None,
+) -> None:
     """Call ``work`` once for each task, on ``jobs`` threads of which the caller's is one.
 
     The first failure, or an interrupt, stops the others after their current task; then the failure of the
     earliest task is raised. No thread is left running.
+
+    :param others: makes what each of the other threads calls instead, which it leaves when it is through.
     """
     pending = deque(enumerate(tasks))
     failures: list[tuple[int, BaseException]] = []
 
-    def drain() -> None:
+    def drain(work: Callable[[_Task], None]) -> None:
         while not failures:
             try:
                 index, task = pending.popleft()
@@ -42,22 +52,29 @@ def run(tasks: Iterable[_Task], work: Callable[[_Task], None], jobs: int) -> Non
             except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
                 failures.append((index, error))
 
-    helpers = [_Helper(drain) for _ in range(min(jobs, len(pending)) - 1)]
+    def work_along() -> None:
+        try:
+            with nullcontext(work) if others is None else others() as own:
+                drain(own)
+        except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
+            failures.append((0, error))
+
+    threads = [_Thread(work_along) for _ in range(min(jobs, len(pending)) - 1)]
     try:
-        for helper in helpers:
-            if not helper.begin():
+        for thread in threads:
+            if not thread.begin():
                 break
-        drain()
+        drain(work)
     finally:
         # One that Ctrl-C kept from being waited for, while it was starting, finds nothing to do.
         pending.clear()
         # Any other one would write into a directory that is being removed.
-        uninterrupted(lambda: _wait_for(helpers))
+        uninterrupted(lambda: _wait_for(threads))
     if failures:
         raise min(failures, key=_index)[1]
 
 
-class _Helper:
+class _Thread:
     """A thread that can be waited for again when Ctrl-C has come in between.
 
     ``Thread.join`` cannot, before Python 3.13: interrupted, it takes the thread for ended.
@@ -90,9 +107,9 @@ class _Helper:
             self._ended.set()
 
 
-def _wait_for(helpers: list[_Helper]) -> None:
-    for helper in helpers:
-        helper.wait()
+def _wait_for(threads: list[_Thread]) -> None:
+    for thread in threads:
+        thread.wait()
 
 
 def uninterrupted(action: Callable[[], None]) -> None:

@@ -104,7 +104,8 @@ def install_wheels(
     :param store: as for :func:`install_wheel`.
     :param mode: as for :func:`install_wheel`.
     :param locks: as for :func:`install_wheel`.
-    :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs.
+    :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs. Helper
+        processes as for :func:`~wheel_linker.link_wheel_files`.
     :param on_conflict: what to do if wheels supply the same path with different contents, or a distribution that is
         installed and stays does: ``"ignore"``, ``"warn"`` (one
         :class:`~wheel_linker.PackageConflictWarning` for each) or ``"error"``.

@@ -22,7 +22,7 @@ from wheel_linker.place import Placer
 from wheel_linker.report import combined
 from wheel_linker.scan import DIST_INFO, Directory, Tree, in_order
 from wheel_linker.stage import PREFIX, Stage
-from wheel_linker.staging import unchanged_root
+from wheel_linker.walk import unchanged_root
 from wheel_linker.workers import uninterrupted
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ class _Source:
         self.tree = tree
         self.placer = placer
         self.placed = 0
-        self._root = unchanged_root(tree)
+        self._root = unchanged_root(tree.path, tree.identity)
         self.folders = Descent(self._root, Folder.enter)
 
     def close(self) -> None:
