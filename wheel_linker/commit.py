@@ -182,7 +182,7 @@ class Transaction:
         mode = stat.S_IMODE(status.st_mode)
         self._undo.append(_Removed(parts, name, mode, (status.st_uid, status.st_gid)))
         try:
-            os.rmdir(target.prefix + name, dir_fd=target.fd)
+            target.remove_directory(name)
         except OSError as error:
             self._undo.pop()
             if error.errno not in _NOT_EMPTY:

@@ -165,16 +165,17 @@ class Folder:
 
         Where Windows refuses because a program has the file open, it is tried again for two seconds.
         """
-        for pause in _PAUSES:
-            try:
-                self._replace(name, target, new)
-            except OSError as error:
-                if getattr(error, "winerror", None) not in _IN_USE:
-                    raise
-                time.sleep(pause)
-            else:
-                return
-        self._replace(name, target, new)
+        _patiently(self._replace, name, target, new)
+
+    def remove_directory(self, name: str) -> None:
+        """Remove an empty directory in it, as patiently as :meth:`move`.
+
+        :raises OSError: ENOTEMPTY or EEXIST if there is something in it.
+        """
+        _patiently(self._rmdir, name)
+
+    def _rmdir(self, name: str) -> None:
+        os.rmdir(self.prefix + name, dir_fd=self.fd)
 
     def _replace(self, name: str, target: Folder, new: str) -> None:
         os.replace(
@@ -193,6 +194,19 @@ class Folder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _patiently(action: Callable[..., None], *arguments: object) -> None:
+    for pause in _PAUSES:
+        try:
+            action(*arguments)
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _IN_USE:
+                raise
+            time.sleep(pause)
+        else:
+            return
+    action(*arguments)
 
 
 class Descent:

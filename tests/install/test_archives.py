@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from wheels import names, snapshot, zip_wheel
 
-from install.kit import check_recorded, make, no_litter, root_of
+from install.kit import check_recorded, make, no_litter, pure, root_of
 from wheel_linker import InvalidWheelError, LinkError, LinkMode, WheelLinkerError
 from wheel_linker.install import Layout, install_wheel, install_wheels, uninstall
 from wheel_linker.store import WheelStore
@@ -37,6 +37,39 @@ def test_with_a_store(layout: Layout, archive: Path, tmp_path: Path, mode: LinkM
         before = snapshot(tmp_path / "store")
         uninstall("demo", layout)
         assert snapshot(tmp_path / "store") == before
+
+
+@pytest.mark.parametrize("kept", ["kept", "missing", "unreadable"])
+def test_rows_kept_by_the_store_save_work_alone(
+    layout: Layout, archive: Path, tmp_path: Path, kept: str
+) -> None:
+    """Of what ``RECORD`` gets from them it has the same without."""
+    record = pure(layout) / INFO / "RECORD"
+    install_wheel(archive, layout)
+    expected = record.read_bytes()
+    uninstall("demo", layout)
+    with WheelStore(tmp_path / "store") as store:
+        stored = store.add(archive)
+        rows = tmp_path / "store" / stored.entry / "rows"
+        assert rows.read_bytes() in expected
+        if kept != "kept":
+            rows.unlink()
+        if kept == "unreadable":
+            rows.mkdir()
+        install_wheel(stored, layout)
+    assert record.read_bytes() == expected
+
+
+def test_rows_without_sizes_are_not_kept(layout: Layout, older: Path, tmp_path: Path) -> None:
+    """They get their sizes when they are installed."""
+    record = older / INFO / "RECORD"
+    lines = record.read_text().splitlines()
+    record.write_text("".join(f"{line.rpartition(',')[0]},\n" for line in lines))
+    with WheelStore(tmp_path / "store") as store:
+        stored = store.add(zip_wheel(older, tmp_path))
+        assert not (tmp_path / "store" / stored.entry / "rows").exists()
+        install_wheel(stored, layout)
+    check_recorded(layout, INFO)
 
 
 @pytest.mark.parametrize("mode", [LinkMode.SYMLINK, (LinkMode.HARDLINK, LinkMode.SYMLINK)])

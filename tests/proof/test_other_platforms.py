@@ -17,6 +17,7 @@ from proof.kit import MODES, exact, files_of, is_within, litter, overlapping, pa
 from proof.windows import Windows
 from wheel_linker import LinkError, LinkMode, link_wheel_files, place
 from wheel_linker.causes import Cause, classify
+from wheel_linker.install import Layout, install_wheel, uninstall
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,6 +119,20 @@ def test_a_new_directory_that_is_looked_at(
     windows.hold(tmp_path / "new" / "demo", 3)
     link_wheel_files(tmp_path / "new", wheel, mode=mode)
     assert is_within(files_of(wheel), files_of(tmp_path / "new"))
+    assert len(windows.pauses) == 3
+    figures.add("windows rules", files_in_use=1, pauses=3)
+
+
+def test_an_emptied_directory_that_is_looked_at(
+    wheel: Path, tmp_path: Path, windows: Windows, figures: Figures
+) -> None:
+    """An indexer has it open while it is to be removed."""
+    layout = Layout.for_target(tmp_path / "target")
+    install_wheel(wheel, layout)
+    windows.pauses.clear()  # those of waiting for the interpreter that was asked
+    windows.hold(tmp_path / "target" / "demo", 3)
+    uninstall("demo", layout)
+    assert files_of(tmp_path / "target") == {}
     assert len(windows.pauses) == 3
     figures.add("windows rules", files_in_use=1, pauses=3)
 

@@ -74,8 +74,8 @@ class StoredWheel(UnpackedWheel):
         try:
             with open(self._session.layout.rows(self.entry), "rb", buffering=0) as file:
                 return file.read()
-        except FileNotFoundError:
-            return None
+        except OSError:
+            return None  # RECORD itself has them, or says what is wrong
 
     def __reduce__(self) -> tuple[object, ...]:
         return (UnpackedWheel, tuple(self))
