@@ -441,6 +441,20 @@ class TestWhereThereIsNone:
         assert not helper_process.how_many(1, default_backend())
 
 
+def test_not_where_it_is_vendored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program would have to import the application."""
+    monkeypatch.setattr(helper_process, "__package__", "tool._vendor.wheel_linker")
+    assert not helper_process.how_many(10**6, default_backend())
+
+
+def test_more_for_more_files() -> None:
+    """Each takes a while to start."""
+    numbers = [
+        helper_process.how_many(files, default_backend()) for files in (7_999, 8_000, 51_890)
+    ]
+    assert numbers == [0, 1, 6]
+
+
 def test_not_for_few_files(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helper_process, "_start", _not_to_be_called)
     link_wheels(site, many(tmp_path / "cache"), mode=HARDLINK, jobs=2)

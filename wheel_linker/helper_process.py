@@ -51,11 +51,13 @@ def _can_be_had() -> bool:
         return False  # not measured there
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False  # threads do not wait for each other
-    # An application that embeds Python, or is frozen, may have itself there; a library in an archive is not found.
+    # An application that embeds Python, or is frozen, may have itself there; a library in an archive, or vendored under
+    # another name, is not found.
     return (
         not getattr(sys, "frozen", False)
         and os.path.basename(sys.executable or "").startswith("python")
         and os.path.isfile(__file__)
+        and __package__ == "wheel_linker"
     )
 
 
