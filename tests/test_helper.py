@@ -317,6 +317,23 @@ def test_a_helper_that_is_killed(site: Path, tmp_path: Path, witness: Witness) -
     assert set(snapshot(site)) == set(before)
 
 
+@pytest.mark.timeout(PATIENCE)
+def test_it_ends_though_its_input_is_open(site: Path, tmp_path: Path, witness: Witness) -> None:
+    """As in a process that another thread of the caller's has forked meanwhile."""
+    kept: list[int] = []
+
+    def keep(helper: Helper) -> None:
+        assert helper._process.stdin is not None
+        if not kept:
+            kept.append(os.dup(helper._process.stdin.fileno()))
+
+    witness.before = keep
+    try:
+        link_wheels(site, many(tmp_path / "cache"), mode=HARDLINK, jobs=2)
+    finally:
+        os.close(kept[0])
+
+
 def test_an_interrupt_ends_it(site: Path, tmp_path: Path, witness: Witness) -> None:
     wheels = many(tmp_path / "cache")
 
@@ -531,8 +548,13 @@ def test_it_ends_with_its_parent(
         for process in helpers_at(site):
             os.kill(process, signal.SIGCONT)
     wait_for(lambda: not helpers_at(site))
-    link_wheels(site, wheels, mode=HARDLINK, jobs=1)
-    assert litter(site) == []
+
+    def is_swept() -> bool:
+        link_wheels(site, wheels, mode=HARDLINK, jobs=1)
+        return litter(site) == []
+
+    # A process that ends has no command line any more an instant before it lets go of its locks.
+    wait_for(is_swept)
 
 
 def test_installing(tmp_path: Path, witness: Witness) -> None:

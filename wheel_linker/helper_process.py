@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker.backends import default_backend
 from wheel_linker.debug import log
 from wheel_linker.errors import LinkError
-from wheel_linker.helper_program import Answer, interpreter
+from wheel_linker.helper_program import ENOUGH, Answer, interpreter
 
 if TYPE_CHECKING:
     import subprocess
@@ -148,10 +148,12 @@ def _is_ready(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        assert pipe is not None
-        try:
-            pipe.close()
-        except OSError as error:
-            log("a helper process is gone already: %s", error)
+    orders, answers = process.stdin, process.stdout
+    assert orders is not None
+    assert answers is not None
+    try:
+        with orders, answers:
+            orders.write(ENOUGH)
+    except OSError as error:
+        log("a helper process is gone already: %s", error)
     process.wait()

@@ -1,8 +1,8 @@
 """The program of a helper process: it places files where it is told to, and stops at the first that is refused.
 
 Orders come on standard input and answers go to standard output, each a tuple written by :mod:`marshal`. What is to be
-done about a refusal its parent decides, who comes to it again when it goes on from there. The program ends with its
-standard input, so when its parent dies, whatever the reason.
+done about a refusal its parent decides, who comes to it again when it goes on from there. The program ends when it is
+told to, and with its standard input, so when its parent dies, whatever the reason.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.backends import default_backend
 from wheel_linker.errors import LinkError
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
     from wheel_linker.backends import Backend
     from wheel_linker.folder import Parts
+
+
+# Not just the end of the input: a process that the parent has forked keeps that open.
+ENOUGH: Final = marshal.dumps(None)
+"""Tells the program to end."""
 
 
 class Order(NamedTuple):
@@ -96,11 +101,13 @@ def main() -> None:
     _say(answers, marshal.dumps(interpreter()))
     while True:
         try:
-            order = Order(*marshal.load(orders))  # noqa: S302 - from the parent, by a pipe of its own
+            given = marshal.load(orders)  # noqa: S302 - from the parent, by a pipe of its own
         except EOFError:
+            given = None
+        if given is None:
             # Nothing is left to be done at the interpreter's exit, which takes some milliseconds.
             os._exit(0)
-        directories, files, complete = carry_out(order, stage, backend)
+        directories, files, complete = carry_out(Order(*given), stage, backend)
         _say(answers, marshal.dumps((directories, files, complete)))
 
 
