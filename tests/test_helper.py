@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -35,6 +36,7 @@ from wheel_linker.store import WheelStore
 from wheel_linker.unit import Unit
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
     from wheel_linker.helper_program import Answer, Order
@@ -105,6 +107,20 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have helper processes for any number of files, if they come in time."""
     monkeypatch.setattr(helper_process, "_ENTRIES_EACH", 1)
     monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
+
+
+@pytest.fixture
+def ready(eager: None, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether helper processes that were started turned out to be of use."""
+    answers: list[bool] = []
+    is_ready = helper_process._is_ready
+
+    def told(process: subprocess.Popen[bytes]) -> bool:
+        answers.append(is_ready(process))
+        return answers[-1]
+
+    monkeypatch.setattr(helper_process, "_is_ready", told)
+    return answers
 
 
 @pytest.fixture(autouse=True)
@@ -286,7 +302,8 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, witness: Witness) -> None:
 
 def test_another_directory_in_the_place_of_a_wheel(tmp_path: Path, witness: Witness) -> None:
     wheels = many(tmp_path / "cache")
-    other = package(tmp_path / "other", 9)
+    other = tmp_path / "other"
+    shutil.copytree(wheels[-1], other)  # of the same names
 
     def swap(_: Helper) -> None:
         if other.exists():
@@ -297,6 +314,7 @@ def test_another_directory_in_the_place_of_a_wheel(tmp_path: Path, witness: Witn
     witness.wanted = 1
     with pytest.raises(LinkError, match="another directory took the place"):
         link_wheels(tmp_path / "site", wheels[-1:], mode=HARDLINK, jobs=2)
+    assert witness.answers[0] == (0, 0, False)
     assert not (tmp_path / "site").exists()
 
 
@@ -374,9 +392,8 @@ def script(path: Path, text: str) -> str:
         "printf 'i\\1\\0\\0\\0'",
     ],
 )
-@pytest.mark.usefixtures("eager")
 def test_an_interpreter_that_cannot_be_started(
-    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: list[bool], program: str
 ) -> None:
     executable = str(tmp_path / "python-missing")
     if program != "missing":
@@ -387,17 +404,17 @@ def test_an_interpreter_that_cannot_be_started(
     reports = link_wheels(site, wheels, mode=HARDLINK, jobs=2)
     assert sum(report.used[HARDLINK] for report in reports) > 300
     assert contents(site)["large/d1/m1.py"] == b"1"
+    assert ready == ([] if program == "missing" else [False])
 
 
-@pytest.mark.usefixtures("eager")
 def test_another_python_is_not_used(
-    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: list[bool]
 ) -> None:
     """One that would take names for other bytes, or writes marshal differently."""
     monkeypatch.setattr(helper_process, "interpreter", lambda: ("9.9", "utf-16", "strict"))
-    monkeypatch.setattr(Helper, "place", _not_to_be_called)
     link_wheels(site, many(tmp_path / "cache"), mode=HARDLINK, jobs=2)
     assert contents(site)["large/d1/m1.py"] == b"1"
+    assert ready == [False]
 
 
 def _not_to_be_called(*_: object) -> None:
