@@ -159,8 +159,11 @@ def many(root: Path, number: int = 6) -> list[Path]:
 
 
 def told(report: LinkReport) -> tuple[object, ...]:
-    """Return what a report says, its errors as far as they can be compared."""
-    falls = sorted((fall.tried, fall.used, fall.error.errno) for fall in report.fallbacks)
+    """Return what a report says, its errors as far as they can be compared.
+
+    Two that work on one wheel may both be at their first file when it is refused.
+    """
+    falls = {(fall.tried, fall.used, fall.error.errno) for fall in report.fallbacks}
     return (*report[:-3], falls, report.fallback_count, report.replaced)
 
 
