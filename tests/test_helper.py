@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wheel_linker.helper_program import Answer, Order
+    from wheel_linker.progress import Progress
 
 if sys.platform == "win32":
     pytest.skip("helper processes are for Linux", allow_module_level=True)
@@ -72,7 +73,14 @@ class Witness:
 
 
 @pytest.fixture
-def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have helper processes for any number of files, if they come in time."""
+    monkeypatch.setattr(helper_process, "_ENTRIES_EACH", 1)
+    monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
+
+
+@pytest.fixture
+def witness(eager: None, monkeypatch: pytest.MonkeyPatch) -> Witness:
     """Have a helper process for any number of files, and the calling thread wait until it has done something."""
     seen = Witness()
     place_by_helper, place_here = Helper.place, Unit.place
@@ -89,24 +97,15 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
                 seen.enough.set()
         return answer
 
-    def patient(unit: Unit, stage: Folder, progress: staging.Progress) -> None:
+    def patient(unit: Unit, stage: Folder, progress: Progress) -> None:
         alone = threading.active_count() == 1
         if threading.current_thread() is threading.main_thread() and not alone:
             assert seen.enough.wait(PATIENCE), "no helper process has done anything"
         place_here(unit, stage, progress)
 
-    monkeypatch.setattr(helper_process, "_ENTRIES_EACH", 1)
-    monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
     monkeypatch.setattr(Helper, "place", place)
     monkeypatch.setattr(Unit, "place", patient)
     return seen
-
-
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have helper processes for any number of files, if they come in time."""
-    monkeypatch.setattr(helper_process, "_ENTRIES_EACH", 1)
-    monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
 
 
 @pytest.fixture
@@ -115,11 +114,11 @@ def ready(eager: None, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     answers: list[bool] = []
     is_ready = helper_process._is_ready
 
-    def told(process: subprocess.Popen[bytes]) -> bool:
+    def noted(process: subprocess.Popen[bytes]) -> bool:
         answers.append(is_ready(process))
         return answers[-1]
 
-    monkeypatch.setattr(helper_process, "_is_ready", told)
+    monkeypatch.setattr(helper_process, "_is_ready", noted)
     return answers
 
 

@@ -85,6 +85,7 @@ LAYERS: Final = {
         "helper_program",
         "locks",
         "place",
+        "progress",
         "refresh",
         "removal",
         "retire",

@@ -21,6 +21,7 @@ from wheel_linker.helper_program import ENOUGH, Answer, interpreter
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Sequence
+    from typing import IO
 
     from wheel_linker.backends import Backend
     from wheel_linker.helper_program import Order
@@ -72,9 +73,7 @@ class Helper:
 
         :raises LinkError: if the process has died, so that nobody knows.
         """
-        orders, answers = self._process.stdin, self._process.stdout
-        assert orders is not None
-        assert answers is not None
+        orders, answers = _pipes(self._process)
         try:
             orders.write(order.to_bytes())
             orders.flush()
@@ -132,12 +131,12 @@ def _is_ready(process: subprocess.Popen[bytes]) -> bool:
         return False
     import select
 
-    assert process.stdout is not None
+    _, answers = _pipes(process)
     try:
         poll = select.poll()
-        poll.register(process.stdout, select.POLLIN)
+        poll.register(answers, select.POLLIN)
         if poll.poll(_MILLISECONDS_TO_START):
-            answer = marshal.load(process.stdout)  # noqa: S302 - from the process started here
+            answer = marshal.load(answers)  # noqa: S302 - from the process started here
             if answer == interpreter():
                 return True
             log("a helper process is not like this one: %s", answer)
@@ -148,12 +147,17 @@ def _is_ready(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    orders, answers = process.stdin, process.stdout
-    assert orders is not None
-    assert answers is not None
+    orders, answers = _pipes(process)
     try:
         with orders, answers:
             orders.write(ENOUGH)
     except OSError as error:
         log("a helper process is gone already: %s", error)
     process.wait()
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """Return where orders go to and answers come from."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout

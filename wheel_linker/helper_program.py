@@ -47,6 +47,7 @@ class Order(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """Return what :func:`main` reads."""
+        # marshal knows tuples, but no kinds of them.
         mode, path, identity, staged, directories = self
         return marshal.dumps((mode, path, identity, staged, directories))
 

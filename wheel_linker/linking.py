@@ -155,7 +155,7 @@ def checked_how(
     from wheel_linker.locks import Locks
     from wheel_linker.mode import fallback_chain
     from wheel_linker.pipeline import How
-    from wheel_linker.staging import Progress
+    from wheel_linker.progress import Progress
     from wheel_linker.workers import usable_cpus
 
     if jobs is not None and jobs < 1:

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from wheel_linker.linking import OnConflict
     from wheel_linker.locks import Locks
     from wheel_linker.place import MustCopy
+    from wheel_linker.progress import Progress
     from wheel_linker.report import LinkReport, PackageConflict
     from wheel_linker.scan import Tree
-    from wheel_linker.staging import Progress
 
 _warned: set[tuple[LinkMode, int | None]] = set()
 _warned_guard = threading.Lock()

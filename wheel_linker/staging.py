@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -20,25 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wheel_linker.place import Placer
+    from wheel_linker.progress import Progress
     from wheel_linker.scan import Tree
     from wheel_linker.stage import Stage
 
 # Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.
 _ENTRIES_PER_UNIT: Final = 400
-
-
-class Progress:
-    """Tells the caller how many files are done, one thread at a time."""
-
-    def __init__(self, callback: Callable[[int], None] | None) -> None:
-        self._callback = callback
-        self._lock = threading.Lock()
-
-    def add(self, files: int) -> None:
-        """Count files that have been placed."""
-        if self._callback is not None and files:
-            with self._lock:
-                self._callback(files)
 
 
 def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Progress) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from wheel_linker.folder import Folder
     from wheel_linker.helper_process import Helper
     from wheel_linker.place import Placer
+    from wheel_linker.progress import Progress
     from wheel_linker.scan import Directory
-    from wheel_linker.staging import Progress
 
 
 class Unit(NamedTuple):

@@ -49,4 +49,7 @@ class Answer:
 
 def peak_memory() -> int:
     """Peak resident bytes of this program."""
-    return peak_in(Path("/proc/self/status").read_text())
+    peak = peak_in(Path("/proc/self/status").read_text())
+    if not peak:
+        raise LookupError("/proc/self/status has no VmHWM line")
+    return peak

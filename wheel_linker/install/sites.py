@@ -61,16 +61,16 @@ class Sites:
 
         :raises LinkError: if it is no directory, cannot be made, or is not writable.
         """
-        if path not in self._known:
-            for _ in range(_ATTEMPTS - 1):
-                try:
-                    return self._open(path)
-                except LinkError as error:
-                    # An uninstall has removed it, empty as it was, when it was open already.
-                    if error.errno != errno.ENOENT:
-                        raise
-            return self._open(path)
-        return self._known[path]
+        if path in self._known:
+            return self._known[path]
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._open(path)
+            except LinkError as error:
+                # An uninstall has removed it, empty as it was, when it was open already.
+                if error.errno != errno.ENOENT:
+                    raise
+        return self._open(path)
 
     def _open(self, path: str) -> Site:
         folder = self._kept.enter_context(opened(path))
