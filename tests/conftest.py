@@ -19,7 +19,7 @@ from standins import FakeClonefile
 from wheels import sample_wheel
 
 import wheel_linker
-from wheel_linker import folder
+from wheel_linker._fs import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

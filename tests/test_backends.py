@@ -206,7 +206,7 @@ class TestMacOS:
 class TestWindows:
     @pytest.fixture(autouse=True)
     def _as_on_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("wheel_linker.folder.BY_DESCRIPTOR", False)
+        monkeypatch.setattr("wheel_linker._fs.folder.BY_DESCRIPTOR", False)
 
     @pytest.mark.parametrize("make", [reflink_refusal, windows_error])
     @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Final
 import pytest
 
 import wheel_linker
+from wheel_linker._fs.timestamps import identity, unsettled_for
 from wheel_linker.cache_key import environment_cache_key, local_distribution_timestamps
-from wheel_linker.file_identity import identity, unsettled_for
 
 PYTHON: Final = "cpython-3.13.1-linux-x86_64"
 

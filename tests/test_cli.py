@@ -28,7 +28,8 @@ from wheels import (
 )
 
 import wheel_linker
-from wheel_linker import LinkMode, cli, console
+from wheel_linker import LinkMode
+from wheel_linker._cli import main, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ def run_without(library: str, *arguments: object) -> subprocess.CompletedProcess
     code = (
         "import sys\n"
         "sys.modules[sys.argv.pop(1)] = None\n"
-        "from wheel_linker.cli import main\n"
+        "from wheel_linker._cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     return subprocess.run(
@@ -121,9 +122,9 @@ class TestLink:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        monkeypatch.setattr("wheel_linker.store_cli.default_directory", lambda: None)
+        monkeypatch.setattr("wheel_linker._cli.store.default_directory", lambda: None)
         archive = str(zip_wheel(wheel, tmp_path))
-        assert cli.main(["link", archive, "--into", str(site), "--mode", "symlink"]) == 2
+        assert main.main(["link", archive, "--into", str(site), "--mode", "symlink"]) == 2
         assert "symlink" in capsys.readouterr().err
         assert names(site) == set()
 
@@ -209,8 +210,8 @@ class TestBrokenOff:
     @pytest.mark.parametrize(
         "step",
         [
-            "wheel_linker.store.unpacking._Unpacking.unpack",
-            "wheel_linker.linking.link_wheels",
+            "wheel_linker._archive.unpacking._Unpacking.unpack",
+            "wheel_linker._api.link_wheels",
         ],
     )
     def test_by_ctrl_c(
@@ -225,10 +226,10 @@ class TestBrokenOff:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(step, interrupted)
-        monkeypatch.setattr("wheel_linker.store_cli.default_directory", lambda: None)
+        monkeypatch.setattr("wheel_linker._cli.store.default_directory", lambda: None)
         archive = zip_wheel(wheel, tmp_path)
         before = snapshot(tmp_path)
-        assert cli.main(["link", str(archive), "--into", str(tmp_path / "new" / "site")]) == 130
+        assert main.main(["link", str(archive), "--into", str(tmp_path / "new" / "site")]) == 130
         assert capsys.readouterr() == ("", "")
         assert snapshot(tmp_path) == before
 
@@ -296,7 +297,7 @@ class TestImport:
         code = (
             "import sys, wheel_linker\n"
             "before = set(sys.modules)\n"
-            "import wheel_linker.cli\n"
+            "import wheel_linker._cli.main\n"
             "print(*sorted(set(sys.modules) - before))\n"
         )
         path = ENVIRONMENT
@@ -315,14 +316,14 @@ class TestImport:
 
 
 class TestTables:
-    COLUMNS = (console.Column("name"), console.Column("size", right=True))
+    COLUMNS = (output.Column("name"), output.Column("size", right=True))
     ROWS = (("one", "1"), ("[bold]two[/]", "12,345"))
 
     def test_plain(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(console, "has_rich", lambda: False)
-        console.print_table(self.COLUMNS, self.ROWS)
+        monkeypatch.setattr(output, "has_rich", lambda: False)
+        output.print_table(self.COLUMNS, self.ROWS)
         assert capsys.readouterr().out.splitlines() == [
             "name            size",
             "------------  ------",
@@ -332,7 +333,7 @@ class TestTables:
 
     def test_rich(self, capsys: pytest.CaptureFixture[str]) -> None:
         pytest.importorskip("rich")
-        console.print_table(self.COLUMNS, [*self.ROWS, ("x" * 300, "")])
+        output.print_table(self.COLUMNS, [*self.ROWS, ("x" * 300, "")])
         lines = [line.split() for line in capsys.readouterr().out.splitlines()]
         assert ["name", "size"] in lines
         assert ["[bold]two[/]", "12,345"] in lines
@@ -348,14 +349,14 @@ class TestProgress:
     def test_is_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("rich")
         terminal = self._terminal(monkeypatch)
-        with console.progress(lambda: 40) as advance:
+        with output.progress(lambda: 40) as advance:
             advance(30)
             advance(10)
         assert "40/40" in terminal.getvalue()
 
     def test_is_lines_without_rich(self, monkeypatch: pytest.MonkeyPatch) -> None:
         terminal = self._terminal(monkeypatch)
-        monkeypatch.setattr(console, "has_rich", lambda: False)
+        monkeypatch.setattr(output, "has_rich", lambda: False)
         self._advance_in_half_seconds(monkeypatch)
         assert terminal.getvalue() == "2,000 of 5,000 files linked\n4,000 of 5,000 files linked\n"
 
@@ -366,7 +367,7 @@ class TestProgress:
         assert capsys.readouterr().err.count("\n") == 2
 
     def test_of_a_moment_is_not_told(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with console.progress(lambda: pytest.fail("not needed")) as advance:
+        with output.progress(lambda: pytest.fail("not needed")) as advance:
             advance(1)
         assert capsys.readouterr().err == ""
 
@@ -383,7 +384,7 @@ class TestProgress:
     def _advance_in_half_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
         clock = itertools.count(step=0.5)
         monkeypatch.setattr("time.monotonic", lambda: next(clock))
-        with console.progress(lambda: 5000) as advance:
+        with output.progress(lambda: 5000) as advance:
             for _ in range(5):
                 advance(1000)
 
@@ -492,9 +493,9 @@ class TestDemo:
         # The system's Python packages may have one as well.
         code = (
             "import sys\n"
-            "from wheel_linker import cli, demo\n"
+            "from wheel_linker._cli import main as cli\nfrom wheel_linker._cli.demo import linking as demo\n"
             "demo._wheel_directories = lambda: iter(sys.argv[1:])\n"
-            "sys.exit(cli.main(['demo']))\n"
+            "sys.exit(main.main(['demo']))\n"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, os.fspath(tmp_path)],

@@ -8,7 +8,7 @@ import pytest
 from contract import LinkingContract
 from standins import FakeReflink
 
-from wheel_linker import folder
+from wheel_linker._fs import folder
 from wheel_linker.backends.windows import WindowsBackend
 
 if TYPE_CHECKING:

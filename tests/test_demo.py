@@ -16,10 +16,13 @@ import pytest
 from filesystems import can_clone
 from wheels import make_wheel, names, snapshot, zip_wheel
 
-from wheel_linker import LinkMode, WheelLinkerError, console, demo, demo_install
-from wheel_linker.fresh_import import Environment, has_native_code, importable_names
-from wheel_linker.linking import link_wheels
-from wheel_linker.scan import scan
+from wheel_linker import LinkMode, WheelLinkerError
+from wheel_linker._api import link_wheels
+from wheel_linker._cli import output
+from wheel_linker._cli.demo import installing
+from wheel_linker._cli.demo import linking as demo
+from wheel_linker._cli.demo.fresh_import import Environment, has_native_code, importable_names
+from wheel_linker._wheel.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +46,7 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no rich."""
-    monkeypatch.setattr(console, "has_rich", lambda: False)
+    monkeypatch.setattr(output, "has_rich", lambda: False)
 
 
 @pytest.fixture
@@ -298,7 +301,7 @@ class TestInstalling:
         pip, own, call = (
             found[how]
             for how in (
-                demo_install._PIP,
+                installing._PIP,
                 "wheel-linker install",
                 "install_wheels(), in this process",
             )
@@ -316,7 +319,7 @@ class TestInstalling:
         shown: Callable[[Path], dict[str, list[str]]],
         archived: bool,
     ) -> None:
-        monkeypatch.setattr(demo_install, "_compare", lambda *_: None)
+        monkeypatch.setattr(installing, "_compare", lambda *_: None)
         found = shown(zip_wheel(source, tmp_path) if archived else source)
         assert found[f"import {NAME}"][1].startswith(f"{NAME} 1.5 from ...")
         assert ("unpack into the store, once" in found) == archived
@@ -348,7 +351,7 @@ class TestInstalling:
     def test_a_script_that_does_not_end_is_found_out(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(demo_install, "_TIMEOUT", 1)
+        monkeypatch.setattr(installing, "_TIMEOUT", 1)
         source = tool(tmp_path / "w", "import time\ndef main():\n    time.sleep(60)\n")
         with pytest.raises(WheelLinkerError, match="did not end in 1 seconds"):
             demo.demonstrate([str(source)])
@@ -370,7 +373,7 @@ class TestInstalling:
         monkeypatch: pytest.MonkeyPatch,
         shown: Callable[[Path], dict[str, list[str]]],
     ) -> None:
-        monkeypatch.setattr(demo_install, "_PIP", "pip install --no-such-option")
+        monkeypatch.setattr(installing, "_PIP", "pip install --no-such-option")
         archive = zip_wheel(tool(tmp_path / "w", "main = print"), tmp_path)
         found = shown(archive)
         assert any(line.startswith("pip is not compared: cannot pip install it") for line in found)

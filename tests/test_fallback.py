@@ -17,8 +17,7 @@ from standins import ScriptedBackend, windows_error
 from wheels import contents, make_wheel, names, sample_wheel, snapshot
 
 from wheel_linker import AUTO, LinkError, LinkMode, link_wheel_files, link_wheels
-from wheel_linker.attempt import Attempt
-from wheel_linker.causes import Cause, classify
+from wheel_linker._link.fallback import Attempt, Cause, classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -276,7 +275,7 @@ import errno, os, sys, warnings
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from standins import ScriptedBackend
-from wheel_linker import link_wheels, LinkFallbackWarning
+from wheel_linker import LinkFallbackWarning, link_wheels
 warnings.simplefilter("always")
 site, wheel = map(Path, sys.argv[1:3])
 with warnings.catch_warnings(record=True) as caught:
@@ -305,7 +304,8 @@ class TestWarning:
     def test_an_error_filter_leaves_site_packages_alone(
         self, site: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from wheel_linker import LinkFallbackWarning, pipeline
+        from wheel_linker import LinkFallbackWarning
+        from wheel_linker._link import pipeline
 
         monkeypatch.setattr(pipeline, "_warned", set())
         before = snapshot(site)

@@ -13,7 +13,7 @@ import pytest
 from test_cli import failed, run, run_without
 from wheels import make_wheel, names, snapshot, zip_wheel
 
-from wheel_linker import cli
+from wheel_linker._cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +83,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Return a function that runs a command and returns what it prints, once it is as it should be."""
 
     def command(*arguments: object, code: int = 0) -> str:
-        assert cli.main([str(one) for one in arguments]) == code
+        assert main.main([str(one) for one in arguments]) == code
         output = capsys.readouterr()
         if not code:
             assert output.err == ""
@@ -186,7 +186,7 @@ class TestInstall:
 class TestWithoutAStore:
     @pytest.fixture(autouse=True)
     def no_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("wheel_linker.store_cli.default_directory", lambda: None)
+        monkeypatch.setattr("wheel_linker._cli.store.default_directory", lambda: None)
 
     def test_a_temporary_one_is_used(
         self, archive: Path, tmp_path: Path, command: Callable[..., str]
@@ -204,7 +204,7 @@ class TestWithoutAStore:
     @pytest.mark.parametrize(
         "step",
         [
-            "wheel_linker.store.unpacking._Unpacking.unpack",
+            "wheel_linker._archive.unpacking._Unpacking.unpack",
             "wheel_linker.install.install_wheels",
         ],
     )
@@ -221,7 +221,7 @@ class TestWithoutAStore:
 
         monkeypatch.setattr(step, interrupted)
         before = snapshot(tmp_path)
-        assert cli.main(["install", str(archive), "--target", str(tmp_path / "new" / "t")]) == 130
+        assert main.main(["install", str(archive), "--target", str(tmp_path / "new" / "t")]) == 130
         assert capsys.readouterr() == ("", "")
         assert snapshot(tmp_path) == before
 

@@ -38,11 +38,11 @@ from wheel_linker import (
     Locks,
     UnpackedWheel,
     WheelFilename,
-    pipeline,
 )
-from wheel_linker.folder import Folder
-from wheel_linker.integrations import linking_destination
+from wheel_linker._fs.folder import Folder
+from wheel_linker._link import pipeline
 from wheel_linker.integrations.installer import LinkingDestination, UnpackedSource
+from wheel_linker.integrations.installer import destination as linking_destination
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -50,119 +51,32 @@ PUBLIC: Final = (
 )
 PUBLIC_BACKENDS: Final = ("Backend", "default_backend")
 
-# From the ground up: a module imports from its own layer and those before it, never from a later one.
-LAYERS: Final = {
-    "vocabulary": (
-        "attempt",
-        "caller",
-        "causes",
-        "debug",
-        "errors",
-        "file_identity",
-        "filename",
-        "folding",
-        "member_names",
-        "mode",
-        "paths",
-        "report",
-    ),
-    "file access": ("files", "folder"),
-    "backends": (
-        "backends",
-        "backends.file_locks",
-        "backends.linux",
-        "backends.macos",
-        "backends.ownership",
-        "backends.unsupported",
-        "backends.windows",
-    ),
-    "steps": (
-        "bytecode",
-        "commit",
-        "conflicts",
-        "destination",
-        "helper_process",
-        "helper_program",
-        "locks",
-        "place",
-        "progress",
-        "refresh",
-        "removal",
-        "retire",
-        "scan",
-        "stage",
-        "staging",
-        "unit",
-        "walk",
-        "workers",
-    ),
-    "store": (
-        "store.adding",
-        "store.carried_rows",
-        "store.contents",
-        "store.damage",
-        "store.entries",
-        "store.index",
-        "store.known_tree",
-        "store.layout",
-        "store.lease",
-        "store.manifest",
-        "store.record",
-        "store.session",
-        "store.sharing",
-        "store.unpacking",
-        "store.wheel_file",
-        "store.wheel_store",
-        "store.zip_directory",
-    ),
-    "pipeline": ("pipeline", "probe"),
-    "calls": ("cache_key", "linking", "store", "temporary"),
-    "install": (
-        "install",
-        "install.calls",
-        "install.clashes",
-        "install.compiling",
-        "install.installed",
-        "install.installing",
-        "install.layout",
-        "install.metadata",
-        "install.outdated",
-        "install.piece",
-        "install.plan",
-        "install.record",
-        "install.removing",
-        "install.report",
-        "install.scripts",
-        "install.sites",
-        "install.uninstalling",
-    ),
-    "integrations": (
-        "integrations",
-        "integrations.installer",
-        "integrations.linking_destination",
-        "integrations.pending",
-        "integrations.unpacked_file",
-        "integrations.unpacked_source",
-    ),
-    "package": ("__init__",),
-    "command line": (
-        "__main__",
-        "cli",
-        "complaints",
-        "console",
-        "demo",
-        "demo_install",
-        "fresh_import",
-        "install_cli",
-        "link_cli",
-        "store_cli",
-    ),
-}
-MODULES: Final = tuple(module for layer in LAYERS.values() for module in layer)
+# A package imports from itself and from those after it, never from one before it, not even for the type checker.
+LAYERS: Final = (
+    ("__main__",),
+    ("_cli",),
+    ("integrations",),
+    ("install",),
+    ("store", "cache_key"),
+    ("__init__",),
+    ("_api",),
+    ("_link",),
+    ("backends", "_archive"),
+    ("_wheel",),
+    ("_fs",),
+    ("_threads", "_log"),
+    ("errors",),
+    ("mode",),
+)
+LAYER_OF: Final = {name: number for number, names in enumerate(LAYERS) for name in names}
+MOST_MODULES: Final = 18
+MOST_IN_THE_ROOT: Final = 6
 
 SYSTEM_CALLS: Final = frozenset(
     {"_ctypes", "_winapi", "ctypes", "fcntl", "msvcrt", "reflink_copy", "winreg"}
 )
+# Besides the backends.
+WITH_SYSTEM_CALLS: Final = frozenset({"_fs.locking"})
 COSTLY: Final = frozenset(
     {
         "argparse",
@@ -188,11 +102,25 @@ COSTLY: Final = frozenset(
 )
 
 
+def modules() -> Iterator[str]:
+    """Yield the package's modules by their names in it, such as ``backends`` and ``backends.linux``."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
+        yield relative.removesuffix(".__init__")
+
+
+MODULES: Final = tuple(modules())
+
+
 def relative_path(module: str) -> str:
     """Return where a module of the package lies, such as ``backends/__init__.py``."""
-    if module in ("backends", "install", "integrations", "store"):
-        return f"{module}/__init__.py"
-    return module.replace(".", "/") + ".py"
+    path = module.replace(".", "/")
+    return f"{path}/__init__.py" if (PACKAGE / path).is_dir() else f"{path}.py"
+
+
+def layer(module: str) -> int:
+    """Return how far down a module lies."""
+    return LAYER_OF[module.partition(".")[0]]
 
 
 class TestPublicNames:
@@ -289,25 +217,35 @@ class TestDistributions:
 
 
 class TestModules:
-    def test_are_all_in_a_layer(self) -> None:
-        found = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
-        assert found == {relative_path(module) for module in MODULES}
-
-    @pytest.mark.parametrize("module", MODULES)
-    def test_import_from_no_later_layer(self, module: str) -> None:
-        order = list(LAYERS)
-        layer_of = {name: order.index(layer) for layer, names in LAYERS.items() for name in names}
-        later = {name for name in own_imports(module) if layer_of[name] > layer_of[module]}
-        assert not later
-
-    def test_import_each_other_in_one_direction(self) -> None:
+    def test_import_downwards_only(self) -> None:
         graph = {module: own_imports(module) - {module} for module in MODULES}
+        upwards = [
+            f"{module} imports {other}"
+            for module, others in graph.items()
+            for other in others
+            if layer(other) < layer(module)
+            or (layer(other) == layer(module) and not shares_a_folder(module, other))
+        ]
+        assert upwards == []
         assert set(TopologicalSorter(graph).static_order()) == set(MODULES)
 
+    def test_are_few_in_each_folder(self) -> None:
+        folders = Counter((PACKAGE / relative_path(module)).parent for module in MODULES)
+        root = {module for module in MODULES if "." not in module} & {
+            path.stem for path in PACKAGE.glob("*.py")
+        }
+        assert max(folders.values()) <= MOST_MODULES
+        assert len(root - {"__init__", "__main__"}) <= MOST_IN_THE_ROOT
+
     @pytest.mark.parametrize(
-        "module", [module for module in MODULES if module.split(".")[0] != "backends"]
+        "module",
+        [
+            name
+            for name in MODULES
+            if name.split(".")[0] != "backends" and name not in WITH_SYSTEM_CALLS
+        ],
     )
-    def test_only_backends_call_the_system_directly(self, module: str) -> None:
+    def test_only_backends_and_locks_call_the_system_directly(self, module: str) -> None:
         assert not {name.split(".")[0] for name in imports(module)} & SYSTEM_CALLS
 
     @pytest.mark.parametrize("platform", ["linux", "darwin", "win32", "ios", "plan9"])
@@ -415,17 +353,20 @@ def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def imports(module: str) -> set[str]:
-    """Return the dotted names that a module imports anywhere, those for the type checker left out."""
-    path = PACKAGE / relative_path(module)
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    visitor = _Imports(["wheel_linker", *relative_path(module).split("/")[:-1]])
-    visitor.visit(tree)
-    return visitor.names
+    """Return the dotted names that a module imports anywhere, those for the type checker included."""
+    tree = ast.parse((PACKAGE / relative_path(module)).read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
 
 
 def own_imports(module: str) -> set[str]:
     """Return the modules of the package that a module of the package imports."""
-    found = set()
+    found: set[str] = set()
     for name in imports(module):
         top, _, rest = name.partition(".")
         if top != "wheel_linker":
@@ -437,21 +378,6 @@ def own_imports(module: str) -> set[str]:
     return found
 
 
-class _Imports(ast.NodeVisitor):
-    def __init__(self, package: list[str]) -> None:
-        self.package = package
-        self.names: set[str] = set()
-
-    def visit_If(self, node: ast.If) -> None:
-        if "TYPE_CHECKING" not in ast.dump(node.test):
-            self.generic_visit(node)
-        for statement in node.orelse if "TYPE_CHECKING" in ast.dump(node.test) else ():
-            self.visit(statement)
-
-    def visit_Import(self, node: ast.Import) -> None:
-        self.names.update(alias.name for alias in node.names)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        base = self.package[: len(self.package) - node.level + 1] if node.level else []
-        origin = ".".join([*base, *([node.module] if node.module else [])])
-        self.names.update(f"{origin}.{alias.name}" for alias in node.names)
+def shares_a_folder(module: str, other: str) -> bool:
+    """Tell whether two modules of one layer lie in the same top-level package."""
+    return module.partition(".")[0] == other.partition(".")[0]

@@ -14,7 +14,7 @@ import pytest
 from wheels import SAMPLE, contents, make_wheel, names, sample_wheel, snapshot, write_tree
 
 from wheel_linker import LinkMode, link_wheel_files, link_wheels
-from wheel_linker.backends import ownership
+from wheel_linker._fs import locking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,7 +142,7 @@ class TestSweepsThatMeet:
         self, site: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[Callable[[], None]]:
         """Return a function that lets the lock file be replaced by that of a living owner, once."""
-        real = ownership.claim
+        real = locking.claim
         held: list[int] = []
 
         def claim(fd: int) -> bool | None:
@@ -154,7 +154,7 @@ class TestSweepsThatMeet:
                 assert real(held[0])
             return real(fd)
 
-        yield lambda: monkeypatch.setattr(ownership, "claim", claim)
+        yield lambda: monkeypatch.setattr(locking, "claim", claim)
         for fd in held:
             os.close(fd)
 
@@ -187,7 +187,7 @@ class TestSweepsThatMeet:
         def rmdir(path: str, **where: int) -> None:
             if path.endswith(litter.name) and not held:
                 held.append(os.open(litter / "owner", os.O_RDWR | os.O_CREAT | os.O_EXCL))
-                assert ownership.claim(held[0])
+                assert locking.claim(held[0])
                 write_tree(litter, {"0/mine.py": b""})
             real(path, **where)
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from wheel_linker.workers import run
+from wheel_linker._threads import run
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 8, 100])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from wheel_linker._api import link_wheel_files, link_wheels, supported_modes
+from wheel_linker._link.locks import Locks, Preview
+from wheel_linker._link.report import Fallback, LinkReport
+from wheel_linker._wheel.conflicts import PackageConflict, PackageConflictError
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.errors import (
     InvalidWheelError,
     LinkError,
     LinkFallbackWarning,
-    PackageConflictError,
     PackageConflictWarning,
     WheelLinkerError,
 )
-from wheel_linker.filename import UnpackedWheel, WheelFilename
-from wheel_linker.linking import link_wheel_files, link_wheels, supported_modes
-from wheel_linker.locks import Locks, Preview
 from wheel_linker.mode import AUTO, LinkMode
-from wheel_linker.report import Fallback, LinkReport, PackageConflict
 
 __all__ = [
     "AUTO",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from wheel_linker.cli import main
+from wheel_linker._cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,16 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Union
 
-from wheel_linker.file_identity import has_coarse_stamps, identity, unsettled_for
+from wheel_linker._fs.timestamps import has_coarse_stamps, identity, unsettled_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Distribution = Union[str, "os.PathLike[str]"]
-
 # Say another thing, so that keys of one version of this format never equal those of another.
 _FORMAT: Final = "wheel_linker environment key 1"
-
 # What installers take for a wheel or source archive by its name.
 _ARCHIVES: Final = (
     ".whl",

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wheel_linker.mode import LinkMode
-    from wheel_linker.report import PackageConflict
 
 
 class WheelLinkerError(Exception):
@@ -88,20 +87,6 @@ VANISHED: Final = {
 
 class InvalidWheelError(WheelLinkerError, ValueError):
     """What was given is not a wheel that may be put into an environment."""
-
-
-class PackageConflictError(WheelLinkerError):
-    """Several wheels supply the same path with different contents.
-
-    :ivar conflicts: what was found, a tuple of :class:`~wheel_linker.PackageConflict`.
-    """
-
-    def __init__(self, conflicts: tuple[PackageConflict, ...]) -> None:
-        super().__init__(conflicts)
-        self.conflicts = conflicts
-
-    def __str__(self) -> str:
-        return "\n".join(str(conflict) for conflict in self.conflicts)
 
 
 class LinkFallbackWarning(UserWarning):

@@ -59,7 +59,6 @@ class LinkMode(str, Enum):
 
 AUTO: Final[tuple[LinkMode, ...]] = (LinkMode.CLONE, LinkMode.HARDLINK, LinkMode.COPY)
 """The chain that wastes no disk space where it can help it; also accepted as ``"auto"``."""
-
 Modes = Union[LinkMode, str, "Sequence[LinkMode | str]", None]
 """What is accepted wherever a mode is asked for: one mode, a fallback chain, or None."""
 

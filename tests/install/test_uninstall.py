@@ -21,6 +21,8 @@ from install.kit import (
     row_of,
 )
 from wheel_linker import LinkError, LinkMode
+from wheel_linker._fs.stage import Stage
+from wheel_linker._link.sites import Sites
 from wheel_linker.install import (
     Layout,
     NoRecordError,
@@ -29,8 +31,6 @@ from wheel_linker.install import (
     install_wheels,
     uninstall,
 )
-from wheel_linker.install.sites import Sites
-from wheel_linker.stage import Stage
 
 pytestmark = pytest.mark.usefixtures("way")
 INFO = "demo-1.0.dist-info"
@@ -264,7 +264,7 @@ def test_pth_goes_first(layout: Layout, older: Path, monkeypatch: pytest.MonkeyP
     """An interpreter that starts meanwhile must not import from it what is gone; RECORD tells what is left."""
     install_wheel(older, layout)
     order = []
-    from wheel_linker.commit import Transaction
+    from wheel_linker._link.transaction import Transaction
 
     real = Transaction.take_away
 

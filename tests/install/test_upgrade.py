@@ -22,13 +22,7 @@ from install.kit import (
     root_of,
 )
 from wheel_linker import LinkError, LinkMode
-from wheel_linker.install import (
-    Layout,
-    NoRecordError,
-    install_wheel,
-    install_wheels,
-    uninstall,
-)
+from wheel_linker.install import Layout, NoRecordError, install_wheel, install_wheels, uninstall
 
 pytestmark = pytest.mark.usefixtures("way")
 INFO, NEW_INFO = "demo-1.0.dist-info", "demo-2.0.dist-info"

@@ -12,7 +12,8 @@ import pytest
 
 from proof.faults import Spoiler, error, interrupt_after, interrupt_before
 from proof.kit import MODES, complete, exact, litter, open_descriptors, overlapping, package
-from wheel_linker import LinkError, LinkMode, WheelLinkerError, folder, link_wheel_files
+from wheel_linker import LinkError, LinkMode, WheelLinkerError, link_wheel_files
+from wheel_linker._fs import folder
 from wheel_linker.backends.macos import MacOSBackend
 
 if TYPE_CHECKING:

@@ -27,11 +27,11 @@ from wheel_linker import (
     LinkMode,
     UnpackedWheel,
     WheelFilename,
-    folder,
     link_wheel_files,
 )
-from wheel_linker.member_names import fault
-from wheel_linker.removal import remove_tree
+from wheel_linker._fs import folder
+from wheel_linker._fs.remove_tree import remove_tree
+from wheel_linker._wheel.names import fault
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -396,7 +396,7 @@ def test_names_for_windows_in_archives(
         with WheelStore(root) as store:
             store.prune(unused_for=0)
         assert set(os.listdir(tmp_path)) == {archive.name, root.name}
-    monkeypatch.setattr("wheel_linker.store.contents.fault", partial(fault, windows=True))
+    monkeypatch.setattr("wheel_linker._archive.checks.fault", partial(fault, windows=True))
     check_refused(archive, root)
     figures.add("hostile wheels", names_in_archives=1)
 

@@ -15,7 +15,8 @@ from install.kit import check_record, check_recorded, files_in, layout_in, make,
 from proof.faults import Spoiler, error, interrupt_after, interrupt_before, kill
 from proof.kit import MODES, complete, exact, open_descriptors
 from proof.processes import in_child, was_killed
-from wheel_linker import LinkError, LinkMode, WheelLinkerError, folder
+from wheel_linker import LinkError, LinkMode, WheelLinkerError
+from wheel_linker._fs import folder
 from wheel_linker.install import install_wheel, uninstall
 
 if TYPE_CHECKING:

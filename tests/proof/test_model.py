@@ -23,7 +23,8 @@ from hypothesis.stateful import (
 from wheels import POSIX_BYTES, make_wheel
 
 from proof.kit import exact, litter
-from wheel_linker import LinkError, LinkMode, folder, link_wheel_files, link_wheels
+from wheel_linker import LinkError, LinkMode, link_wheel_files, link_wheels
+from wheel_linker._fs import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -15,8 +15,9 @@ from wheels import make_wheel
 
 from proof.kit import MODES, exact, files_of, is_within, litter, overlapping, package
 from proof.windows import Windows
-from wheel_linker import LinkError, LinkMode, link_wheel_files, place
-from wheel_linker.causes import Cause, classify
+from wheel_linker import LinkError, LinkMode, link_wheel_files
+from wheel_linker._link import placer
+from wheel_linker._link.fallback import Cause, classify
 from wheel_linker.install import Layout, install_wheel, uninstall
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def test_symlinks_know_what_they_lead_to(
         links={"pkg/directory": "sub", "pkg/file.py": "y.py", "pkg/dangling": "nowhere"},
     )
     fake = _WindowsNames()
-    monkeypatch.setattr(place, "os", fake)
+    monkeypatch.setattr(placer, "os", fake)
     link_wheel_files(tmp_path / "site", wheel, mode=LinkMode.COPY)
     assert fake.made == {"directory": True, "file.py": False, "dangling": False}
     figures.add("windows rules", symlinks=len(fake.made))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from standins import windows_error
 
-from wheel_linker import folder
+from wheel_linker._fs import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

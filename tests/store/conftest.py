@@ -46,7 +46,7 @@ def settle(path: Path) -> Path:
     """Wait until one more write would change the file's time stamps."""
     import time
 
-    from wheel_linker.file_identity import unsettled_for
+    from wheel_linker._fs.timestamps import unsettled_for
 
     while remaining := unsettled_for(path.stat()):
         time.sleep(remaining)

@@ -30,7 +30,8 @@ from store.archives import (
 )
 from store.conftest import entry_names, litter, settle
 from wheel_linker import InvalidWheelError, LinkError, UnpackedWheel, WheelFilename, link_wheels
-from wheel_linker.store import Limits, StoredWheel, WheelStore, contents, layout, unpacking
+from wheel_linker._archive import checks, unpacking
+from wheel_linker.store import Limits, StoredWheel, WheelStore, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -362,9 +363,9 @@ class TestDigest:
         self, store: WheelStore, wheel_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = write_wheel(tmp_path / "new" / NAME, {"demo/__init__.py": b"VALUE = 2\n"})
-        real = contents.examine
+        real = checks.examine
 
-        def rebuild_meanwhile(*arguments: object) -> contents.Contents:
+        def rebuild_meanwhile(*arguments: object) -> checks.Contents:
             found = real(*arguments)  # type: ignore[arg-type]
             with wheel_file.open("r+b") as file:
                 file.write(other.read_bytes())

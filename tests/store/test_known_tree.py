@@ -11,12 +11,13 @@ from wheels import contents, snapshot
 
 from store.archives import NAME, with_record, write_archive
 from wheel_linker import LinkError, UnpackedWheel, link_wheel_files
+from wheel_linker._wheel.scan import scan
 from wheel_linker.backends.macos import MacOSBackend
-from wheel_linker.scan import Tree, scan
 
 if TYPE_CHECKING:
     from standins import FakeClonefile
 
+    from wheel_linker._wheel.tree import Tree
     from wheel_linker.store import StoredWheel, WheelStore
 
 MANY = {

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wheel_linker import InvalidWheelError
-from wheel_linker.folding import fold
-from wheel_linker.member_names import Names, fault
+from wheel_linker._wheel.names import Names, fault, fold
 
 GOOD: Final = (
     "demo.py",

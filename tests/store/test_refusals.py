@@ -26,7 +26,7 @@ from store.archives import (
 )
 from store.conftest import entry_names, litter
 from wheel_linker import InvalidWheelError
-from wheel_linker.member_names import fault
+from wheel_linker._wheel.names import fault
 from wheel_linker.store import Limits, WheelStore
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class TestDamage:
     def test_wrong_crc_of_a_large_member(
         self, path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("wheel_linker.store.unpacking._LARGE", 100)
+        monkeypatch.setattr("wheel_linker._archive.unpacking._LARGE", 100)
         write_wheel(path)
         assert "CRC" in refused(central(path, 16, 4, 1, member="demo/data/large.bin"))
 
@@ -341,7 +341,7 @@ class TestRecord:
         self, path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, large: bool
     ) -> None:
         if large:
-            monkeypatch.setattr("wheel_linker.store.unpacking._LARGE", 1)
+            monkeypatch.setattr("wheel_linker._archive.unpacking._LARGE", 1)
         files = {**with_record(FILES), "single.py": b"SINGLE = 2\n"}
         assert "'single.py' is not what its RECORD says" in refused(write_archive(path, files))
 
@@ -398,7 +398,7 @@ class TestDistInfo:
 def test_names_that_windows_cannot_write(
     path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("wheel_linker.store.contents.fault", partial(fault, windows=True))
+    monkeypatch.setattr("wheel_linker._archive.checks.fault", partial(fault, windows=True))
     assert "Windows" in refused(write_wheel(path, {name: b""}))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from store.archives import FILES, NAME, files_below, sha256_of, with_record, write_wheel
 from store.conftest import entry_names
-from wheel_linker import cli, store_cli
+from wheel_linker._cli import main, store
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(root: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
     def command(name: str, *arguments: object, code: int = 0) -> str:
         words = ["store", name, "--store", str(root), *map(str, arguments)]
-        assert cli.main(words) == code
+        assert main.main(words) == code
         printed = capsys.readouterr()
         if code:
             (line,) = printed.err.splitlines()
@@ -125,7 +125,7 @@ class TestLink:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         words = ["link", str(wheel_file), "--store", str(root), "--into", str(site), "--mode", mode]
-        assert cli.main(words) == 0
+        assert main.main(words) == 0
         assert files_below(site) == with_record(FILES)
         assert len(WheelStore(root).entries()) == 1
         assert "demo 1.0" in capsys.readouterr().out
@@ -133,15 +133,15 @@ class TestLink:
     def test_from_the_default_store(
         self, wheel_file: Path, root: Path, site: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(store_cli, "default_directory", lambda: str(root))
-        assert cli.main(["link", str(wheel_file), "--into", str(site)]) == 0
+        monkeypatch.setattr(store, "default_directory", lambda: str(root))
+        assert main.main(["link", str(wheel_file), "--into", str(site)]) == 0
         assert len(WheelStore(root).entries()) == 1
 
 
 class TestDefault:
     def test_is_in_the_users_cache(self) -> None:
         pytest.importorskip("platformdirs")
-        directory = store_cli.default_directory()
+        directory = store.default_directory()
         assert directory
         assert Path(directory).name == "store"
         assert "wheel-linker" in directory
@@ -157,6 +157,6 @@ class TestDefault:
             return real(name, *arguments, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(builtins, "__import__", without)
-        assert store_cli.default_directory() is None
-        assert cli.main(["store", "list"]) == 1
+        assert store.default_directory() is None
+        assert main.main(["store", "list"]) == 1
         assert "--store DIR" in capsys.readouterr().err

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from wheel_linker._fs.copying import create_from
 from wheel_linker.backends.unsupported import refuse
-from wheel_linker.files import create_from
 
 try:
     import fcntl

@@ -13,7 +13,6 @@ from wheel_linker.backends.unsupported import refuse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 _PERMISSIONS: Final = 0o777
 _NUMBER: Final = re.compile(r"\(os error (\d+)\)")
 # winerror.h: ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_ACCESS_DENIED, ERROR_NOT_SAME_DEVICE,

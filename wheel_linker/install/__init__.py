@@ -12,7 +12,6 @@ except ModuleNotFoundError as _error:
         "wheel_linker.install needs the library installer: install wheel-linker[install]",
         name=_error.name,
     ) from _error
-
 from wheel_linker.install.calls import install_wheel, install_wheels, uninstall
 from wheel_linker.install.installed import NoRecordError, NotInstalledError
 from wheel_linker.install.layout import Layout
@@ -30,5 +29,4 @@ __all__ = [
     "install_wheels",
     "uninstall",
 ]
-
 del _installer

@@ -6,28 +6,30 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from wheel_linker._api import checked_how
+from wheel_linker._archive.wheel_file import is_archive
+from wheel_linker._fs.temporary import private_directory
+from wheel_linker._link.locks import Locks
+from wheel_linker._wheel.conflicts import refuse_unknown
+from wheel_linker._wheel.filename import normalised
+from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.filename import UnpackedWheel, normalised, unpacked
 from wheel_linker.install.installing import Options, install
 from wheel_linker.install.plan import Notes
 from wheel_linker.install.uninstalling import remove
-from wheel_linker.linking import checked_how, refuse_unknown
-from wheel_linker.locks import Locks
 from wheel_linker.mode import LinkMode
 from wheel_linker.store import WheelStore
-from wheel_linker.temporary import is_archive, private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from wheel_linker._link.options import How, MustCopy
+    from wheel_linker._wheel.conflicts import OnConflict
+    from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.backends import Backend
-    from wheel_linker.filename import WheelLike
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.report import InstallReport, UninstallReport
-    from wheel_linker.linking import OnConflict
     from wheel_linker.mode import Modes
-    from wheel_linker.pipeline import How
-    from wheel_linker.place import MustCopy
 
 
 def install_wheel(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wheel_linker._wheel.conflicts import PackageConflict
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.record import RECORD
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.filename import WheelFilename
 from wheel_linker.install.installed import read_claims
 from wheel_linker.install.metadata import read_text
 from wheel_linker.install.record import rows_of
-from wheel_linker.report import PackageConflict
-from wheel_linker.store.record import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

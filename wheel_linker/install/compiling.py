@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from wheel_linker.debug import log
+from wheel_linker._log import log
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ import os
 from io import StringIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._wheel.filename import normalised
+from wheel_linker._wheel.record import RECORD
+from wheel_linker._wheel.tree import DIST_INFO
 from wheel_linker.errors import LinkError, WheelLinkerError
-from wheel_linker.filename import normalised
-from wheel_linker.scan import DIST_INFO
-from wheel_linker.store.record import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from wheel_linker.folder import Parts
+    from wheel_linker._fs.folder import Parts
     from wheel_linker.install.layout import Layout
 
 _LEGACY: Final = (".egg-info", ".egg-link", ".egg")

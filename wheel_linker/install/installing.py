@@ -7,11 +7,20 @@ import stat
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker.errors import (
-    InvalidWheelError,
-    LinkError,
+from wheel_linker._fs.copying import create_with
+from wheel_linker._link.merge import commit
+from wheel_linker._link.pipeline import (
+    check_conflicts,
+    refuse_or_warn,
+    supplier_of,
+    warn_of_fallbacks,
 )
-from wheel_linker.files import create_with
+from wheel_linker._link.placer import Placer
+from wheel_linker._link.report import combined
+from wheel_linker._link.sites import opened_sites
+from wheel_linker._link.staging import stage_all
+from wheel_linker._threads import run
+from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install.clashes import clashes_with_installed
 from wheel_linker.install.compiling import compile_all
 from wheel_linker.install.installed import Distribution, find_distributions, named
@@ -19,29 +28,22 @@ from wheel_linker.install.outdated import Outdated, find_outdated
 from wheel_linker.install.plan import plan
 from wheel_linker.install.removing import take_away
 from wheel_linker.install.report import InstallReport
-from wheel_linker.install.sites import opened_sites
-from wheel_linker.pipeline import check_conflicts, refuse_or_warn, supplier_of, warn_of_fallbacks
-from wheel_linker.place import Placer
-from wheel_linker.report import combined
-from wheel_linker.staging import stage_all
-from wheel_linker.workers import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import PurePosixPath
 
-    from wheel_linker.conflicts import Supplier
-    from wheel_linker.filename import UnpackedWheel
-    from wheel_linker.folder import Folder
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker._link.locks import Locks
+    from wheel_linker._link.options import How, MustCopy
+    from wheel_linker._link.report import LinkReport
+    from wheel_linker._link.sites import Site, Sites
+    from wheel_linker._wheel.conflict_search import Supplier
+    from wheel_linker._wheel.conflicts import OnConflict
+    from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.piece import Piece
     from wheel_linker.install.plan import Notes, Plan
-    from wheel_linker.install.sites import Site, Sites
-    from wheel_linker.linking import OnConflict
-    from wheel_linker.locks import Locks
-    from wheel_linker.pipeline import How
-    from wheel_linker.place import MustCopy
-    from wheel_linker.report import LinkReport
 
 _LIBRARIES: Final = ("purelib", "platlib")
 
@@ -203,7 +205,7 @@ def _into_place(one: Plan, pieces: Sequence[_Staged]) -> LinkReport:
     replaced: list[str] = []
     for staged in pieces:
         transaction = staged.site.transaction
-        replaced += transaction.commit(staged.piece.complete(), staged.name)
+        replaced += commit(transaction, staged.piece.complete(), staged.name)
         links.append(staged.placer.report(one.wheel.name, ()))
     # The wheel's root is the last, and counts where others have as many files.
     most = max(links, key=lambda link: (link.files, link is links[-1]))

@@ -9,15 +9,14 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._fs.paths import is_within
 from wheel_linker.errors import LinkError
-from wheel_linker.paths import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMES: Final = ("purelib", "platlib", "headers", "scripts", "data")
 """The installation schemes of the binary distribution format."""
-
 _SECONDS: Final = 60
 # What sysconfig calls the default scheme is what pip installs into, on Debian and Fedora too. In a virtual
 # environment headers do not go to the base interpreter, as sysconfig says, but to where pip puts them.
@@ -37,7 +36,6 @@ answer = [sys.executable, "%d.%d" % sys.version_info[:2], os.name, launcher]
 answer += [paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]]
 sys.stdout.buffer.write(os.fsencode("\\0".join(answer)))
 """
-
 _answers: dict[tuple[object, ...], Layout] = {}
 _asking = threading.Lock()
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker.caller import warn_caller
+from wheel_linker._log import warn_caller
+from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.filename import WheelFilename, normalised
 
 if TYPE_CHECKING:
-    from wheel_linker.scan import Tree
+    from wheel_linker._wheel.tree import Tree
 
 _SUPPORTED: Final = (1, 0)
 _TRUE: Final = "true"

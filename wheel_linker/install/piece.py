@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker._link.pipeline import refuse_stages
+from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.layout import SCHEMES
-from wheel_linker.pipeline import refuse_stages
-from wheel_linker.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from wheel_linker.folder import Parts
+    from wheel_linker._fs.folder import Parts
+    from wheel_linker._wheel.tree import Tree
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.metadata import Metadata
-    from wheel_linker.scan import Tree
 
 
 class Written(NamedTuple):

@@ -6,24 +6,24 @@ import json
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker._link.pipeline import scan_wheel
+from wheel_linker._wheel.record import NOTES, RECORD
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.metadata import read_metadata
 from wheel_linker.install.piece import Piece, Written, split, without_overlap
 from wheel_linker.install.record import installed_record
 from wheel_linker.install.scripts import launchers, prepared
-from wheel_linker.pipeline import scan_wheel
 from wheel_linker.store import StoredWheel
-from wheel_linker.store.carried_rows import NOTES
-from wheel_linker.store.record import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from wheel_linker.filename import UnpackedWheel
+    from wheel_linker._link.options import How
+    from wheel_linker._link.pipeline import Wheel
+    from wheel_linker._wheel.tree import Tree
+    from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.metadata import Metadata
-    from wheel_linker.pipeline import How, Wheel
-    from wheel_linker.scan import Tree
 
 
 class Notes(NamedTuple):

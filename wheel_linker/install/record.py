@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Final
 from installer.records import Hash, RecordEntry
 from installer.utils import Scheme, construct_record_file
 
+from wheel_linker._wheel.record import NOTES, RECORD, SHA256, carried_rows, encoded, parse_record
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install.metadata import read_text
-from wheel_linker.store.carried_rows import NOTES, carried_rows
-from wheel_linker.store.record import RECORD, SHA256, encoded, parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from wheel_linker._wheel.record import Row
+    from wheel_linker._wheel.tree import Tree
     from wheel_linker.install.metadata import Metadata
     from wheel_linker.install.piece import Piece
-    from wheel_linker.scan import Tree
-    from wheel_linker.store.record import Row
 
 _SHOWN: Final = 3
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from wheel_linker.filename import WheelFilename
-    from wheel_linker.report import LinkReport
+    from wheel_linker._link.report import LinkReport
+    from wheel_linker._wheel.filename import WheelFilename
 
 
 class InstallReport(NamedTuple):

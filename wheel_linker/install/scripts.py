@@ -16,9 +16,9 @@ from wheel_linker.install.metadata import read_text
 from wheel_linker.install.piece import Piece, Written
 
 if TYPE_CHECKING:
-    from wheel_linker.folder import Parts
+    from wheel_linker._fs.folder import Parts
+    from wheel_linker._wheel.tree import Directory, Tree
     from wheel_linker.install.layout import Layout
-    from wheel_linker.scan import Directory, Tree
 
 ENTRY_POINTS: Final = "entry_points.txt"
 _PLACEHOLDER: Final = b"#!python"

@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wheel_linker._link.sites import opened_sites
 from wheel_linker.errors import LinkError
-from wheel_linker.install.installed import (
-    NotInstalledError,
-    find_distributions,
-    named,
-    read_record,
-)
+from wheel_linker.install.installed import NotInstalledError, find_distributions, named, read_record
 from wheel_linker.install.removing import is_note, may_go, take_away
 from wheel_linker.install.report import UninstallReport
-from wheel_linker.install.sites import opened_sites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheel_linker._link.locks import Locks
+    from wheel_linker._link.sites import Sites
     from wheel_linker.install.installed import Distribution
     from wheel_linker.install.layout import Layout
-    from wheel_linker.install.sites import Sites
-    from wheel_linker.locks import Locks
 
 
 def remove(name: str, layout: Layout, locks: Locks) -> UninstallReport:

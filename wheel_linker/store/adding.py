@@ -7,28 +7,28 @@ import os
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._archive.checks import examine
+from wheel_linker._archive.unpacking import unpack
+from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.folder import Folder
+from wheel_linker._wheel.record import carried_rows
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.files import create_with
-from wheel_linker.folder import Folder
 from wheel_linker.store import manifest
-from wheel_linker.store.carried_rows import carried_rows
-from wheel_linker.store.contents import examine
 from wheel_linker.store.entries import read_entry
 from wheel_linker.store.layout import MANIFEST, ROWS, TREE, names_for
 from wheel_linker.store.manifest import Manifest
-from wheel_linker.store.unpacking import unpack
 
 if TYPE_CHECKING:
-    from wheel_linker.filename import WheelFilename
-    from wheel_linker.store.contents import Contents, Limits
+    from wheel_linker._archive.checks import Contents
+    from wheel_linker._archive.limits import Limits
+    from wheel_linker._archive.wheel_file import WheelFile
+    from wheel_linker._threads import Crew
+    from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
-    from wheel_linker.store.sharing import Crew
-    from wheel_linker.store.wheel_file import WheelFile
 
 NEW: Final = "new"
 """What an entry is called in a private directory, before it is moved into place."""
-
 _BROKEN: Final = "broken"
 # NTFS keeps time stamps in steps of 100 ns.
 _STAMP_STEP: Final = 100

@@ -7,19 +7,20 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker.folder import Descent, Folder
-from wheel_linker.store.record import encoded
+from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder
+from wheel_linker._wheel.record import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wheel_linker._archive.unpacking import StoredFile
     from wheel_linker.store.entries import Entry
-    from wheel_linker.store.manifest import Manifest, StoredFile
+    from wheel_linker.store.manifest import Manifest
 
 CHANGED: Final = "changed"
 MISSING: Final = "missing"
 ADDED: Final = "added"
-
 _READ: Final = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from wheel_linker.debug import log
-from wheel_linker.filename import UnpackedWheel, WheelFilename
+from wheel_linker._log import log
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.store import manifest
 from wheel_linker.store.known_tree import known_tree
 from wheel_linker.store.layout import is_digest, is_entry_name, names_for
@@ -14,7 +15,7 @@ from wheel_linker.store.layout import is_digest, is_entry_name, names_for
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from wheel_linker.scan import Tree
+    from wheel_linker._wheel.tree import Tree
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from wheel_linker.file_identity import identity
+from wheel_linker._fs.timestamps import identity
 from wheel_linker.store.layout import is_digest, is_entry_name
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wheel_linker.folder import Folder
-from wheel_linker.scan import Tree
+from wheel_linker._fs.folder import Folder
+from wheel_linker._wheel.tree import Tree
 from wheel_linker.store import manifest
 
 

@@ -36,7 +36,6 @@ LOCK: Final = "lock"
 READERS: Final = "readers"
 LEASES: Final = "leases"
 STAGING: Final = "staging"
-
 _HEX_DIGITS: Final = 64
 _NAME: Final = re.compile(r"[a-z2-7]{10,52}")
 # Characters of five bits each. Short, since they are part of every symlink's target: ext4 keeps those up to 59 bytes

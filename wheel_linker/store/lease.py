@@ -16,16 +16,15 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker.backends import ownership
-from wheel_linker.backends.file_locks import wait_for_lock
-from wheel_linker.debug import log
+from wheel_linker._fs import locking
+from wheel_linker._fs.locking import wait_for_lock
+from wheel_linker._log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # open(2) where the store is another's, or mounted read-only.
 NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-
 _LOCKED_BYTE: Final = 1 << 30
 _NEW: Final = (
     os.O_RDWR
@@ -124,7 +123,7 @@ def no_readers(readers: str) -> Iterator[bool]:
     """
     fd = os.open(readers, os.O_RDWR)
     try:
-        yield ownership.claim(fd) is not False
+        yield locking.claim(fd) is not False
     finally:
         os.close(fd)
 
@@ -148,7 +147,7 @@ def _entries(path: str) -> Iterator[str]:
 def _claim(fd: int) -> bool | None:
     # Windows keeps others from reading what is locked: lock a byte that is never written.
     os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
-    return ownership.claim(fd)
+    return locking.claim(fd)
 
 
 def _remove(path: str) -> None:

@@ -20,31 +20,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker.scan import Directory, in_order, number_ends
+from wheel_linker._archive.unpacking import StoredFile
+from wheel_linker._wheel.tree import Directory, in_order, number_ends
 from wheel_linker.store.layout import is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from wheel_linker.folder import Parts
+    from wheel_linker._fs.folder import Parts
 
 _FORMAT: Final = "wheel_linker store entry 2"
 _FACTS: Final = ("digest", "filename", "archive", "files", "size", "stamp")
 _FILES_OF: Final = "//"
 _EXECUTABLE: Final = "x"
 _PLAIN: Final = "-"
-
-
-class StoredFile(NamedTuple):
-    """One file of an entry."""
-
-    path: str
-    """Relative to the wheel, with forward slashes."""
-    size: int
-    """Bytes."""
-    executable: bool
-    hash: str
-    """As ``RECORD`` has it: the algorithm, ``=``, and the digest in URL-safe base 64."""
 
 
 class Manifest(NamedTuple):

@@ -8,11 +8,11 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker.backends.file_locks import locked
-from wheel_linker.debug import log
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.locking import locked
+from wheel_linker._fs.stage import Stage, sweep
+from wheel_linker._log import log
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.folder import Folder
-from wheel_linker.stage import Stage, sweep
 from wheel_linker.store.index import Index, Known
 from wheel_linker.store.lease import NOT_OURS, Lease, leased, no_readers
 from wheel_linker.store.manifest import touch

@@ -9,22 +9,21 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker.debug import log
+from wheel_linker._archive.limits import Limits
+from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.timestamps import unsettled_for
+from wheel_linker._log import log
+from wheel_linker._threads import Crew, run, usable_cpus
+from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.file_identity import unsettled_for
-from wheel_linker.filename import WheelFilename
-from wheel_linker.folder import Folder
 from wheel_linker.store import index, manifest
 from wheel_linker.store.adding import NEW, How, check_digest, make_entry, unpack_entry
-from wheel_linker.store.contents import Limits
 from wheel_linker.store.damage import find_damage, mend
 from wheel_linker.store.entries import StoredWheel, find_entry, named, read_entries, read_entry
 from wheel_linker.store.index import Known
 from wheel_linker.store.layout import TREE, Layout, is_digest
 from wheel_linker.store.session import Session
-from wheel_linker.store.sharing import Crew
-from wheel_linker.store.wheel_file import WheelFile
-from wheel_linker.workers import run, usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,0 +1,156 @@
+"""The public calls, and what they accept; how they are answered is loaded when they are made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheel_linker._wheel.conflicts import refuse_unknown
+from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+
+    from wheel_linker._link.locks import Locks
+    from wheel_linker._link.options import How, MustCopy
+    from wheel_linker._link.report import LinkReport
+    from wheel_linker._wheel.conflicts import OnConflict
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.unpacked import WheelLike
+    from wheel_linker.backends import Backend
+    from wheel_linker.mode import LinkMode, Modes
+
+
+def link_wheel_files(
+    site_packages: str | os.PathLike[str],
+    wheel: WheelLike,
+    *,
+    mode: Modes = None,
+    locks: Locks | None = None,
+    filename: str | WheelFilename | None = None,
+    must_copy: MustCopy | None = None,
+    jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+    backend: Backend | None = None,
+) -> LinkReport:
+    """Put the files of one unpacked wheel into ``site_packages``, all of them or none.
+
+    :param site_packages: the directory to link into; made with its parents if missing.
+    :param wheel: the root of an unpacked wheel, as a path or an :class:`UnpackedWheel`.
+    :param mode: one mode, a fallback chain, ``"auto"`` (:data:`AUTO`), or None for the platform's default.
+    :param locks: what threads that link into the same environment share.
+    :param filename: the wheel's file name; by default the wheel's own, or as its one ``*.dist-info`` says.
+    :param must_copy: called with each file's path relative to the wheel: whether it will be edited after
+        linking, and so needs a copy of its own where others are hard links or symlinks. Files named
+        ``RECORD`` always get one.
+    :param jobs: how many threads, the caller's included, work on the files. On Linux, where there are thousands of
+        files, each of the others has a process do its work.
+    :param progress: called with the number of files finished since the last call, in whichever thread
+        finished them, one call at a time.
+    :param backend: how to clone; the platform's own by default.
+    :returns: what became of the files.
+    :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, or its
+        name is neither given nor found. Nothing has been touched then.
+    :raises LinkError: if the file system refuses something. ``site_packages`` is as it was before then.
+    :raises ValueError: for an unknown mode, an empty chain, or fewer than one job.
+    """
+    given = unpacked(wheel)
+    if filename is not None:
+        given = UnpackedWheel(given.path, filename)
+    from wheel_linker._link.pipeline import link
+
+    how = checked_how(mode, locks, must_copy, jobs, progress, backend)
+    # The wheel under its other name is not the one that can be held.
+    with unpacked(wheel).hold():
+        return link(site_packages, [given], how)[0]
+
+
+def link_wheels(
+    site_packages: str | os.PathLike[str],
+    wheels: Iterable[WheelLike],
+    *,
+    mode: Modes = None,
+    locks: Locks | None = None,
+    must_copy: MustCopy | None = None,
+    jobs: int | None = None,
+    on_conflict: OnConflict = "ignore",
+    progress: Callable[[int], None] | None = None,
+    backend: Backend | None = None,
+) -> list[LinkReport]:
+    """Put the files of many unpacked wheels into ``site_packages``: all wheels completely, or none.
+
+    Where two wheels supply the same path the later one wins, whatever the number of threads.
+
+    :param site_packages: the directory to link into; made with its parents if missing.
+    :param wheels: the roots of unpacked wheels, as paths or :class:`UnpackedWheel`.
+    :param mode: as for :func:`link_wheel_files`.
+    :param locks: what threads that link into the same environment share.
+    :param must_copy: as for :func:`link_wheel_files`.
+    :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs. Helper
+        processes as for :func:`link_wheel_files`.
+    :param on_conflict: what to do if wheels supply the same path with different contents: ``"ignore"``,
+        ``"warn"`` (one :class:`PackageConflictWarning` for each) or ``"error"``.
+    :param progress: as for :func:`link_wheel_files`.
+    :param backend: how to clone; the platform's own by default.
+    :returns: what became of each wheel, in the order given.
+    :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been
+        touched then.
+    :raises InvalidWheelError: as for :func:`link_wheel_files`.
+    :raises LinkError: if the file system refuses something. ``site_packages`` is as it was before then.
+    :raises ValueError: for an unknown mode, an empty chain, fewer than one job, or an unknown ``on_conflict``.
+    """
+    refuse_unknown(on_conflict)
+    from wheel_linker._link.pipeline import link
+
+    how = checked_how(mode, locks, must_copy, jobs, progress, backend)
+    return link(site_packages, [unpacked(wheel) for wheel in wheels], how, on_conflict)
+
+
+def supported_modes(
+    source: str | os.PathLike[str], destination: str | os.PathLike[str]
+) -> dict[LinkMode, OSError | None]:
+    """Try every mode between exactly this pair of directories, and leave nothing behind.
+
+    A throw-away file is made in ``source``, and tried in a private directory in ``destination``. Where ``source``
+    is not writable, the first file found in it is tried instead.
+
+    :param source: where files would be linked from, such as a cache.
+    :param destination: where they would be linked to, such as ``site-packages``.
+    :returns: for each mode None if it works, else the error.
+    :raises LinkError: if one of the two is no directory, or nothing can be written to ``destination``.
+    """
+    from wheel_linker._link.probe import probe
+
+    return probe(source, destination)
+
+
+def checked_how(
+    mode: Modes,
+    locks: Locks | None,
+    must_copy: MustCopy | None,
+    jobs: int | None,
+    progress: Callable[[int], None] | None,
+    backend: Backend | None,
+) -> How:
+    """Return what a call is asked for, from its arguments.
+
+    :raises ValueError: for an unknown mode, an empty chain, or fewer than one job.
+    """
+    # Late, like the pipeline itself: importing the library costs an embedder little until it links.
+    from wheel_linker._link.locks import Locks
+    from wheel_linker._link.options import How
+    from wheel_linker._link.progress import Progress
+    from wheel_linker._threads import usable_cpus
+    from wheel_linker.backends import default_backend
+    from wheel_linker.mode import fallback_chain
+
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
+    return How(
+        chain=fallback_chain(mode),
+        locks=Locks() if locks is None else locks,
+        must_copy=must_copy,
+        jobs=usable_cpus() if jobs is None else jobs,
+        progress=Progress(progress),
+        backend=default_backend() if backend is None else backend,
+    )

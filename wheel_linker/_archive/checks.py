@@ -1,0 +1,165 @@
+"""What a wheel file holds, checked as a whole before anything of it is written."""
+
+from __future__ import annotations
+
+import zlib
+from struct import Struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker._archive.zip_directory import DEFLATED, Directory, Member, read_directory
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.names import Names, fault
+from wheel_linker._wheel.record import RECORD, Row, expected_rows, parse_record
+from wheel_linker.errors import InvalidWheelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from wheel_linker._archive.limits import Limits
+    from wheel_linker._archive.wheel_file import WheelFile
+
+_DIST_INFO: Final = ".dist-info"
+_LOCAL: Final = Struct("<4s5H3L2H")  # APPNOTE.TXT 4.3.7
+_LOCAL_MARK: Final = b"PK\x03\x04"
+_LONGEST_HEADER: Final = _LOCAL.size + 2 * 0xFFFF
+
+
+class Contents(NamedTuple):
+    """A wheel that may be unpacked, if its files are what they should be."""
+
+    directory: Directory
+    files: list[Member]
+    """Its files in the order in which they lie in the archive."""
+    directories: Iterable[str]
+    """The directories that the files lie in, parents before children."""
+    rows: Mapping[str, Row | None]
+    """What must be true of each file, by path."""
+    record_path: str
+    record: bytes
+    """The content of ``RECORD`` that ``rows`` are from."""
+
+
+def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Contents:
+    """Look a wheel over without unpacking it.
+
+    :param filename: what the wheel is called.
+    :raises InvalidWheelError: if it is no wheel, not the one it is called, or may not be unpacked.
+    :raises LinkError: if it cannot be read.
+    """
+    directory = read_directory(file, limits.entries)
+    names = Names()
+    files = []
+    for member in directory.members:
+        wrong = fault(member.name)
+        if wrong:
+            raise InvalidWheelError(
+                f"its entry {member.name!r} {wrong}; no tool that builds wheels writes such names: "
+                "do not trust this file"
+            )
+        if member.is_directory:
+            names.add_directory(member.name[:-1])
+        else:
+            names.add_file(member.name)
+            files.append(member)
+    _check_sizes(files, file.size, limits)
+    dist_info = _dist_info(names.directories, filename)
+    record_path = f"{dist_info}/{RECORD}"
+    record = _read_record(file, directory, record_path, limits)
+    paths = dict.fromkeys(member.name for member in files)
+    rows = expected_rows(parse_record(record), paths, dist_info)
+    return Contents(directory, files, names.directories, rows, record_path, record)
+
+
+def _check_sizes(files: list[Member], archive: int, limits: Limits) -> None:
+    total = sum(member.size for member in files)
+    largest = max((member.size for member in files), default=0)
+    if largest > limits.file_size or total > limits.total_size:
+        raise InvalidWheelError(
+            f"it would unpack to {total:,} bytes, {largest:,} of them in one file; allowed are {limits.total_size:,} "
+            f"and {limits.file_size:,}: if you trust it, raise the limits"
+        )
+    if total > limits.ratio_from and total > limits.ratio * archive:
+        raise InvalidWheelError(
+            f"it would unpack to {total // archive:,} times its size, {total:,} bytes; "
+            f"allowed is {limits.ratio} times: if you trust it, raise the limits"
+        )
+
+
+def _dist_info(directories: Iterable[str], filename: WheelFilename) -> str:
+    infos = [name for name in directories if "/" not in name and name.endswith(_DIST_INFO)]
+    if len(infos) != 1:
+        found = ", ".join(map(repr, infos)) or "none"
+        raise InvalidWheelError(
+            f"it should have one *{_DIST_INFO} directory and has {found}; build the wheel again"
+        )
+    said = WheelFilename.from_dist_info(infos[0])
+    if (said.name, said.version) != (filename.name, filename.version):
+        raise InvalidWheelError(
+            f"it is called {filename} and holds {infos[0]!r}: rename it to what it is, or get it from elsewhere"
+        )
+    return infos[0]
+
+
+def _read_record(file: WheelFile, directory: Directory, path: str, limits: Limits) -> bytes:
+    for member in directory.members:
+        if member.name == path:
+            if member.size > min(limits.file_size, 1024**3):
+                raise InvalidWheelError(
+                    f"its RECORD has {member.size:,} bytes, which no wheel needs"
+                )
+            length = min(_LONGEST_HEADER + member.compressed, directory.start - member.offset)
+            raw = memoryview(file.read(member.offset, length))
+            start = data_start(member, raw)
+            return bytes(unpacked(member, raw[start : start + member.compressed]))
+    raise InvalidWheelError(f"it has no {path!r}; build the wheel again")
+
+
+def data_start(member: Member, header: bytes | memoryview) -> int:
+    """Return how many bytes after its beginning a member's data begin.
+
+    :param header: the archive from the member's beginning on, at least as far as its local header goes.
+    :raises InvalidWheelError: if there is no local header, or it says another thing than the central directory.
+    """
+    if len(header) < _LOCAL.size:
+        raise damaged(member, "its header is cut short")
+    name_size: int
+    extra_size: int
+    mark, _, flags, method, _, _, _, _, _, name_size, extra_size = _LOCAL.unpack_from(header)
+    if mark != _LOCAL_MARK:
+        raise damaged(member, "it does not begin where the central directory says")
+    if flags & 1 or method != member.method:
+        raise damaged(member, "its two headers disagree")
+    if header[_LOCAL.size : _LOCAL.size + name_size] != member.name.encode():
+        raise damaged(member, "it has another name in its own header")
+    return _LOCAL.size + name_size + extra_size
+
+
+def unpacked(member: Member, data: bytes | memoryview) -> bytes | memoryview:
+    """Return the content of a member that fits into memory.
+
+    :param data: exactly its bytes in the archive.
+    :raises InvalidWheelError: if they do not unpack to what the central directory says.
+    """
+    if member.method == DEFLATED:
+        try:
+            # One byte more than it should have, to see whether there is one.
+            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+            content: bytes | memoryview = inflater.decompress(data, member.size + 1)
+        except zlib.error as error:
+            raise damaged(member, str(error)) from error
+        if not inflater.eof or inflater.unused_data:
+            raise damaged(member, "its data are cut short, or unpack to more than they should")
+    else:
+        content = data
+    if len(content) != member.size:
+        raise damaged(member, f"it has {len(content):,} bytes and should have {member.size:,}")
+    if zlib.crc32(content) != member.crc:
+        raise damaged(member, "its CRC is wrong")
+    return content
+
+
+def damaged(member: Member, how: str) -> InvalidWheelError:
+    """Return the error for a member that is not what it should be."""
+    return InvalidWheelError(
+        f"its entry {member.name!r} is damaged: {how}; download or build the wheel again"
+    )

@@ -1,0 +1,287 @@
+"""Unpacking a wheel file and verifying it, in one pass over its bytes.
+
+The file is read once, from front to back, by the calling thread, and its own SHA-256 is taken of the very bytes that
+are unpacked: a file that is rebuilt meanwhile cannot get the digest of one version and the content of another. Pieces
+of it go to as many threads as are free; inflating and hashing release the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker._archive.checks import damaged, data_start, unpacked
+from wheel_linker._archive.zip_directory import STORED, Member
+from wheel_linker._wheel.record import SHA256, Row, digest_of, encoded
+from wheel_linker.errors import InvalidWheelError, LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from wheel_linker._archive.checks import Contents
+    from wheel_linker._archive.wheel_file import WheelFile
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker._threads import Crew
+
+# O_EXCL never writes through a link, nor over a file that the checks of names have missed.
+_CREATE: Final = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+)
+_PLAIN: Final = 0o666
+_EXECUTABLE: Final = 0o777
+_READ_ONLY: Final = 0o555
+_TIMES_BY_DESCRIPTOR: Final = os.utime in os.supports_fd
+# A piece of work: enough to be worth passing to another thread, not so much that the last one takes long.
+_UNIT_COMPRESSED: Final = 512 * 1024
+_UNIT_SIZE: Final = 4 * 1024 * 1024
+_UNIT_MEMBERS: Final = 100
+# Bytes of a file from which on it is unpacked piece by piece, and of its data from which on they are read so.
+_LARGE: Final = 8 * 1024 * 1024
+_HUGE: Final = 32 * 1024 * 1024
+_PIECE: Final = 1024 * 1024
+
+
+class Result(NamedTuple):
+    """What was unpacked."""
+
+    digest: str
+    """The SHA-256 of the wheel file, in hexadecimal digits."""
+    files: Sequence[StoredFile]
+
+
+class _Unit(NamedTuple):
+    """Some entries that lie beside each other in the archive, with their bytes."""
+
+    members: Sequence[Member]
+    start: int
+    data: memoryview
+
+
+def unpack(
+    file: WheelFile,
+    contents: Contents,
+    tree: Folder,
+    crew: Crew,
+    *,
+    stamp: int,
+    read_only: bool = False,
+) -> Result:
+    """Unpack a wheel into an empty directory that nobody else writes to.
+
+    :param stamp: the modification time of every file, in nanoseconds since the epoch.
+    :param read_only: whether files are made read-only.
+    :raises InvalidWheelError: if a file is not what ``RECORD`` and the archive say. Some may have been written then.
+    :raises LinkError: if the wheel cannot be read or the directory cannot be written.
+    """
+    run = _Unpacking(file, contents, tree, stamp, read_only)
+    try:
+        for directory in contents.directories:
+            os.mkdir(tree.prefix + directory, dir_fd=tree.fd)
+        crew.share(run.units(), run.unpack, _weight)
+    except OSError as error:
+        if isinstance(error, LinkError):
+            raise
+        doing = f"unpack the wheel {file.path!r} into {tree.path!r}"
+        raise LinkError.from_os_error(
+            error, doing, source=file.path, destination=tree.path
+        ) from error
+    return Result(run.digest(), sorted(run.files))
+
+
+def _weight(unit: _Unit) -> int:
+    return len(unit.data)
+
+
+class _Unpacking:
+    """One wheel while it is unpacked."""
+
+    def __init__(
+        self, file: WheelFile, contents: Contents, tree: Folder, stamp: int, read_only: bool
+    ) -> None:
+        self.files: list[StoredFile] = []
+        self._file = file
+        self._contents = contents
+        self._tree = tree
+        self._times = (stamp, stamp)
+        self._permitted = _READ_ONLY if read_only else _EXECUTABLE
+        self._digest = hashlib.sha256()
+        record = Row(SHA256, digest_of(SHA256, contents.record), None)
+        # What was read before decided which files there may be: it must be what is unpacked now.
+        self._rows = {**contents.rows, contents.record_path: record}
+
+    def units(self) -> Iterator[_Unit]:
+        """Read the file up to its central directory; very large members are unpacked on the way."""
+        start = 0
+        for members, stop in _batches(
+            self._contents.directory.members, self._contents.directory.start
+        ):
+            if members[0].compressed > _HUGE:
+                self._unpack_huge(members[0], start, stop)
+            else:
+                data = self._file.read(start, stop - start)
+                self._digest.update(data)
+                yield _Unit(members, start, memoryview(data))
+            start = stop
+
+    def digest(self) -> str:
+        """Read the rest of the file and return its SHA-256 in hexadecimal digits."""
+        start = self._contents.directory.start
+        rest = self._file.read(start, self._file.size - start)
+        if rest != self._contents.directory.raw:
+            raise InvalidWheelError("it was changed while it was read; try again")
+        self._digest.update(rest)
+        return self._digest.hexdigest()
+
+    def unpack(self, unit: _Unit) -> None:
+        """Write the files of a unit."""
+        ends = [member.offset - unit.start for member in unit.members[1:]]
+        for member, end in zip(unit.members, [*ends, len(unit.data)]):
+            raw = unit.data[member.offset - unit.start : end]
+            begin = data_start(member, raw)
+            data = raw[begin : begin + member.compressed]
+            if len(data) != member.compressed:
+                raise damaged(member, "it reaches into the next one")
+            if member.name.endswith("/"):
+                continue
+            if member.size > _LARGE:
+                chunks = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
+                self._write_pieces(member, _pieces(member, chunks))
+            else:
+                self._write(member, unpacked(member, data))
+
+    def _write(self, member: Member, content: bytes | memoryview) -> None:
+        algorithm = self._algorithm(member)
+        self._check(member, len(content), algorithm, digest_of(algorithm, content))
+        fd = self._create(member)
+        try:
+            written = os.write(fd, content) if content else 0
+            if written < len(content):
+                _write_all(fd, content[written:])
+            self._finish(fd, member)
+        finally:
+            os.close(fd)
+
+    def _write_pieces(self, member: Member, pieces: Iterable[bytes | memoryview]) -> None:
+        algorithm = self._algorithm(member)
+        digest = hashlib.new(algorithm)
+        size = crc = 0
+        fd = self._create(member)
+        try:
+            for piece in pieces:
+                size += len(piece)
+                if size > member.size:
+                    break
+                crc = zlib.crc32(piece, crc)
+                digest.update(piece)
+                _write_all(fd, piece)
+            if size != member.size or crc != member.crc:
+                raise damaged(member, "it has another size or CRC than the central directory says")
+            self._check(member, size, algorithm, encoded(digest.digest()))
+            self._finish(fd, member)
+        finally:
+            os.close(fd)
+
+    def _unpack_huge(self, member: Member, start: int, stop: int) -> None:
+        """Unpack a member while it is read, so that it need not fit into memory."""
+        head = self._file.read(member.offset, min(stop - member.offset, _PIECE))
+        begin = member.offset + data_start(member, head)
+        end = begin + member.compressed
+        if end > stop:
+            raise damaged(member, "it reaches into the next one")
+
+        def data() -> Iterator[bytes]:
+            position = start
+            for chunk in self._file.chunks(start, stop):
+                self._digest.update(chunk)
+                yield chunk[max(begin - position, 0) : max(end - position, 0)]
+                position += len(chunk)
+
+        chunks = data()
+        self._write_pieces(member, _pieces(member, chunks))
+        for _ in chunks:
+            pass  # the digest is of what follows the data, too
+
+    def _algorithm(self, member: Member) -> str:
+        row = self._rows[member.name]
+        return SHA256 if row is None else row.algorithm
+
+    def _check(self, member: Member, size: int, algorithm: str, digest: str) -> None:
+        row = self._rows[member.name]
+        if row is not None and (
+            digest != row.digest or size != (size if row.size is None else row.size)
+        ):
+            raise InvalidWheelError(
+                f"its entry {member.name!r} is not what its RECORD says; "
+                "get the wheel from elsewhere, or build it again"
+            )
+        self.files.append(StoredFile(member.name, size, member.executable, f"{algorithm}={digest}"))
+
+    def _create(self, member: Member) -> int:
+        permissions = (_EXECUTABLE if member.executable else _PLAIN) & self._permitted
+        return os.open(self._tree.prefix + member.name, _CREATE, permissions, dir_fd=self._tree.fd)
+
+    def _finish(self, fd: int, member: Member) -> None:
+        if _TIMES_BY_DESCRIPTOR:
+            os.utime(fd, ns=self._times)
+        else:
+            os.utime(self._tree.prefix + member.name, ns=self._times, dir_fd=self._tree.fd)
+
+
+def _batches(members: Sequence[Member], end: int) -> Iterator[tuple[Sequence[Member], int]]:
+    """Yield the members in batches, and where in the file each batch ends."""
+    batch: list[Member] = []
+    compressed = size = 0
+    for member in members:
+        full = compressed >= _UNIT_COMPRESSED or size >= _UNIT_SIZE or len(batch) >= _UNIT_MEMBERS
+        # One that is unpacked while it is read comes alone.
+        if batch and (full or max(member.compressed, batch[0].compressed) > _HUGE):
+            yield batch, member.offset
+            batch, compressed, size = [], 0, 0
+        batch.append(member)
+        compressed += member.compressed
+        size += member.size
+    if batch:
+        yield batch, end
+
+
+def _pieces(member: Member, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield the content of a member of any size.
+
+    :param chunks: its data in the archive.
+    :raises InvalidWheelError: if they cannot be unpacked.
+    """
+    if member.method == STORED:
+        yield from chunks
+        return
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for chunk in chunks:
+            rest: bytes | memoryview = chunk
+            while rest and not inflater.eof:
+                yield inflater.decompress(rest, _PIECE)
+                rest = inflater.unconsumed_tail
+        yield inflater.flush()
+    except zlib.error as error:
+        raise damaged(member, str(error)) from error
+    if not inflater.eof or inflater.unused_data:
+        raise damaged(member, "its data are cut short, or followed by others")
+
+
+def _write_all(fd: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+class StoredFile(NamedTuple):
+    """One file of an entry."""
+
+    path: str
+    """Relative to the wheel, with forward slashes."""
+    size: int
+    """Bytes."""
+    executable: bool
+    hash: str
+    """As ``RECORD`` has it: the algorithm, ``=``, and the digest in URL-safe base 64."""

@@ -1,0 +1,120 @@
+"""A wheel file, open for reading by several threads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker.errors import InvalidWheelError, LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# O_NONBLOCK: should there be a FIFO, the open must not wait for a writer.
+_READ: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_CHUNK: Final = 1024 * 1024
+
+
+class WheelFile:
+    """A wheel file, open until :meth:`close`.
+
+    :ivar path: its absolute path.
+    :ivar status: what the system knew of it when it was opened.
+    :ivar size: its size in bytes at that time.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Open the file at ``path``.
+
+        :raises InvalidWheelError: if it is no regular file.
+        :raises LinkError: if it is missing or cannot be read.
+        """
+        self.path = path
+        self._turn = threading.Lock()
+        try:
+            self._fd = os.open(path, _READ)
+        except OSError as error:
+            raise LinkError.from_os_error(error, f"read the wheel {path!r}", source=path) from error
+        self.status = os.fstat(self._fd)
+        self.size = self.status.st_size
+        if not stat.S_ISREG(self.status.st_mode):
+            self.close()
+            raise InvalidWheelError(f"{path!r} is not a file: give a .whl file")
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return exactly ``size`` bytes from ``offset`` on.
+
+        :raises InvalidWheelError: if the file ends before.
+        :raises LinkError: if it cannot be read.
+        """
+        try:
+            data = self._pread(size, offset)
+            while len(data) < size:
+                more = self._pread(size - len(data), offset + len(data))
+                if not more:
+                    raise InvalidWheelError("it ends too early; download or build the wheel again")
+                data += more
+        except OSError as error:
+            raise LinkError.from_os_error(
+                error, f"read the wheel {self.path!r}", source=self.path
+            ) from error
+        return data
+
+    def chunks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes from ``start`` to ``stop``, about a megabyte at a time; errors as for :meth:`read`."""
+        while start < stop:
+            data = self.read(start, min(_CHUNK, stop - start))
+            yield data
+            start += len(data)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the whole file in hexadecimal digits; errors as for :meth:`read`."""
+        digest = hashlib.sha256()
+        for data in self.chunks(0, self.size):
+            digest.update(data)
+        return digest.hexdigest()
+
+    def is_unchanged(self) -> bool:
+        """Tell whether the open file has been left alone since it was opened, as far as its status shows."""
+        now = os.fstat(self._fd)
+        before = self.status
+        return (now.st_size, now.st_mtime_ns, now.st_ctime_ns) == (
+            before.st_size,
+            before.st_mtime_ns,
+            before.st_ctime_ns,
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def __enter__(self) -> WheelFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _pread(self, size: int, offset: int) -> bytes:
+        if sys.platform == "win32":
+            with self._turn:  # one position for all threads
+                os.lseek(self._fd, offset, os.SEEK_SET)
+                return os.read(self._fd, size)
+        return os.pread(self._fd, size, offset)
+
+
+_SUFFIX: Final = ".whl"
+
+
+def is_archive(path: str) -> bool:
+    """Tell whether a path is meant as that of a ``.whl`` file: a directory may be called so as well."""
+    return path.lower().endswith(_SUFFIX) and not os.path.isdir(path)

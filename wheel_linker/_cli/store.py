@@ -1,0 +1,206 @@
+"""The part of the command line that is about the store: ``wheel-linker store``, and the one that ``link`` uses."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._cli.output import Column, print_table
+from wheel_linker.errors import WheelLinkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wheel_linker.store import WheelStore
+
+_NAME: Final = "wheel-linker"
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_BYTES: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_MIB: Final = 1024**2
+_COLUMNS: Final = (
+    Column("entry"),
+    Column("wheel"),
+    Column("files", right=True),
+    Column("MiB", right=True),
+    Column("unused for", right=True),
+)
+
+
+def default_directory() -> str | None:
+    """Return where this user's store is; None if the package that knows, platformdirs, is not installed."""
+    try:
+        import platformdirs
+    except ImportError:
+        return None
+    return os.path.join(platformdirs.user_cache_dir(_NAME, appauthor=False), "store")
+
+
+def add_option(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
+    """Add the option that says which store is meant.
+
+    :param otherwise: what is used where platformdirs is not installed.
+    """
+    parser.add_argument(
+        "--store",
+        metavar="DIR",
+        help=f"the store of unpacked wheels (default: in this user's cache directory{otherwise})",
+    )
+
+
+def chosen_store(
+    directory: str | None, jobs: int | None = None, *, protect: bool = False
+) -> WheelStore | None:
+    """Return the store that is asked for, else the default one; None if there is none."""
+    from wheel_linker.store import WheelStore
+
+    path = directory or default_directory()
+    return None if path is None else WheelStore(path, jobs=jobs, protect=protect)
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Add what ``wheel-linker store`` can do to its parser."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], None], purpose: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
+        )
+        added.set_defaults(run=run)
+        add_option(added)
+        return added
+
+    add = command("add", _add, "unpack and verify wheel files, unless they are there")
+    add.add_argument("wheels", nargs="+", metavar="WHEEL_FILE", help="a .whl file")
+    add.add_argument("--protect", action="store_true", help="make the stored files read-only")
+    command("list", _list, "show what is in the store")
+    verify = command("verify", _verify, "find files that were changed since they were unpacked")
+    verify.add_argument(
+        "entries",
+        nargs="*",
+        type=_entry,
+        metavar="ENTRY",
+        help="its name or SHA-256 (default: all)",
+    )
+    verify.add_argument(
+        "--deep", action="store_true", help="read every file, not its size and time"
+    )
+    repair = command("repair", _repair, "restore an entry from its wheel file")
+    repair.add_argument("entry", type=_entry, metavar="ENTRY", help="its name or SHA-256")
+    repair.add_argument("wheel", metavar="WHEEL_FILE", help="the .whl file that it was made from")
+    prune = command("prune", _prune, "remove what nobody uses")
+    prune.add_argument(
+        "--unused-for",
+        type=_duration,
+        metavar="TIME",
+        help="such as 12h, 30d or 8w: what was not used since",
+    )
+    prune.add_argument(
+        "--max-size",
+        type=_size,
+        metavar="SIZE",
+        help="such as 500M or 10G: what is too much, the oldest first",
+    )
+
+
+def _store(arguments: argparse.Namespace) -> WheelStore:
+    store = chosen_store(arguments.store, protect=getattr(arguments, "protect", False))
+    if store is None:
+        raise WheelLinkerError(
+            "which store? Give --store DIR, or install wheel-linker[cli], which knows this user's cache directory"
+        )
+    return store
+
+
+def _add(arguments: argparse.Namespace) -> None:
+    with _store(arguments) as store:
+        for wheel in store.add_all(arguments.wheels):
+            print(f"{wheel.filename}: {wheel.path}")
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    now = time.time()
+    rows = [
+        (
+            entry.name,
+            str(entry.filename),
+            f"{entry.files:,}",
+            f"{entry.size / _MIB:,.1f}",
+            _age(now - entry.used),
+        )
+        for entry in _store(arguments).entries()
+    ]
+    print_table(_COLUMNS, rows)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    with _store(arguments) as store:
+        present = store.entries()
+        known = {name for entry in present for name in (entry.name, entry.digest)}
+        for name in arguments.entries:
+            if name not in known:
+                raise WheelLinkerError(f"the store {store.root!r} has no entry {name!r}")
+        damage = [
+            item
+            for entry in present
+            if not arguments.entries or {entry.name, entry.digest} & set(arguments.entries)
+            for item in store.verify(entry, deep=arguments.deep)
+        ]
+    for item in damage:
+        print(f"{item.entry.name} {item}")
+    if damage:
+        raise WheelLinkerError(
+            f"not as they were unpacked: {len(damage):,} of the stored files; repair their entries, "
+            "and link environments anew that have them as hard links or symlinks"
+        )
+
+
+def _repair(arguments: argparse.Namespace) -> None:
+    with _store(arguments) as store:
+        for item in store.repair(arguments.entry, arguments.wheel):
+            print(f"{item}: restored")
+
+
+def _prune(arguments: argparse.Namespace) -> None:
+    with _store(arguments) as store:
+        removed = store.prune(unused_for=arguments.unused_for, max_bytes=arguments.max_size)
+    for entry in removed:
+        print(f"{entry.name} {entry.filename}: removed")
+    print(f"{sum(entry.size for entry in removed) / _MIB:,.1f} MiB removed")
+
+
+def _entry(text: str) -> str:
+    from wheel_linker.store.layout import is_digest, is_entry_name
+
+    if not (is_digest(text) or is_entry_name(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither an entry's name nor a SHA-256")
+    return text
+
+
+def _age(seconds: float) -> str:
+    for unit in ("d", "h", "m"):
+        if seconds >= _SECONDS[unit]:
+            return f"{seconds // _SECONDS[unit]:.0f} {unit}"
+    return "now"
+
+
+def _duration(text: str) -> float:
+    """Parse such as ``30d``; seconds without a unit."""
+    return _quantity(text, _SECONDS, "s", "a time: use such as 12h, 30d or 8w")
+
+
+def _size(text: str) -> int:
+    """Parse such as ``10G``; bytes without a unit."""
+    return int(_quantity(text, _BYTES, "", "a size: use such as 500M or 10G"))
+
+
+def _quantity(text: str, units: dict[str, int], default: str, what: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-z]?)(?:i?b)?", text.strip().lower(), re.ASCII)
+    unit = None if match is None else units.get(match[2] or default)
+    if match is None or unit is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return float(match[1]) * unit

@@ -1,0 +1,156 @@
+"""New private files, made from the content of others."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# O_NONBLOCK: should a FIFO take the file's place, the open must not wait for a writer.
+_READ: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+# O_EXCL never writes through a link that happens to be there.
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_PERMISSIONS: Final = 0o777
+_EVERYBODY_RUNS: Final = 0o777
+_EVERYBODY_READS: Final = 0o666
+# On Windows the read-only attribute would keep a file from being replaced, and from being removed.
+_ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
+_CHUNK: Final = 1024 * 1024
+# copy_file_range(2) where the two ends or the kernel cannot do it, read and write still can.
+_PLAIN_COPY_INSTEAD: Final = frozenset(
+    {
+        errno.EXDEV,
+        errno.EINVAL,
+        errno.ENOSYS,
+        errno.EOPNOTSUPP,
+        errno.EPERM,
+        errno.EBADF,
+        errno.ETXTBSY,
+    }
+)
+
+
+def create_from(
+    fill: Callable[[int, int, int], None],
+    source: str,
+    destination: str,
+    source_dir: int | None = None,
+    destination_dir: int | None = None,
+) -> None:
+    """Make a new file with the permission bits of another (no set-id bits), and fill it.
+
+    :param fill: called with the descriptors of the new file and the source, and the source's size in bytes.
+    :raises OSError: whatever a step is refused with; FileExistsError if ``destination`` is there already.
+        No file is left behind.
+    """
+    original = os.open(source, _READ, dir_fd=source_dir)
+    try:
+        status = os.fstat(original)
+        bits = status.st_mode & _PERMISSIONS | _ALWAYS
+        new = os.open(destination, _CREATE, bits, dir_fd=destination_dir)
+        try:
+            fill(new, original, status.st_size)
+            # The umask, or the directory's default ACL, may have taken some away at creation.
+            if sys.platform != "win32" and os.fstat(new).st_mode & _PERMISSIONS != bits:
+                os.fchmod(new, bits)
+        except BaseException:
+            os.close(new)
+            os.unlink(destination, dir_fd=destination_dir)
+            raise
+        try:
+            os.close(new)
+        except BaseException:
+            # Where writing is put off, close(2) is what tells that the disk is full.
+            os.unlink(destination, dir_fd=destination_dir)
+            raise
+    finally:
+        close_quietly(original)
+
+
+def create_with(
+    data: bytes, destination: str, destination_dir: int | None = None, *, executable: bool = False
+) -> None:
+    """Make a new file with these bytes, and the permissions that the umask leaves.
+
+    :raises OSError: whatever a step is refused with; FileExistsError if ``destination`` is there already.
+        No file is left behind.
+    """
+    new = open_new(destination, destination_dir, executable=executable)
+    try:
+        try:
+            write_all(new, data)
+        finally:
+            os.close(new)
+    except BaseException:
+        os.unlink(destination, dir_fd=destination_dir)
+        raise
+
+
+def open_new(destination: str, destination_dir: int | None, *, executable: bool) -> int:
+    """Make a new file with the permissions that the umask leaves, and return a descriptor to write to it.
+
+    :raises OSError: FileExistsError if ``destination`` is there already.
+    """
+    bits = _EVERYBODY_RUNS if executable else _EVERYBODY_READS
+    return os.open(destination, _CREATE, bits, dir_fd=destination_dir)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte: write(2) may take fewer."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def close_quietly(fd: int) -> None:
+    """Close a descriptor through which nothing was written: it is gone, and nothing lost, whatever close(2) says."""
+    try:
+        os.close(fd)
+    except OSError as error:
+        log("close(2) failed: %s", error)
+
+
+def copy_content(new: int, original: int, size: int) -> None:
+    """Copy ``size`` bytes between two descriptors, in the kernel where it can.
+
+    :raises OSError: EIO if the source has become shorter.
+    """
+    copied = _copy_in_kernel(new, original, size)
+    if copied < size:
+        _read_and_write(new, original, size - copied)
+
+
+def _copy_in_kernel(new: int, original: int, size: int) -> int:
+    """Copy what copy_file_range(2) can; return how many bytes that was."""
+    copied = 0
+    if sys.platform != "linux":
+        return copied
+    try:
+        # Answers 0 at the end, and on some file systems for what they cannot do: reading tells which.
+        while copied < size and (count := os.copy_file_range(original, new, size - copied)):
+            copied += count
+    except OSError as error:
+        if error.errno not in _PLAIN_COPY_INSTEAD:
+            raise
+    return copied
+
+
+def _read_and_write(new: int, original: int, size: int) -> None:
+    while size:
+        data = os.read(original, min(_CHUNK, size))
+        if not data:
+            raise OSError(errno.EIO, "the file became shorter while it was copied")
+        size -= len(data)
+        write_all(new, data)

@@ -1,0 +1,107 @@
+"""The way down into a tree of directories, held open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wheel_linker._fs.folder import Folder, Parts
+
+_HELD_LEVELS: Final = 40
+
+
+class Descent:
+    """A position in a tree of directories, with the way down to it held open.
+
+    Meant for pre-order walks: going to a sibling or a child opens one directory. Only the upper levels stay
+    open, so that a tree of any depth needs a bounded number of descriptors and no recursion.
+
+    :param root: where the tree starts; stays the caller's to close.
+    :param enter: how a directory is opened in its parent.
+    """
+
+    __slots__ = ("_enter", "_held", "_lowest", "_parts", "_root")
+
+    def __init__(self, root: Folder, enter: Callable[[Folder, str], Folder]) -> None:
+        self._root = root
+        self._enter = enter
+        self._parts: Parts = ()
+        self._held: list[Folder] = []
+        self._lowest: Folder | None = None
+
+    def go(self, parts: Parts) -> Folder:
+        """Return the directory at ``parts`` below the root; it stays open until the next call."""
+        known, depth = self._parts, len(parts)
+        if (
+            depth == 0
+            or depth > _HELD_LEVELS
+            or self._lowest is not None
+            or known[: depth - 1] != parts[:-1]
+            or known == parts
+        ):
+            return self._go_step_by_step(parts)
+        # To a child, a sibling, or a sibling of a parent: all but a few steps of a pre-order walk.
+        held = self._held
+        while len(held) >= depth:
+            held.pop().close()
+        self._parts = parts[:-1]
+        folder = self._enter(held[-1] if held else self._root, parts[-1])
+        held.append(folder)
+        self._parts = parts
+        return folder
+
+    def _go_step_by_step(self, parts: Parts) -> Folder:
+        common = _common(self._parts, parts)
+        if common < len(self._parts):
+            self._drop_lowest()
+        while len(self._held) > common:
+            self._held.pop().close()
+        if self._lowest is None:
+            # Below the held levels only the lowest stays open: the way to another one leads from these.
+            self._parts = self._parts[: len(self._held)]
+        for level in range(len(self._parts), len(parts)):
+            self._step(parts[level])
+            self._parts = parts[: level + 1]
+        return self._here()
+
+    def close(self) -> None:
+        """Close every directory below the root."""
+        self._drop_lowest()
+        while self._held:
+            self._held.pop().close()
+        self._parts = ()
+
+    def __enter__(self) -> Descent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _here(self) -> Folder:
+        if self._lowest is not None:
+            return self._lowest
+        return self._held[-1] if self._held else self._root
+
+    def _step(self, name: str) -> None:
+        following = self._enter(self._here(), name)
+        if len(self._held) < _HELD_LEVELS:
+            self._held.append(following)
+            return
+        self._drop_lowest()
+        self._lowest = following
+
+    def _drop_lowest(self) -> None:
+        if self._lowest is not None:
+            self._lowest.close()
+            self._lowest = None
+
+
+def _common(one: Parts, other: Parts) -> int:
+    length = 0
+    for mine, yours in zip(one, other):
+        if mine != yours:
+            break
+        length += 1
+    return length

@@ -1,0 +1,87 @@
+"""Opening ``site_packages``, and making it where it is missing."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wheel_linker._fs.folder import Folder
+from wheel_linker._log import log
+from wheel_linker._threads import uninterrupted
+from wheel_linker.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def resolved(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path with symlinks resolved; it may be missing.
+
+    :raises LinkError: if it cannot be a path.
+    """
+    try:
+        return os.path.realpath(os.fsdecode(path))
+    except ValueError as error:  # a NUL byte
+        raise LinkError(f"cannot link into {path!r}: {error}", errno=errno.EINVAL) from error
+    except OSError as error:  # a symlink that vanished while it was being followed
+        raise LinkError.from_os_error(error, f"link into {path!r}") from error
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Folder]:
+    """Open a directory, made with its parents if missing; if the body fails, those made are removed again.
+
+    :param path: an absolute path with symlinks resolved.
+    :raises LinkError: if it is not a directory or cannot be made.
+    """
+    made: list[str] = []
+    try:
+        with _open(path, made) as folder:
+            yield folder
+    except BaseException:
+        uninterrupted(lambda: _remove(made))
+        raise
+
+
+def _open(path: str, made: list[str]) -> Folder:
+    try:
+        _make(path, made)
+        return Folder.open(path)
+    except FileExistsError as error:
+        raise LinkError.from_os_error(
+            NotADirectoryError(errno.ENOTDIR, "it is not a directory", error.filename),
+            f"link into {path!r} at {error.filename!r}",
+            destination=path,
+        ) from error
+    except OSError as error:
+        doing = f"open or make the directory {path!r}"
+        raise LinkError.from_os_error(error, doing, destination=path) from error
+
+
+def _make(path: str, made: list[str]) -> None:
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for directory in reversed(missing):
+        made.append(directory)
+        try:
+            os.mkdir(directory)
+        except FileExistsError:
+            made.pop()
+            if not os.path.isdir(directory):
+                raise
+
+
+def _remove(made: list[str]) -> None:
+    while made:
+        try:
+            os.rmdir(made[-1])
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log("cannot remove %s, which was made for nothing: %s", made[-1], error)
+            return
+        made.pop()

@@ -1,0 +1,187 @@
+"""The private directory in ``site_packages`` where wheels are built up before they move into place.
+
+Its name is ``.wheel_linker-`` and a random part. In it are the lock file ``owner``, a directory for each wheel,
+numbered, and ``old``, where the commit keeps what it replaces. The lock tells a stage in use from the litter of
+a process that was killed: the system lets go of it when its owner dies, whatever happened.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs import locking
+from wheel_linker._fs.copying import close_quietly
+from wheel_linker._fs.remove_tree import remove_tree
+from wheel_linker._log import log
+from wheel_linker._threads import uninterrupted
+
+if TYPE_CHECKING:
+    from wheel_linker._fs.folder import Folder
+
+PREFIX: Final = ".wheel_linker-"
+OLD: Final = "old"
+_OWNER: Final = "owner"
+_RESCUED: Final = "wheel_linker-rescued-"
+
+
+class Stage:
+    """One call's private directory in ``site``: nothing until :meth:`make`, locked until :meth:`remove`.
+
+    :ivar folder: the directory.
+    :ivar old: the directory in it for what the commit replaces.
+    """
+
+    folder: Folder
+    old: Folder
+
+    def __init__(self, site: Folder) -> None:
+        self._site = site
+        self._lock: int | None = None
+        self._name = ""
+        self._open: list[Folder] = []
+
+    def make(self) -> None:
+        """Make the directory. Whatever happens, :meth:`remove` leaves nothing of it.
+
+        :raises OSError: if ``site`` is not writable.
+        """
+        while self._lock is None:
+            # Of 64 random bits, nobody else's: it may be removed without asking whether it was made.
+            self._name = PREFIX + os.urandom(8).hex()
+            self._lock = _make(self._site, self._name)
+        self.folder = self._site.enter(self._name)
+        self._open.append(self.folder)
+        self.old = self.folder.make(OLD)
+        self._open.append(self.old)
+
+    def remove(self) -> None:
+        """Remove it with all that is left in it; what cannot be removed is left for the next call to sweep."""
+        uninterrupted(self._remove)
+
+    def locks(self) -> list[int]:
+        """Return the descriptors whose locks say that it is in use: a process that inherits them keeps it so."""
+        return [] if self._lock is None else [self._lock]
+
+    def rescue(self) -> str:
+        """Give it a name that no call sweeps; return its path.
+
+        For when it holds what could not be put back.
+        """
+        rescued = _RESCUED + self._name[len(PREFIX) :]
+        os.rename(
+            self._site.prefix + self._name,
+            self._site.prefix + rescued,
+            src_dir_fd=self._site.fd,
+            dst_dir_fd=self._site.fd,
+        )
+        self._name = ""
+        return os.path.join(self._site.path, rescued)
+
+    def _remove(self) -> None:
+        if not self._name:
+            return
+        while self._open:
+            self._open[-1].close()
+            self._open.pop()
+        if os.name == "nt":
+            self._unlock()  # Windows removes no open file
+        # Twice: what kept a file from being removed, say a virus scanner, may be gone.
+        removed = _try_to_remove(self._site, self._name) or _try_to_remove(self._site, self._name)
+        self._unlock()
+        if not removed:
+            _remove_empty(self._site, self._name)
+        self._name = ""
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            close_quietly(lock)
+
+
+def sweep(site: Folder) -> None:
+    """Remove the stages in ``site`` whose owners have died; leave those in use, and whatever is not ours."""
+    for name in site.listdir():
+        if name.startswith(PREFIX):
+            try:
+                _sweep_one(site, name)
+            except OSError as error:
+                log("cannot sweep %s in %s: %s", name, site.path, error)
+
+
+def _make(site: Folder, name: str) -> int | None:
+    """Make a stage and lock it; None if a sweep took it for litter meanwhile."""
+    os.mkdir(site.prefix + name, 0o700, dir_fd=site.fd)
+    try:
+        with site.enter(name) as folder:
+            lock = os.open(
+                folder.prefix + _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder.fd
+            )
+            if _claim(lock, folder) is not False:
+                return lock
+    except (FileNotFoundError, FileExistsError):
+        return None
+    close_quietly(lock)
+    return None
+
+
+def _claim(lock: int, folder: Folder) -> bool | None:
+    """Take the lock of a stage's file ``owner``.
+
+    :returns: True if it is ours now, None where there are no locks. False if another has it, or had it and
+        is through: then this would be the lock of a file that is gone, and a new one of its name may be
+        somebody else's.
+    """
+    try:
+        claimed = locking.claim(lock)
+        there = folder.lstat(_OWNER)
+        is_there = there is not None and os.path.samestat(os.fstat(lock), there)
+    except BaseException:
+        close_quietly(lock)
+        raise
+    return claimed if is_there else False
+
+
+def _sweep_one(site: Folder, name: str) -> None:
+    try:
+        with site.enter(name) as folder:
+            # Made here if its owner died, or has not come, that far: who makes it, and who locks it, is
+            # decided by the system, and _make() takes no for an answer.
+            lock = os.open(folder.prefix + _OWNER, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=folder.fd)
+            dead = _claim(lock, folder) is True
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        if not dead:
+            return
+        if os.name == "nt":
+            close_quietly(lock)  # Windows removes no open file
+            lock = -1
+        # Once only: after the lock file is gone, another owner may have taken the directory for its own.
+        if _try_to_remove(site, name):
+            return
+    finally:
+        if lock >= 0:
+            close_quietly(lock)
+    _remove_empty(site, name)
+
+
+def _try_to_remove(site: Folder, name: str) -> bool:
+    try:
+        remove_tree(site, name, last=_OWNER)
+    except OSError as error:
+        log("cannot remove %s in %s: %s", name, site.path, error)
+        return False
+    return True
+
+
+def _remove_empty(site: Folder, name: str) -> None:
+    """Remove a stage of which nothing was left but its open lock file, now closed.
+
+    FUSE and NFS keep a file that is removed while it is open under another name, in the same directory. Whatever
+    else is there by now belongs to another one who is sweeping, or making, that stage.
+    """
+    try:
+        os.rmdir(site.prefix + name, dir_fd=site.fd)
+    except OSError as error:
+        log("cannot remove %s in %s: %s", name, site.path, error)

@@ -1,0 +1,82 @@
+"""Time stamps: whether a file is the one it was, and making importers notice that a directory has changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._log import log
+
+if TYPE_CHECKING:
+    from wheel_linker._fs.folder import Folder
+
+# Nanoseconds. Kernels before Linux 6.13 stamp files by a clock that ticks every 1 to 10 ms.
+_TICK: Final = 50_000_000
+_SECOND: Final = 1_000_000_000
+# FAT and exFAT: "Volume and File Structure of Disk Drives", time stamps in steps of two seconds.
+_COARSE_TICK: Final = 2 * _SECOND
+
+
+def identity(status: os.stat_result) -> str:
+    """Return text that differs if the file was changed or replaced: size, mtime, change time, inode.
+
+    The device is left out: its number may be another after each boot. On Windows the change time is not to be had
+    and the time of creation stands in its place; the file's number, which NTFS does not give twice, is the inode.
+    """
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+
+
+def unsettled_for(status: os.stat_result) -> float:
+    """Return for how many more seconds the file could be changed without :func:`identity` showing it.
+
+    A second write within one tick of the file system's clock leaves all time stamps as they are.
+    """
+    newest = max(status.st_mtime_ns, status.st_ctime_ns if os.name != "nt" else 0)
+    age = time.time_ns() - newest
+    tick = _COARSE_TICK if has_coarse_stamps(status) else _TICK
+    # Stamps from the future say nothing of when the file was last written; only the tick matters then.
+    return max(0, tick - max(age, 0)) / _SECOND
+
+
+def has_coarse_stamps(status: os.stat_result) -> bool:
+    """Tell whether the file lies where time stamps are whole seconds, as far as it shows."""
+    return status.st_mtime_ns % _SECOND == 0 and (
+        os.name == "nt" or status.st_ctime_ns % _SECOND == 0
+    )
+
+
+# How far to go, in nanoseconds, until the file system's stamps tell the difference: ext4, XFS, btrfs and APFS keep
+# nanoseconds, NTFS 100 ns, exFAT 10 ms or 2 s, HFS+ and old ext4 1 s. As a float, a stamp has about 0.2 µs.
+_STEPS: Final = (1_000, 1_000_000, 10_000_000, 1_000_000_000, 2_000_000_000, 4_000_000_000)
+
+
+def refresh(folder: Folder, before: int) -> None:
+    """Set a directory's mtime to a later one than any it had so far.
+
+    :param before: what it was, in nanoseconds, before anything changed. What it is now counts as well: an importer
+        may have read the listing after the first change and before the last.
+
+    Failing to is logged at debug level: the directory may belong to another user.
+    """
+    try:
+        _advance(folder, before)
+    except OSError as error:
+        log("cannot set the modification time of %s: %s", folder.path, error)
+
+
+def _advance(folder: Folder, before: int) -> None:
+    now = folder.stat()
+    latest = max(before, now.st_mtime_ns)
+    itself = folder.prefix + os.curdir
+    for step in _STEPS:
+        os.utime(itself, ns=(now.st_atime_ns, latest + step), dir_fd=folder.fd)
+        if _as_float(folder.stat().st_mtime_ns) > _as_float(latest):
+            return
+    log("the modification time of %s stays the same whatever it is set to", folder.path)
+
+
+def _as_float(nanoseconds: int) -> float:
+    """Return a stamp as CPython makes ``st_mtime`` of it."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return seconds + 1e-9 * rest

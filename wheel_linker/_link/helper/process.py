@@ -1,0 +1,172 @@
+"""A process that places files for a thread which would else wait for the interpreter's lock.
+
+Every system call of a thread lets go of that lock and takes it again. Where two threads do nothing but make such calls,
+a tenth of these find the lock taken, and each time the thread goes to sleep for longer than the call itself took. A
+process has a lock of its own. It knows the modes and nothing else: all that is decided is decided here.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._link.helper.program import ENOUGH, Answer, interpreter
+from wheel_linker._log import log
+from wheel_linker.backends import default_backend
+from wheel_linker.errors import LinkError
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator, Sequence
+    from typing import IO
+
+    from wheel_linker._fs.stage import Stage
+    from wheel_linker._link.helper.program import Order
+    from wheel_linker.backends import Backend
+
+# An interpreter and this library take 20 ms to start, in which a thread places some thousands of files.
+_ENTRIES_EACH: Final = 8_000
+_START: Final = (
+    "import sys; sys.path.append(sys.argv.pop(1)); "
+    "from wheel_linker._link.helper.program import main; main()"
+)
+# The directory that the library was imported from.
+_ROOT: Final = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
+_MILLISECONDS_TO_START: Final = 5_000
+
+
+def how_many(entries: int, backend: Backend) -> int:
+    """Return how many helper processes are worth starting; 0 where there can be none.
+
+    :param entries: how many files and directories there are to be placed.
+    :param backend: how files are cloned. A caller's own cannot be taken into another process.
+    """
+    if entries < _ENTRIES_EACH or not _can_be_had():
+        return 0
+    return entries // _ENTRIES_EACH if type(backend) is type(default_backend()) else 0
+
+
+def _can_be_had() -> bool:
+    if sys.platform != "linux" or sys.implementation.name != "cpython":
+        return False  # not measured there
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return False  # threads do not wait for each other
+    # An application that embeds Python, or is frozen, may have itself there; a library in an archive, or vendored under
+    # another name, is not found.
+    return (
+        not getattr(sys, "frozen", False)
+        and os.path.basename(sys.executable or "").startswith("python")
+        and os.path.isfile(__file__)
+        and __package__ == "wheel_linker._link.helper"
+    )
+
+
+class Helper:
+    """A running helper process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def place(self, order: Order) -> Answer:
+        """Have files placed; return how far that went.
+
+        :raises LinkError: if the process has died, so that nobody knows.
+        """
+        orders, answers = _pipes(self._process)
+        try:
+            orders.write(order.to_bytes())
+            orders.flush()
+            return Answer(*marshal.load(answers))  # noqa: S302 - from the process started here
+        except (OSError, EOFError) as error:
+            raise LinkError(
+                f"a helper process that was linking {order.path!r} has ended before it was through, as if killed: "
+                "try again, with jobs=1 to do without such processes",
+                source=order.path,
+            ) from error
+
+
+def helper_in(stage: Stage) -> AbstractContextManager[Helper | None]:
+    """Have a helper process that works in a stage, if there can be one; the stage is in use as long as it lives."""
+    if stage.folder.fd is None:
+        return nullcontext()  # it works by the descriptor that it inherits
+    return started(stage.folder.path, stage.folder.fd, stage.locks())
+
+
+@contextmanager
+def started(path: str, descriptor: int, kept: Sequence[int]) -> Iterator[Helper | None]:
+    """Have a helper process, which ends with the context; None if there can be none.
+
+    :param path: that of the stage.
+    :param descriptor: the stage's.
+    :param kept: other descriptors that the process is to have: a lock that it inherits is held until it ends, too.
+    """
+    process = _start(path, descriptor, kept)
+    if process is None:
+        yield None
+        return
+    try:
+        yield Helper(process) if _is_ready(process) else None
+    finally:
+        _end(process)
+
+
+def _start(path: str, descriptor: int, kept: Sequence[int]) -> subprocess.Popen[bytes] | None:
+    import subprocess
+
+    # Isolated, and without site: nothing of the environment's is imported but this library, and that last.
+    options = ["-I", "-S", "-X", f"utf8={sys.flags.utf8_mode}"]
+    if sys.dont_write_bytecode:
+        options.append("-B")
+    try:
+        return subprocess.Popen(  # noqa: S603 - this interpreter
+            [sys.executable, *options, "-c", _START, _ROOT, str(descriptor), path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(descriptor, *kept),
+            # Ctrl-C is for the parent, who ends this one as well.
+            start_new_session=True,
+        )
+    except OSError as error:
+        log("cannot start a helper process: %s", error)
+        return None
+
+
+def _is_ready(process: subprocess.Popen[bytes]) -> bool:
+    if sys.platform == "win32":
+        return False
+    import select
+
+    _, answers = _pipes(process)
+    try:
+        poll = select.poll()
+        poll.register(answers, select.POLLIN)
+        if poll.poll(_MILLISECONDS_TO_START):
+            answer = marshal.load(answers)  # noqa: S302 - from the process started here
+            if answer == interpreter():
+                return True
+            log("a helper process is not like this one: %s", answer)
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        log("a helper process has not started: %s", error)
+    process.kill()
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    orders, answers = _pipes(process)
+    try:
+        with orders, answers:
+            orders.write(ENOUGH)
+    except OSError as error:
+        log("a helper process is gone already: %s", error)
+    process.wait()
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """Return where orders go to and answers come from."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout

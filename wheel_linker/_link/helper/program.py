@@ -1,0 +1,116 @@
+"""The program of a helper process: it places files where it is told to, and stops at the first that is refused.
+
+Orders come on standard input and answers go to standard output, each a tuple written by :mod:`marshal`. What is to be
+done about a refusal its parent decides, who comes to it again when it goes on from there. The program ends when it is
+told to, and with its standard input, so when its parent dies, whatever the reason.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker._fs.folder import Folder, Identity
+from wheel_linker._link.placing import placing
+from wheel_linker._link.walk import walk
+from wheel_linker._wheel.tree import Directory
+from wheel_linker.backends import default_backend
+from wheel_linker.errors import LinkError
+from wheel_linker.mode import LinkMode
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from wheel_linker._fs.folder import Parts
+    from wheel_linker.backends import Backend
+
+# Not just the end of the input: a process that the parent has forked keeps that open.
+ENOUGH: Final = marshal.dumps(None)
+"""Tells the program to end."""
+
+
+class Order(NamedTuple):
+    """Files to be placed, in one mode."""
+
+    mode: str
+    path: str
+    """The root of the wheel."""
+    identity: tuple[int, int]
+    """That root."""
+    staged: str
+    """The directory in the stage that stands for it."""
+    directories: list[tuple[Parts, list[str]]]
+    """In pre-order, each with the names of its files."""
+
+    def to_bytes(self) -> bytes:
+        """Return what :func:`main` reads."""
+        # marshal knows tuples, but no kinds of them.
+        mode, path, identity, staged, directories = self
+        return marshal.dumps((mode, path, identity, staged, directories))
+
+
+class Answer(NamedTuple):
+    """How far an order was carried out."""
+
+    directories: int
+    """How many directories are done."""
+    files: int
+    """How many files of the next one are."""
+    complete: bool
+    """Whether nothing was refused."""
+
+
+def interpreter() -> tuple[str, ...]:
+    """Return what has to be the same in both processes for them to name files alike."""
+    return (sys.version, sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+
+
+def carry_out(order: Order, stage: Folder, backend: Backend) -> Answer:
+    """Place files until one is refused."""
+    place_each = placing(LinkMode(order.mode), backend)
+    directories = files = 0
+
+    def place(directory: Directory, source: Folder, target: Folder) -> None:
+        nonlocal directories, files
+        done, error = place_each(directory.files, source, target)
+        if error is not None:
+            files = done
+            raise error
+        directories += 1
+
+    try:
+        with stage.enter(order.staged) as target:
+            found = (Directory(parts, names, []) for parts, names in order.directories)
+            walk(order.path, Identity(*order.identity), target, found, place)
+    except (OSError, LinkError):
+        return Answer(directories, files, complete=False)
+    return Answer(directories, files, complete=True)
+
+
+def main() -> None:
+    """Carry out orders until there are no more.
+
+    The program's arguments are the descriptor of the stage and its path.
+    """
+    descriptor, path = sys.argv[1:]
+    stage = Folder(path, int(descriptor), "")
+    backend = default_backend()
+    orders, answers = sys.stdin.buffer, sys.stdout.buffer
+    _say(answers, marshal.dumps(interpreter()))
+    while True:
+        try:
+            given = marshal.load(orders)  # noqa: S302 - from the parent, by a pipe of its own
+        except EOFError:
+            given = None
+        if given is None:
+            # Nothing is left to be done at the interpreter's exit, which takes some milliseconds.
+            os._exit(0)
+        directories, files, complete = carry_out(Order(*given), stage, backend)
+        _say(answers, marshal.dumps((directories, files, complete)))
+
+
+def _say(answers: BinaryIO, what: bytes) -> None:
+    answers.write(what)
+    answers.flush()

@@ -1,0 +1,134 @@
+"""What threads that link into the same environment share: whose turn it is, and who supplied what."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker._log import warn_caller
+from wheel_linker.errors import PackageConflictWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from wheel_linker._fs.folder import Folder, Identity
+    from wheel_linker._wheel.conflict_search import Supplier
+    from wheel_linker._wheel.conflicts import PackageConflict
+    from wheel_linker._wheel.filename import WheelFilename
+
+
+class Preview(Enum):
+    """What is being tried out and must be asked for."""
+
+    NONE = auto()
+    """Nothing."""
+
+    DETECT_MODULE_CONFLICTS = auto()
+    """:meth:`Locks.warn_package_conflicts` does something."""
+
+
+class _Turn:
+    """The lock of one destination, with the number of those who hold it or wait for it."""
+
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+
+
+class _Site(NamedTuple):
+    path: str
+    identity: Identity
+
+
+class Locks:
+    """Shared by every thread that links into the same environment.
+
+    Writes into one destination happen one after the other, so that of two wheels that supply the same package one
+    ends up complete. Which wheel supplied which top-level path is remembered, for :meth:`find_package_conflicts`.
+
+    Between processes the destination's own lock, flock(2) of the directory, does the same where the platform has it;
+    a caller must therefore not hold that lock itself.
+
+    :param preview: what is to be tried out.
+    """
+
+    def __init__(self, *, preview: Preview = Preview.NONE) -> None:
+        self.preview = preview
+        self._guard = threading.Lock()
+        self._turns: dict[Identity, _Turn] = {}
+        self._suppliers: dict[_Site, dict[WheelFilename, Supplier]] = {}
+
+    def warn_package_conflicts(self) -> tuple[PackageConflict, ...]:
+        """Warn of paths that several of the linked wheels supply with different contents.
+
+        Without :attr:`Preview.DETECT_MODULE_CONFLICTS` nothing is read and nothing is found.
+
+        :returns: what was warned of.
+        :raises LinkError: if a wheel cannot be read any more.
+        """
+        if self.preview is not Preview.DETECT_MODULE_CONFLICTS:
+            return ()
+        conflicts = self.find_package_conflicts()
+        for conflict in conflicts:
+            warn_caller(str(conflict), PackageConflictWarning)
+        return conflicts
+
+    def find_package_conflicts(self, *, exact: bool = False) -> tuple[PackageConflict, ...]:
+        """Find paths that several of the linked wheels supply with different contents, one for each top-level name.
+
+        Only directories that at least two wheels share are read.
+
+        :param exact: compare the bytes; otherwise files of equal size count as equal.
+        :raises LinkError: if a wheel cannot be read any more.
+        """
+        from wheel_linker._wheel.conflict_search import find_conflicts
+
+        with self._guard:
+            sites = {site: tuple(suppliers.values()) for site, suppliers in self._suppliers.items()}
+        found: list[PackageConflict] = []
+        for site, suppliers in sites.items():
+            found += find_conflicts(site.path, sorted(suppliers, key=_name), exact=exact)
+        return tuple(found)
+
+    @contextmanager
+    def turn(self, site: Folder) -> Iterator[None]:
+        """Wait until no other thread or process changes the directory ``site``."""
+        from wheel_linker._fs import locking
+
+        identity = site.identity()
+        with self._guard:
+            turn = self._turns.setdefault(identity, _Turn())
+            turn.users += 1
+        try:
+            with turn.lock, locking.exclusive(site.path):
+                yield
+        finally:
+            with self._guard:
+                turn.users -= 1
+                if not turn.users:
+                    del self._turns[identity]
+
+    def record(self, site: Folder, identity: Identity, suppliers: Iterable[Supplier]) -> None:
+        """Remember that these wheels have been linked into ``site``."""
+        key = _Site(site.path, identity)
+        with self._guard:
+            known = self._suppliers.setdefault(key, {})
+            known.update({supplier.wheel: supplier for supplier in suppliers})
+
+    def forget(self, site: Folder, identity: Identity, names: Collection[str]) -> None:
+        """Forget wheels that are no longer in ``site``.
+
+        :param names: the normalised names of their distributions.
+        """
+        with self._guard:
+            known = self._suppliers.get(_Site(site.path, identity), {})
+            for wheel in [wheel for wheel in known if wheel.name in names]:
+                del known[wheel]
+
+
+def _name(supplier: Supplier) -> str:
+    return str(supplier.wheel)

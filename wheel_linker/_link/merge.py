@@ -1,0 +1,169 @@
+"""Moving one staged wheel into place, and merging it with what is there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder
+from wheel_linker._wheel.bytecode import CACHE, bytecode_of
+from wheel_linker._wheel.tree import DIST_INFO
+from wheel_linker.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheel_linker._link.transaction import Transaction
+    from wheel_linker._wheel.tree import Directory, Tree
+
+_PATH_CONFIGURATION: Final = ".pth"
+_RECORD: Final = "RECORD"
+_MOUNTED: Final = "something is mounted there: unmount it, or link into that mount itself"
+_ADVICE: Final = {errno.EXDEV: _MOUNTED, errno.EBUSY: _MOUNTED}
+
+
+def commit(transaction: Transaction, tree: Tree, staged: str) -> list[str]:
+    """Move one wheel into place: ``*.pth`` after everything else, and ``*.dist-info`` last.
+
+    :param transaction: what notes each step.
+    :param staged: the name of the wheel's directory in the stage.
+    :returns: the files that were there before, relative to the site.
+    :raises LinkError: if something is in the way, or the system refuses.
+    """
+    with (
+        transaction.stage.folder.enter(staged) as root,
+        Descent(root, Folder.enter) as sources,
+        Descent(transaction.site, transaction.enter_existing) as targets,
+    ):
+        return _Merge(transaction, tree, staged, sources, targets).run()
+
+
+class _Merge:
+    """Moves one staged wheel into place."""
+
+    def __init__(
+        self, transaction: Transaction, tree: Tree, staged: str, sources: Descent, targets: Descent
+    ) -> None:
+        self._transaction = transaction
+        self._tree = tree
+        self._staged = staged
+        self._sources = sources
+        self._targets = targets
+        self._replaced: list[str] = []
+        self._at = ""
+
+    def run(self) -> list[str]:
+        """Return the files that were replaced."""
+        try:
+            self._in_order()
+        except LinkError:
+            raise
+        except OSError as error:
+            doing = f"put {self._at!r} into place"
+            raise LinkError.from_os_error(
+                error, doing, destination=self._at, advice=_ADVICE
+            ) from error
+        return self._replaced
+
+    def _in_order(self) -> None:
+        tree = self._tree
+        root = tree.directories[0]
+        entries = _entries(root)
+        late = [name for name in entries if name.endswith(_PATH_CONFIGURATION)]
+        self._merge_files(root, [name for name in entries if name not in late])
+        top_level = list(tree.top_level())
+        infos = [
+            index for index in top_level if tree.directories[index].parts[0].endswith(DIST_INFO)
+        ]
+        for index in top_level:
+            if index not in infos:
+                self._place_subtree(index)
+        self._merge_files(root, late)
+        for index in infos:
+            self._place_subtree(index)
+
+    def _place_subtree(self, index: int) -> None:
+        end = self._tree.directories[index].end
+        while index < end:
+            directory = self._tree.directories[index]
+            if self._move_whole(directory):
+                index = directory.end
+                continue
+            self._merge_files(directory, _entries(directory))
+            index += 1
+
+    def _move_whole(self, directory: Directory) -> bool:
+        """Rename a directory into place if there is nothing of its name yet."""
+        parts, name = directory.parts[:-1], directory.parts[-1]
+        target = self._targets.go(parts)
+        self._at = os.path.join(target.path, name)
+        status = target.lstat(name)
+        if status is not None:
+            if not stat.S_ISDIR(status.st_mode) and not os.path.isdir(self._at):
+                raise self._in_the_way(directory, "directory", "a file")
+            return False
+        source = self._sources.go(parts)
+        self._transaction.add(source, (self._staged, *parts), target, parts, name)
+        return True
+
+    def _merge_files(self, directory: Directory, names: Sequence[str]) -> None:
+        if not names:
+            return
+        source = self._sources.go(directory.parts)
+        target = self._targets.go(directory.parts)
+        self._at = target.path
+        # Before, so that it is gone even if this process is killed; again afterwards, because an interpreter may
+        # meanwhile have compiled the old source once more.
+        self._drop_bytecode(directory, target, names)
+        for name in names:
+            self._place_file(directory, name, source, target)
+        self._drop_bytecode(directory, target, names)
+
+    def _place_file(self, directory: Directory, name: str, source: Folder, target: Folder) -> None:
+        parts = directory.parts
+        self._at = os.path.join(target.path, name)
+        status = target.lstat(name)
+        if status is None:
+            self._transaction.add(source, (self._staged, *parts), target, parts, name)
+        elif stat.S_ISDIR(status.st_mode) or self._hides_directory(directory, name, status):
+            raise self._in_the_way(directory, "file", "a directory", name)
+        else:
+            staged = source.lstat(name)
+            # A link of the same inode is there already; rename(2) would do nothing either.
+            if staged is None or not os.path.samestat(staged, status):
+                self._transaction.replace(source, target, parts, name)
+            self._replaced.append(directory.path_of(name))
+
+    def _hides_directory(self, directory: Directory, name: str, status: os.stat_result) -> bool:
+        """Tell whether a file would take the place of a symlink that leads to a directory."""
+        is_own_link = any(name == link for link, _ in directory.links)
+        return stat.S_ISLNK(status.st_mode) and not is_own_link and os.path.isdir(self._at)
+
+    def _drop_bytecode(self, directory: Directory, target: Folder, names: Sequence[str]) -> None:
+        sources = [name for name in names if name.endswith(".py")]
+        if not sources or target.lstat(CACHE) is None:
+            return
+        with self._transaction.enter_existing(target, CACHE) as cache:
+            for name in bytecode_of(sources, cache.listdir()):
+                self._transaction.discard(cache, (*directory.parts, CACHE), name)
+
+    def _in_the_way(
+        self, directory: Directory, wanted: str, there: str, name: str | None = None
+    ) -> LinkError:
+        source = os.path.join(self._tree.path, *directory.parts, *([name] if name else []))
+        number = errno.EISDIR if wanted == "file" else errno.ENOTDIR
+        return LinkError(
+            f"cannot put the {wanted} {source!r} at {self._at!r}: there is {there}; remove one of the two",
+            errno=number,
+            source=source,
+            destination=self._at,
+        )
+
+
+def _entries(directory: Directory) -> list[str]:
+    """Return the names of a directory's files and symlinks, RECORD last: it says that the rest is there."""
+    names = [*directory.files, *(name for name, _ in directory.links)]
+    return sorted(names, key=_RECORD.__eq__)

@@ -1,0 +1,256 @@
+"""From unpacked wheels to an environment: scan, check, stage, commit, refresh, report."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker._fs.destination import opened, resolved
+from wheel_linker._fs.paths import is_within
+from wheel_linker._fs.stage import PREFIX, Stage, sweep
+from wheel_linker._link.merge import commit
+from wheel_linker._link.placer import Placer
+from wheel_linker._link.staging import stage_all
+from wheel_linker._link.transaction import Transaction
+from wheel_linker._log import warn_caller
+from wheel_linker._threads import uninterrupted
+from wheel_linker._wheel.conflict_search import Supplier, find_conflicts
+from wheel_linker._wheel.conflicts import PackageConflictError
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.scan import scan
+from wheel_linker._wheel.tree import DIST_INFO
+from wheel_linker.errors import (
+    InvalidWheelError,
+    LinkError,
+    LinkFallbackWarning,
+    PackageConflictWarning,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker._link.options import How
+    from wheel_linker._link.report import LinkReport
+    from wheel_linker._wheel.conflicts import OnConflict, PackageConflict
+    from wheel_linker._wheel.tree import Tree
+    from wheel_linker._wheel.unpacked import UnpackedWheel
+    from wheel_linker.mode import LinkMode
+
+_warned: set[tuple[LinkMode, int | None]] = set()
+_warned_guard = threading.Lock()
+
+
+class Wheel(NamedTuple):
+    """A wheel that has been scanned."""
+
+    name: WheelFilename
+    tree: Tree
+
+
+def link(
+    site_packages: str | os.PathLike[str],
+    given: Sequence[UnpackedWheel],
+    how: How,
+    on_conflict: OnConflict = "ignore",
+) -> list[LinkReport]:
+    """Link wheels, all or none; what the public calls say of their parameters and errors holds here."""
+    with ExitStack() as kept:
+        for wheel in given:
+            kept.enter_context(wheel.hold())
+        return _link(site_packages, given, how, on_conflict)
+
+
+def _link(
+    site_packages: str | os.PathLike[str],
+    given: Sequence[UnpackedWheel],
+    how: How,
+    on_conflict: OnConflict,
+) -> list[LinkReport]:
+    path = resolved(site_packages)
+    wheels = [scan_wheel(wheel, path, how) for wheel in given]
+    suppliers = [supplier_of(wheel) for wheel in wheels]
+    check_conflicts(path, suppliers, on_conflict)
+    try:
+        with opened(path) as site:
+            # Now: when everything is in place nothing may fail any more.
+            identity = site.identity()
+            reports = _link_into(site, wheels, how)
+            how.locks.record(site, identity, suppliers)
+            return reports
+    except LinkError:
+        raise
+    except OSError as error:
+        raise LinkError.from_os_error(error, f"link into {path!r}", destination=path) from error
+
+
+def _link_into(site: Folder, wheels: Sequence[Wheel], how: How) -> list[LinkReport]:
+    before = site.stat().st_mtime_ns
+    stage = Stage(site)
+    transaction = Transaction(site, stage, before, [wheel.tree.path for wheel in wheels])
+    # Twice, because Ctrl-C may come in the instant before the first one starts. It does nothing when
+    # there is nothing left to do.
+    try:
+        try:
+            return _stage_and_commit(site, wheels, how, stage, transaction)
+        finally:
+            uninterrupted(transaction.close)
+    finally:
+        uninterrupted(transaction.close)
+
+
+def _stage_and_commit(
+    site: Folder, wheels: Sequence[Wheel], how: How, stage: Stage, transaction: Transaction
+) -> list[LinkReport]:
+    make_stage(site, stage)
+    placers = [
+        Placer(wheel.tree, how.chain, how.backend, how.must_copy, site.path) for wheel in wheels
+    ]
+    stage_all(placers, stage, how.jobs, how.progress)
+    # While nothing has been changed: a filter may turn the warning into an error.
+    warn_of_fallbacks(placers)
+    with how.locks.turn(site):
+        try:
+            replaced = [
+                commit(transaction, wheel.tree, str(index)) for index, wheel in enumerate(wheels)
+            ]
+            uninterrupted(transaction.finish)
+        except BaseException:
+            # While it still is our turn.
+            uninterrupted(transaction.roll_back)
+            raise
+    return [
+        placer.report(wheel.name, gone) for placer, wheel, gone in zip(placers, wheels, replaced)
+    ]
+
+
+def make_stage(site: Folder, stage: Stage) -> None:
+    """Remove the litter of killed processes, and make a stage.
+
+    :raises LinkError: if ``site`` is not writable.
+    """
+    try:
+        sweep(site)
+        stage.make()
+    except OSError as error:
+        doing = f"write to the directory {site.path!r}"
+        raise LinkError.from_os_error(error, doing, destination=site.path) from error
+
+
+def scan_wheel(given: UnpackedWheel, site_packages: str, how: How) -> Wheel:
+    """Read the names in a wheel that is meant for ``site_packages``.
+
+    :raises InvalidWheelError: if it is none, holds what has no place in an environment, or its name is not found.
+    :raises LinkError: if it cannot be read, or ``site_packages`` lies in it.
+    """
+    tree = (None if how.clones_whole() else given.known_tree()) or scan(given.path)
+    refuse_own_inside(site_packages, tree)
+    refuse_stages(tree)
+    if isinstance(given.filename, WheelFilename):
+        return Wheel(given.filename, tree)
+    if given.filename is not None:
+        return Wheel(WheelFilename.parse(given.filename), tree)
+    return Wheel(_own_name(tree), tree)
+
+
+def refuse_own_inside(site_packages: str, tree: Tree) -> None:
+    """Refuse to link a wheel into itself.
+
+    :raises LinkError: if ``site_packages`` lies in the wheel.
+    """
+    if is_within(site_packages, tree.path):
+        raise LinkError(
+            f"cannot link into {site_packages!r}: it lies in the unpacked wheel {tree.path!r} itself, "
+            "which is never written to; choose another directory",
+            source=tree.path,
+            destination=site_packages,
+        )
+
+
+def refuse_stages(tree: Tree) -> None:
+    """Refuse what would be taken for the litter of a killed process.
+
+    :raises InvalidWheelError: if a directory in the root of ``tree`` is called like one.
+    """
+    for index in tree.top_level():
+        name = tree.directories[index].parts[0]
+        if name.startswith(PREFIX):
+            raise InvalidWheelError(
+                f"the unpacked wheel {tree.path!r} has a directory {name!r}: such names belong to this "
+                "library's own staging, and would be swept away"
+            )
+
+
+def _own_name(tree: Tree) -> WheelFilename:
+    infos = tree.dist_infos()
+    if len(infos) != 1:
+        found = f"{len(infos)} of them: {', '.join(sorted(infos))}" if infos else "none"
+        raise InvalidWheelError(
+            f"the unpacked wheel {tree.path!r} should have one *{DIST_INFO} directory and has {found}; "
+            "give the wheel's file name"
+        )
+    return WheelFilename.from_dist_info(infos[0], _tags(os.path.join(tree.path, infos[0], "WHEEL")))
+
+
+def _tags(path: str) -> list[str]:
+    """Return the compatibility tags that a ``WHEEL`` file lists; none if it cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []  # only str() of the name is poorer for it
+    return [line[4:].strip() for line in lines if line.startswith("Tag:")]
+
+
+def supplier_of(wheel: Wheel) -> Supplier:
+    """Return what a wheel supplies, for finding conflicts."""
+    root = wheel.tree.directories[0]
+    files = (*root.files, *(name for name, _ in root.links))
+    directories = (wheel.tree.directories[index].parts[0] for index in wheel.tree.top_level())
+    return Supplier(wheel.name, wheel.tree.path, files, tuple(directories))
+
+
+def check_conflicts(
+    site_packages: str, suppliers: Sequence[Supplier], on_conflict: OnConflict
+) -> None:
+    """Find conflicts among wheels for one directory, and warn of them or refuse them.
+
+    :raises PackageConflictError: if there are any and ``on_conflict`` is ``"error"``.
+    :raises LinkError: if a wheel cannot be read.
+    """
+    if on_conflict == "ignore":
+        return
+    refuse_or_warn(find_conflicts(site_packages, suppliers), on_conflict)
+
+
+def refuse_or_warn(conflicts: tuple[PackageConflict, ...], on_conflict: OnConflict) -> None:
+    """Do what was asked for about conflicts that were found; errors as for :func:`check_conflicts`."""
+    if conflicts and on_conflict == "error":
+        raise PackageConflictError(conflicts)
+    for conflict in conflicts:
+        warn_caller(str(conflict), PackageConflictWarning)
+
+
+def warn_of_fallbacks(placers: Sequence[Placer]) -> None:
+    """Warn of modes that were refused, once in the life of the process for each mode and cause."""
+    for placer in placers:
+        for fallback in placer.fallbacks():
+            cause = (fallback.tried, fallback.error.errno)
+            with _warned_guard:
+                if cause in _warned:
+                    continue
+                _warned.add(cause)
+            try:
+                warn_caller(
+                    f"cannot {fallback.tried} {os.path.join(placer.tree.path, fallback.path)!r}: "
+                    f"{fallback.error.strerror or fallback.error}; used {fallback.used} instead. To silence this, "
+                    f"ask for mode {str(fallback.used)!r}, or filter wheel_linker.LinkFallbackWarning",
+                    LinkFallbackWarning,
+                )
+            except LinkFallbackWarning:
+                # Made an error by a filter: it has to fail the next call as well.
+                with _warned_guard:
+                    _warned.discard(cause)
+                raise

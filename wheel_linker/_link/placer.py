@@ -1,0 +1,234 @@
+"""Placing the files of one wheel, directory by directory, in the mode that works."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._link.fallback import Cause, Ladder, classify
+from wheel_linker._link.placing import placing
+from wheel_linker._link.report import Fallback, LinkReport
+from wheel_linker.errors import VANISHED, LinkError
+from wheel_linker.mode import LinkMode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker._link.options import MustCopy
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.tree import Directory, Tree
+    from wheel_linker.backends import Backend
+
+    _Tally = dict[LinkMode, list[int]]
+
+_RECORD: Final = "RECORD"
+_FALLBACKS_PER_CAUSE: Final = 3
+
+
+class Placer:
+    """Places files of one wheel, keeps what is learnt of its modes, and counts.
+
+    Threads may share it, each with directories of its own.
+
+    :ivar tree: the wheel.
+    :ivar backend: how to clone.
+
+    :param tree: the wheel.
+    :param chain: the modes to try.
+    :param backend: how to clone.
+    :param must_copy: the caller's files that need a private copy, besides RECORD.
+    :param destination: the path of ``site_packages``, for messages.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        chain: tuple[LinkMode, ...],
+        backend: Backend,
+        must_copy: MustCopy | None,
+        destination: str,
+    ) -> None:
+        self.tree = tree
+        self._chain = chain
+        self._ladder = Ladder(chain)
+        # A file that will be edited must not share its inode, whatever mode the others end in.
+        self._private = Ladder(tuple(dict.fromkeys(map(_unshared, chain))))
+        self._must_copy = must_copy
+        self._destination = destination
+        self.backend = backend
+        self._lock = threading.Lock()
+        # Appending takes no lock, whatever the interpreter; the sums are taken at the end.
+        self._used: _Tally = {mode: [] for mode in LinkMode}
+        self._forced: _Tally = {mode: [] for mode in LinkMode}
+        self._fallbacks: dict[tuple[LinkMode, int | None], list[Fallback]] = {}
+        self._placing = {mode: placing(mode, backend) for mode in LinkMode}
+
+    def place(self, directory: Directory, source: Folder, target: Folder) -> None:
+        """Place the files of one directory into ``target``, where none of their names is taken.
+
+        :raises LinkError: if a file can be placed by no mode of the chain.
+        """
+        names: Sequence[str] = directory.files
+        if self._must_copy is not None or _RECORD in names:
+            names = self._place_private(directory, source, target)
+        if names:
+            self._place(names, self._ladder, self._used, directory, source, target)
+        for name, link_target in directory.links:
+            self._recreate(name, link_target, source, target)
+
+    @property
+    def mode(self) -> LinkMode:
+        """The mode that the next file is tried with."""
+        return self._ladder.mode
+
+    def is_simple(self, directory: Directory) -> bool:
+        """Tell whether a directory has files only, all of them to be placed in the same mode."""
+        return self._must_copy is None and not directory.links and _RECORD not in directory.files
+
+    def note_placed(self, mode: LinkMode, files: int) -> None:
+        """Count files that were placed elsewhere."""
+        if files:
+            self._ladder.placed(mode)
+            self._used[mode].append(files)
+
+    def try_whole(self, source: str, target: Folder, name: str) -> bool:
+        """Clone the whole wheel in one call, where that is asked for and the backend can.
+
+        :param source: the path of the wheel's root.
+        :returns: whether ``name`` now is such a clone in ``target``; if not, nothing is there.
+        :raises LinkError: if the reason is none that placing single files could mend.
+        """
+        if self._ladder.mode is not LinkMode.CLONE or not self.backend.clones_directories:
+            return False
+        if not self.tree.files:
+            return False  # a tree of nothing may stand for a wheel of which nothing is wanted
+        try:
+            self.backend.clone_directory(source, os.path.join(target.path, name))
+        except OSError as error:
+            if classify(error) is Cause.FATAL:
+                raise self._error(error, LinkMode.CLONE, source, self._destination) from error
+            # Which file it was, and what the chain has for it, the loop over single files finds out.
+            return False
+        links = sum(len(directory.links) for directory in self.tree.directories)
+        self._used[LinkMode.CLONE].append(self.tree.files - links)
+        self._forced[LinkMode.SYMLINK].append(links)
+        return True
+
+    def report(self, wheel: WheelFilename, replaced: Sequence[str]) -> LinkReport:
+        """Sum up what was done."""
+        used = {mode: sum(counts) for mode, counts in self._used.items()}
+        total = {mode: used[mode] + sum(self._forced[mode]) for mode in used}
+        mode = max(self._chain, key=lambda mode: (used[mode], mode is self._ladder.mode))
+        return LinkReport(
+            wheel=wheel,
+            requested=self._chain,
+            mode=mode,
+            files=self.tree.files,
+            used={mode: count for mode, count in total.items() if count},
+            fallbacks=self.fallbacks(),
+            fallback_count=sum(used.values()) - used[self._chain[0]],
+            replaced=tuple(sorted(replaced)),
+        )
+
+    def fallbacks(self) -> tuple[Fallback, ...]:
+        """Return the first few refusals for each mode and cause."""
+        return tuple(fallback for few in self._fallbacks.values() for fallback in few)
+
+    def _place_private(self, directory: Directory, source: Folder, target: Folder) -> list[str]:
+        """Place the files that need a copy of their own; return the names of the others."""
+        from pathlib import PurePosixPath
+
+        parent = PurePosixPath(*directory.parts)
+        must_copy = self._must_copy
+        private: list[str] = []
+        others: list[str] = []
+        for name in directory.files:
+            asked = name == _RECORD or (must_copy is not None and must_copy(parent / name))
+            (private if asked else others).append(name)
+        self._place(private, self._private, self._forced, directory, source, target)
+        return others
+
+    def _place(
+        self,
+        names: Sequence[str],
+        ladder: Ladder,
+        tally: _Tally,
+        directory: Directory,
+        source: Folder,
+        target: Folder,
+    ) -> None:
+        while names:
+            mode = ladder.mode
+            done, error = self._placing[mode](names, source, target)
+            if done:
+                ladder.placed(mode)
+                tally[mode].append(done)
+            if error is None:
+                return
+            refusals = [(mode, error)]
+            used = self._fall_back(refusals, ladder, names[done], directory, source, target)
+            tally[used].append(1)
+            if tally is self._used:
+                self._note(directory.path_of(names[done]), refusals, used)
+            names = names[done + 1 :]
+
+    def _fall_back(
+        self,
+        refusals: list[tuple[LinkMode, OSError]],
+        ladder: Ladder,
+        name: str,
+        directory: Directory,
+        source: Folder,
+        target: Folder,
+    ) -> LinkMode:
+        """Try the rest of the chain for one file; return the mode that worked, note those that did not."""
+        while True:
+            refused, error = refusals[-1]
+            mode = ladder.refused(refused, classify(error))
+            if mode is None:
+                destination = os.path.join(self._destination, *directory.parts, name)
+                original = os.path.join(source.path, name)
+                raise self._error(error, refused, original, destination) from error
+            _, following = self._placing[mode]((name,), source, target)
+            if following is None:
+                ladder.placed(mode)
+                return mode
+            refusals.append((mode, following))
+
+    def _recreate(self, name: str, link_target: str, source: Folder, target: Folder) -> None:
+        """Make one of the wheel's own symlinks again, as it is."""
+        try:
+            is_directory = os.name == "nt" and os.path.isdir(os.path.join(source.path, name))
+            os.symlink(link_target, target.prefix + name, is_directory, dir_fd=target.fd)
+        except OSError as error:
+            original = os.path.join(source.path, name)
+            raise self._error(
+                error, LinkMode.SYMLINK, original, os.path.join(target.path, name)
+            ) from error
+        self._forced[LinkMode.SYMLINK].append(1)
+
+    def _note(
+        self, path: str, refusals: Sequence[tuple[LinkMode, OSError]], used: LinkMode
+    ) -> None:
+        with self._lock:
+            for tried, error in refusals:
+                few = self._fallbacks.setdefault((tried, error.errno), [])
+                if len(few) < _FALLBACKS_PER_CAUSE:
+                    few.append(Fallback(path, tried, used, error))
+
+    def _error(self, error: OSError, mode: LinkMode, source: str, destination: str) -> LinkError:
+        doing = f"{mode} {source!r} to {destination!r}"
+        return LinkError.from_os_error(
+            error,
+            doing,
+            source=source,
+            destination=destination,
+            mode=mode,
+            advice=VANISHED,
+        )
+
+
+def _unshared(mode: LinkMode) -> LinkMode:
+    return LinkMode.COPY if mode in (LinkMode.HARDLINK, LinkMode.SYMLINK) else mode

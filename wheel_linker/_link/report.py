@@ -1,0 +1,69 @@
+"""What a call tells its caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker.mode import LinkMode
+
+
+class Fallback(NamedTuple):
+    """One file that could not be placed by a mode that was tried."""
+
+    path: str
+    """The file, relative to the wheel, with forward slashes."""
+    tried: LinkMode
+    """The mode that was refused."""
+    used: LinkMode
+    """The mode that worked in the end."""
+    error: OSError
+    """Why :attr:`tried` was refused."""
+
+
+class LinkReport(NamedTuple):
+    """What became of one wheel."""
+
+    wheel: WheelFilename
+    """Which wheel it was."""
+    requested: tuple[LinkMode, ...]
+    """The fallback chain that was asked for."""
+    mode: LinkMode
+    """The mode most files ended in, forced copies and recreated symlinks left out."""
+    files: int
+    """How many files there are, the wheel's own symlinks included."""
+    used: Mapping[LinkMode, int]
+    """How many files ended in each mode; forced copies count as COPY, the wheel's own symlinks as SYMLINK."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """The first few refusals for each mode and cause."""
+    fallback_count: int = 0
+    """How many files ended in another mode than the chain's first because that was refused."""
+    replaced: tuple[str, ...] = ()
+    """Files that were there before this wheel and were overwritten, relative to ``site_packages``, sorted.
+
+    In :func:`~wheel_linker.link_wheels` those of the wheels before it in the same call are among them.
+    """
+
+
+def combined(reports: Sequence[LinkReport], mode: LinkMode, replaced: Sequence[str]) -> LinkReport:
+    """Return one report for the parts of one wheel, which were linked into several directories.
+
+    :param reports: those of the parts, of the same wheel and chain.
+    :param mode: the mode most files ended in.
+    :param replaced: the files that were overwritten.
+    """
+    used: dict[LinkMode, int] = {}
+    for report in reports:
+        for each, count in report.used.items():
+            used[each] = used.get(each, 0) + count
+    return reports[0]._replace(
+        mode=mode,
+        files=sum(report.files for report in reports),
+        used=used,
+        fallbacks=tuple(fallback for report in reports for fallback in report.fallbacks),
+        fallback_count=sum(report.fallback_count for report in reports),
+        replaced=tuple(sorted(replaced)),
+    )

@@ -1,0 +1,129 @@
+"""Building wheels up in the stage: the slow part, in parallel, and seen by nobody."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.remove_tree import remove_tree
+from wheel_linker._link.helper.process import helper_in, how_many
+from wheel_linker._link.units import Unit
+from wheel_linker._link.walk import unchanged_root
+from wheel_linker._threads import run
+from wheel_linker.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from wheel_linker._fs.stage import Stage
+    from wheel_linker._link.placer import Placer
+    from wheel_linker._link.progress import Progress
+    from wheel_linker._wheel.tree import Tree
+
+# Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.
+_ENTRIES_PER_UNIT: Final = 400
+
+
+def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Progress) -> None:
+    """Build each wheel up in a directory of the stage; the directories are named 0, 1, ...
+
+    :raises LinkError: if a file can be placed by no mode of the chain, or a wheel has changed meanwhile.
+    """
+    single: list[Unit] = []
+
+    def begin(index: int) -> None:
+        placer, staged = placers[index], str(index)
+        if placer.try_whole(placer.tree.path, stage.folder, staged):
+            with unchanged_root(placer.tree.path, placer.tree.identity):
+                pass  # a clone by path may be of what took the wheel's place
+            _open_up(placer.tree, stage.folder, staged)
+            _drop(placer.tree, stage.folder, staged)
+            progress.add(placer.tree.files)
+        else:
+            _make_root(placer.tree, stage.folder, staged)
+            if placer.tree.files or len(placer.tree.directories) > 1:
+                single.extend(_units(placer, staged))
+
+    run(range(len(placers)), begin, jobs)
+    _place_all(single, stage, jobs, progress)
+
+
+def _place_all(units: Sequence[Unit], stage: Stage, jobs: int, progress: Progress) -> None:
+    def place(unit: Unit) -> None:
+        unit.place(stage.folder, progress)
+
+    @contextmanager
+    def with_helper() -> Iterator[Callable[[Unit], None]]:
+        with helper_in(stage) as helper:
+            if helper is None:
+                yield place
+            else:
+                yield lambda unit: unit.place_by(helper, stage.folder, progress)
+
+    entries = sum(1 + len(each.files) for unit in units for each in unit.directories)
+    helpers = min(how_many(entries, units[0].placer.backend), jobs - 1) if units else 0
+    if helpers:
+        # More threads would only wait for the interpreter's lock.
+        run(units, place, 1 + helpers, others=with_helper)
+    else:
+        run(units, place, jobs)
+
+
+def _make_root(tree: Tree, stage: Folder, staged: str) -> None:
+    try:
+        os.mkdir(stage.prefix + staged, dir_fd=stage.fd)
+    except OSError as error:
+        doing = f"make a directory in {stage.path!r} for {tree.path!r}"
+        raise LinkError.from_os_error(
+            error, doing, source=tree.path, destination=stage.path
+        ) from error
+
+
+def _units(placer: Placer, staged: str) -> Iterator[Unit]:
+    directories = placer.tree.directories
+    start = entries = 0
+    for index, directory in enumerate(directories):
+        entries += 1 + len(directory.files)
+        if entries >= _ENTRIES_PER_UNIT:
+            yield Unit(placer, staged, directories[start : index + 1])
+            start, entries = index + 1, 0
+    if start < len(directories):
+        yield Unit(placer, staged, directories[start:])
+
+
+def _drop(tree: Tree, stage: Folder, staged: str) -> None:
+    """Remove from a clone what is no part of the tree."""
+    try:
+        with stage.enter(staged) as root, Descent(root, Folder.enter) as clones:
+            for parts in tree.dropped:
+                parent = clones.go(parts[:-1])
+                status = parent.lstat(parts[-1])
+                if status is not None and stat.S_ISDIR(status.st_mode):
+                    remove_tree(parent, parts[-1])
+                else:
+                    os.unlink(parent.prefix + parts[-1], dir_fd=parent.fd)
+    except OSError as error:
+        doing = f"make the clone of {tree.path!r} smaller at {error.filename!r}"
+        raise LinkError.from_os_error(error, doing, source=tree.path) from error
+
+
+def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
+    """Give the directories of a clone what directories that were made anew have: a present mtime, an owner's rights."""
+    try:
+        with _open_directory(stage, staged) as root, Descent(root, _open_directory) as clones:
+            for directory in tree.directories[1:]:
+                clones.go(directory.parts)
+    except OSError as error:
+        doing = f"open up the clone of {tree.path!r} at {error.filename!r}"
+        raise LinkError.from_os_error(error, doing, source=tree.path) from error
+
+
+def _open_directory(parent: Folder, name: str) -> Folder:
+    parent.open_up(name)
+    # An old mtime might be the one that an importer remembers of a directory that was here before.
+    os.utime(parent.prefix + name, dir_fd=parent.fd)
+    return parent.enter(name)

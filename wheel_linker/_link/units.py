@@ -1,0 +1,82 @@
+"""A piece of the work of staging, which one thread does, or has done by a helper process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker._link.helper.program import Order
+from wheel_linker._link.walk import walk
+from wheel_linker.errors import VANISHED, LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker._link.helper.process import Helper
+    from wheel_linker._link.placer import Placer
+    from wheel_linker._link.progress import Progress
+    from wheel_linker._wheel.tree import Directory
+
+
+class Unit(NamedTuple):
+    """Some directories of one wheel."""
+
+    placer: Placer
+    staged: str
+    """The directory in the stage that stands for the wheel's root."""
+    directories: Sequence[Directory]
+    """In pre-order."""
+
+    def place(self, stage: Folder, progress: Progress) -> None:
+        """Place what is in the directories.
+
+        :raises LinkError: if a file can be placed by no mode of the chain, or the wheel has changed meanwhile.
+        """
+        tree, place_files = self.placer.tree, self.placer.place
+
+        def place(directory: Directory, source: Folder, target: Folder) -> None:
+            place_files(directory, source, target)
+            progress.add(len(directory.files) + len(directory.links))
+
+        try:
+            with stage.enter(self.staged) as target:
+                walk(tree.path, tree.identity, target, self.directories, place)
+        except LinkError:
+            raise
+        except OSError as error:
+            doing = f"link the unpacked wheel {tree.path!r} at {error.filename!r}"
+            raise LinkError.from_os_error(
+                error, doing, source=tree.path, advice=VANISHED
+            ) from error
+
+    def place_by(self, helper: Helper, stage: Folder, progress: Progress) -> None:
+        """Have a helper process place what it can, and place the rest; errors as for :meth:`place`."""
+        simple: list[Directory] = []
+        rest: list[Directory] = []
+        for directory in self.directories:
+            (simple if self.placer.is_simple(directory) else rest).append(directory)
+        if simple:
+            rest = self._have_placed(simple, helper, progress) + rest
+        if rest:
+            self._replace(directories=rest).place(stage, progress)
+
+    def _have_placed(
+        self, directories: list[Directory], helper: Helper, progress: Progress
+    ) -> list[Directory]:
+        """Have files placed in the mode that is their turn; return what was not, the refused file first."""
+        placer, tree = self.placer, self.placer.tree
+        mode = placer.mode
+        names = [(each.parts, each.files) for each in directories]
+        root = (tree.identity.device, tree.identity.inode)
+        order = Order(mode.value, tree.path, root, self.staged, names)
+        done, files, complete = helper.place(order)
+        placed = sum(len(each.files) for each in directories[:done]) + files
+        placer.note_placed(mode, placed)
+        progress.add(placed)
+        if complete:
+            return []
+        if done == len(directories):
+            # It was the wheel's root that was refused in the end: to be looked at again, on the way to nothing.
+            return [directories[-1].with_files(())]
+        first, *others = directories[done:]
+        return [first.with_files(first.files[files:]), *others]

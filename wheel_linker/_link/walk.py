@@ -1,0 +1,112 @@
+"""The way through a wheel's directories, and through those that are made for its files."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder
+from wheel_linker.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wheel_linker._fs.folder import Identity, Parts
+    from wheel_linker._wheel.tree import Directory
+
+# Longer relative paths go through descriptors: path_resolution(7) ends at 4,096 bytes, of up to four a character.
+_LONGEST_RELATIVE: Final = 700
+
+
+def walk(
+    path: str,
+    identity: Identity,
+    target: Folder,
+    directories: Iterable[Directory],
+    place: Callable[[Directory, Folder, Folder], None],
+) -> None:
+    """Go through some directories of a wheel, and make each of them.
+
+    :param path: the root of the wheel.
+    :param identity: what it was when it was scanned.
+    :param target: the directory that stands for that root, in which nobody else removes or renames anything.
+    :param directories: in pre-order.
+    :param place: called with each directory of the wheel, itself and the one made for it.
+    :raises LinkError: if another directory took the wheel's place.
+    :raises OSError: if the system refuses something.
+    """
+    with (
+        unchanged_root(path, identity) as root,
+        Descent(root, Folder.enter) as sources,
+        _Targets(target) as targets,
+    ):
+        go, make = sources.go, targets.make
+        for directory in directories:
+            parts = directory.parts
+            place(directory, go(parts), make(parts))
+        # By path, what took the wheel's place after the first look would have been linked instead.
+        _refuse_another(root, identity)
+
+
+def unchanged_root(path: str, identity: Identity) -> Folder:
+    """Open the root of a wheel, if it is still the directory that was scanned.
+
+    :raises LinkError: if another one took its place.
+    :raises OSError: if it cannot be opened.
+    """
+    root = Folder.open(path)
+    try:
+        _refuse_another(root, identity)
+    except BaseException:
+        root.close()
+        raise
+    return root
+
+
+def _refuse_another(root: Folder, identity: Identity) -> None:
+    if root.identity() != identity:
+        raise LinkError(
+            f"another directory took the place of the unpacked wheel {root.path!r} while it was being linked: "
+            "keep it unchanged until the call returns",
+            source=root.path,
+        )
+
+
+class _Targets:
+    """Makes the directories of one staged wheel.
+
+    Nobody else writes there, so that they can be named by their paths from the root, which saves opening them.
+    """
+
+    def __init__(self, root: Folder) -> None:
+        self._root = root
+        self._deep = Descent(root, Folder.make)
+
+    def make(self, parts: Parts) -> Folder:
+        """Make the directory at ``parts``, unless it is there; it is not to be closed."""
+        if not parts:
+            return self._root
+        relative = os.sep.join(parts)
+        if len(relative) > _LONGEST_RELATIVE and self._root.fd is not None:
+            return self._deep.go(parts)
+        try:
+            self._make(relative)
+        except FileNotFoundError:
+            # Another thread has the parents to do, and has not come there yet. If they are there it was the path:
+            # Windows says the same of one that is too long.
+            self.make(parts[:-1])
+            self._make(relative)
+        return self._root.below(relative)
+
+    def _make(self, relative: str) -> None:
+        try:
+            os.mkdir(self._root.prefix + relative, dir_fd=self._root.fd)
+        except FileExistsError:
+            pass
+
+    def __enter__(self) -> _Targets:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._deep.close()

@@ -1,0 +1,34 @@
+"""The library's logger, and warnings that point to the line of the program that called the library."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Give a warning for the innermost line on the way here that is outside this library."""
+    level = 1
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect would cost its import
+    while frame is not None and _is_own(frame):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_own(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__")
+    return isinstance(name, str) and name.partition(".")[0] == _PACKAGE
+
+
+def log(message: str, *arguments: object) -> None:
+    """Log at debug level what went wrong without harm."""
+    import logging
+
+    logging.getLogger("wheel_linker").debug(message, *arguments)

@@ -1,0 +1,247 @@
+"""Doing many things on a few threads, none of which outlives the call."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+_Task = TypeVar("_Task")
+# Bytes of work that is read, but not begun; more would only fill the memory.
+_AHEAD: Final = 48 * 1024 * 1024
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def run(
+    tasks: Iterable[_Task],
+    work: Callable[[_Task], None],
+    jobs: int,
+    *,
+    others: Callable[[], AbstractContextManager[Callable[[_Task], None]]] | None = None,
+) -> None:
+    """Call ``work`` once for each task, on ``jobs`` threads of which the caller's is one.
+
+    The first failure, or an interrupt, stops the others after their current task; then the failure of the
+    earliest task is raised. No thread is left running.
+
+    :param others: makes what each of the other threads calls instead, which it leaves when it is through.
+    """
+    pending = deque(enumerate(tasks))
+    failures: list[tuple[int, BaseException]] = []
+
+    def drain(work: Callable[[_Task], None]) -> None:
+        while not failures:
+            try:
+                index, task = pending.popleft()
+            except IndexError:
+                return
+            try:
+                work(task)
+            except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
+                failures.append((index, error))
+
+    def work_along() -> None:
+        try:
+            with nullcontext(work) if others is None else others() as own:
+                drain(own)
+        except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
+            failures.append((0, error))
+
+    threads = [_Thread(work_along) for _ in range(min(jobs, len(pending)) - 1)]
+    try:
+        for thread in threads:
+            if not thread.begin():
+                break
+        drain(work)
+    finally:
+        # One that Ctrl-C kept from being waited for, while it was starting, finds nothing to do.
+        pending.clear()
+        # Any other one would write into a directory that is being removed.
+        uninterrupted(lambda: _wait_for(threads))
+    if failures:
+        raise min(failures, key=_index)[1]
+
+
+class _Thread:
+    """A thread that can be waited for again when Ctrl-C has come in between.
+
+    ``Thread.join`` cannot, before Python 3.13: interrupted, it takes the thread for ended.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def begin(self) -> bool:
+        """Start the thread; False if the process may have no more: then fewer do the work."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            return False
+        return True
+
+    def wait(self) -> None:
+        """Wait for its end, if it has begun."""
+        if self._thread.ident is not None:
+            while not self._ended.is_set():
+                self._ended.wait()
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._ended.set()
+
+
+def _wait_for(threads: list[_Thread]) -> None:
+    for thread in threads:
+        thread.wait()
+
+
+def uninterrupted(action: Callable[[], None]) -> None:
+    """Run an action that may be begun again to its end, however often Ctrl-C comes; then let that through."""
+    interrupt = None
+    while True:
+        try:
+            action()
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+
+
+def _index(failure: tuple[int, BaseException]) -> int:
+    return failure[0]
+
+
+class Crew:
+    """Room for a number of threads, shared by everything that goes on in one store at once.
+
+    :param jobs: how many threads may be at work.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._room = threading.Semaphore(jobs)
+
+    def __enter__(self) -> Crew:
+        """Wait for room for the calling thread."""
+        self._room.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.release()
+
+    def share(
+        self, tasks: Iterable[_Task], work: Callable[[_Task], None], weight: Callable[[_Task], int]
+    ) -> None:
+        """Call ``work`` once for each task, in this thread and in others while there is room for them.
+
+        ``tasks`` is drawn from in this thread alone. The first failure, or an interrupt, stops all threads after
+        their current task and is raised; none is left running.
+
+        :param weight: how many bytes a waiting task takes.
+        """
+        shift = _Shift(work, weight)
+        try:
+            for task in tasks:
+                shift.put(task)
+                self._call_for_help(shift)
+                while shift.is_behind() and shift.work_on_one():
+                    pass
+                if shift.failures:
+                    break
+            while shift.work_on_one():
+                self._call_for_help(shift)
+        finally:
+            shift.clear()
+            uninterrupted(shift.join)
+        if shift.failures:
+            raise shift.failures[0]
+
+    def _call_for_help(self, shift: _Shift[_Task]) -> None:
+        if shift.waiting < 2 or not self._room.acquire(blocking=False):
+            return
+
+        def help_out() -> None:
+            try:
+                while shift.work_on_one():
+                    pass
+            finally:
+                self._room.release()
+
+        helper = threading.Thread(target=help_out, daemon=True)
+        try:
+            helper.start()
+        except RuntimeError:
+            # The process may have no more threads: the work gets done by fewer.
+            self._room.release()
+            return
+        shift.helpers.append(helper)
+
+
+class _Shift(Generic[_Task]):
+    """The work of one call, and who helps with it."""
+
+    def __init__(self, work: Callable[[_Task], None], weight: Callable[[_Task], int]) -> None:
+        self.failures: list[BaseException] = []
+        self.helpers: list[threading.Thread] = []
+        self._work = work
+        self._weight = weight
+        self._pending: deque[_Task] = deque()
+        self._ahead = 0
+        self._turn = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks nobody has begun."""
+        return len(self._pending)
+
+    def put(self, task: _Task) -> None:
+        """Let a task wait for a thread."""
+        with self._turn:
+            self._pending.append(task)
+            self._ahead += self._weight(task)
+
+    def is_behind(self) -> bool:
+        """Tell whether the waiting tasks take all the memory that they may."""
+        return self._ahead > _AHEAD
+
+    def work_on_one(self) -> bool:
+        """Do the oldest waiting task; tell whether there was one and nothing has failed."""
+        with self._turn:
+            if not self._pending or self.failures:
+                return False
+            task = self._pending.popleft()
+            self._ahead -= self._weight(task)
+        try:
+            self._work(task)
+        except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
+            self.failures.append(error)
+        return not self.failures
+
+    def clear(self) -> None:
+        """Forget what is waiting."""
+        with self._turn:
+            self._pending.clear()
+
+    def join(self) -> None:
+        """Wait until nobody is at work; may be called again after an interrupt."""
+        for helper in self.helpers:
+            helper.join()

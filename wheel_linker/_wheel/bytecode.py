@@ -1,0 +1,31 @@
+"""Which files in ``__pycache__`` belong to a source file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CACHE: Final = "__pycache__"
+_SOURCE: Final = ".py"
+_BYTECODE: Final = ".pyc"
+
+
+def bytecode_of(sources: Iterable[str], cached: Iterable[str]) -> list[str]:
+    """Return those of the names ``cached`` that an interpreter may have compiled from one of ``sources``.
+
+    By PEP 3147 and PEP 488 these are ``MODULE.TAG.pyc`` and ``MODULE.TAG.opt-LEVEL.pyc``; pytest, which rewrites tests
+    and plugins, has dots in its tag. One too many is compiled again, one too few would run in the place of its source.
+    """
+    modules = {name[: -len(_SOURCE)] for name in sources if name.endswith(_SOURCE)}
+    return [name for name in cached if name.endswith(_BYTECODE) and _is_of(name, modules)]
+
+
+def _is_of(name: str, modules: set[str]) -> bool:
+    end = name.find(".")
+    while end >= 0:
+        if name[:end] in modules:
+            return True
+        end = name.find(".", end + 1)
+    return False

@@ -1,0 +1,175 @@
+"""Finding paths that several wheels supply with different contents."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.stage import Stage
+from wheel_linker._log import log
+from wheel_linker._wheel.conflicts import PackageConflict
+from wheel_linker._wheel.names import fold
+from wheel_linker.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from wheel_linker._wheel.filename import WheelFilename
+
+    Folds = Callable[[str, str], bool]
+
+_CHUNK = 1024 * 1024
+
+
+class Supplier(NamedTuple):
+    """A wheel and what is in its root."""
+
+    wheel: WheelFilename
+    path: str
+    files: tuple[str, ...]
+    directories: tuple[str, ...]
+
+
+class _Claim(NamedTuple):
+    """One wheel's entry for a path."""
+
+    wheel: WheelFilename
+    source: str
+    relative: str
+    is_directory: bool
+
+    @property
+    def name(self) -> str:
+        return self.relative.rpartition("/")[2]
+
+
+def find_conflicts(
+    site_packages: str, suppliers: Iterable[Supplier], *, exact: bool = False
+) -> tuple[PackageConflict, ...]:
+    """Return the conflicts among wheels meant for one directory, at most one for each top-level name.
+
+    :param site_packages: where they go; tells whether names that differ in case or normalisation are one.
+    :param suppliers: wheels, of different file names.
+    :param exact: compare the bytes; otherwise files of equal size count as equal.
+    :raises LinkError: if a wheel cannot be read.
+    """
+
+    def folds(one: str, other: str) -> bool:
+        return _are_one_name(site_packages, one, other)
+
+    claims = [claim for supplier in suppliers for claim in _top_level(supplier)]
+    found = (_first_conflict(shared, folds, exact) for shared in _shared(claims, folds))
+    return tuple(conflict for conflict in found if conflict is not None)
+
+
+def _top_level(supplier: Supplier) -> Iterator[_Claim]:
+    for names, is_directory in ((supplier.files, False), (supplier.directories, True)):
+        for name in names:
+            yield _Claim(supplier.wheel, os.path.join(supplier.path, name), name, is_directory)
+
+
+def _shared(claims: Iterable[_Claim], folds: Folds) -> Iterator[list[_Claim]]:
+    """Group the claims to the same path, of those to which there are several, in the order of their names."""
+    by_key: dict[str, list[_Claim]] = {}
+    for claim in claims:
+        by_key.setdefault(fold(claim.name), []).append(claim)
+    for _, alike in sorted(by_key.items()):
+        for group in _by_name(alike, folds) if len(alike) > 1 else ():
+            if len({claim.wheel for claim in group}) > 1:
+                yield group
+
+
+def _by_name(alike: list[_Claim], folds: Folds) -> list[list[_Claim]]:
+    """Split claims to names that might be one into those that are."""
+    groups: list[list[_Claim]] = []
+    for claim in alike:
+        for group in groups:
+            if claim.name == group[0].name or folds(claim.name, group[0].name):
+                group.append(claim)
+                break
+        else:
+            groups.append([claim])
+    return groups
+
+
+def _first_conflict(claims: list[_Claim], folds: Folds, exact: bool) -> PackageConflict | None:
+    pending = [claims]
+    while pending:
+        group = pending.pop()
+        kinds = {claim.is_directory for claim in group}
+        if kinds == {True}:
+            entries = [entry for claim in group for entry in _entries(claim)]
+            below = sorted(_shared(entries, folds), key=_directories_last)
+            pending.extend(reversed(below))
+        elif len(kinds) == 2 or not _alike([claim.source for claim in group], exact):
+            return PackageConflict(
+                group[0].relative, tuple(dict.fromkeys(claim.wheel for claim in group))
+            )
+    return None
+
+
+def _directories_last(group: list[_Claim]) -> bool:
+    return group[0].is_directory
+
+
+def _entries(claim: _Claim) -> list[_Claim]:
+    try:
+        with os.scandir(claim.source) as entries:
+            return [
+                _Claim(
+                    claim.wheel,
+                    entry.path,
+                    f"{claim.relative}/{entry.name}",
+                    entry.is_dir(follow_symlinks=False),
+                )
+                for entry in entries
+            ]
+    except OSError as error:
+        raise _unreadable(error, claim.source) from error
+
+
+def _alike(paths: Sequence[str], exact: bool) -> bool:
+    try:
+        if any(map(os.path.islink, paths)):
+            return all(map(os.path.islink, paths)) and len(set(map(os.readlink, paths))) == 1
+        if len({os.stat(path).st_size for path in paths}) > 1:
+            return False
+        return not exact or all(_same_bytes(paths[0], path) for path in paths[1:])
+    except OSError as error:
+        raise _unreadable(error, paths[0]) from error
+
+
+def _same_bytes(one: str, other: str) -> bool:
+    with open(one, "rb") as mine, open(other, "rb") as yours:
+        while True:
+            data = mine.read(_CHUNK)
+            if data != yours.read(_CHUNK):
+                return False
+            if not data:
+                return True
+
+
+def _unreadable(error: OSError, path: str) -> LinkError:
+    where = os.fsdecode(error.filename) if error.filename else path
+    return LinkError.from_os_error(error, f"compare {where!r} with other wheels", source=where)
+
+
+def _are_one_name(site_packages: str, one: str, other: str) -> bool:
+    """Ask the destination's file system, by a throw-away file, whether two names are one there."""
+    existing = site_packages
+    while not os.path.isdir(existing) and existing != os.path.dirname(existing):
+        existing = os.path.dirname(existing)
+    try:
+        with Folder.open(existing) as folder:
+            stage = Stage(folder)
+            try:
+                stage.make()
+                os.mkdir(stage.old.prefix + one, dir_fd=stage.old.fd)
+                return stage.old.lstat(other) is not None
+            finally:
+                stage.remove()
+    except OSError as error:
+        # Not writable: then linking will fail anyway, with a better message than this could give.
+        log("cannot tell whether %s folds names: %s", existing, error)
+        return False

@@ -1,0 +1,129 @@
+"""Reading an unpacked wheel: what is in it, and whether it may be put into an environment at all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder, Parts
+from wheel_linker._wheel.tree import Directory, Tree, is_dist_info, number_ends
+from wheel_linker.errors import InvalidWheelError, LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_SYMLINK_HOPS: Final = 40  # as the Linux kernel allows, path_resolution(7)
+
+
+def scan(path: str | os.PathLike[str]) -> Tree:
+    """Read the names in an unpacked wheel, without opening a file.
+
+    :raises InvalidWheelError: if there is no directory at ``path``, or it holds what has no place in an
+        environment: a FIFO, a socket, a device, or a symlink that leads out of the wheel.
+    :raises LinkError: if a directory cannot be read.
+    """
+    root_path = os.fsdecode(path)
+    try:
+        root_path = os.path.realpath(root_path, strict=True)
+        with Folder.open(root_path, listing=True) as root:
+            directories = _read_tree(root)
+            identity = root.identity()
+    except InvalidWheelError:
+        raise
+    except ValueError as error:  # a NUL byte
+        raise InvalidWheelError(f"no unpacked wheel at {root_path!r}: {error}") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InvalidWheelError(
+            f"no unpacked wheel at {root_path!r}: {error.strerror} ({error.filename!r}); "
+            "give the directory that a wheel was unpacked into"
+        ) from error
+    except OSError as error:
+        where = error.filename if isinstance(error.filename, str) else root_path
+        doing = f"read the unpacked wheel {root_path!r} at {where!r}"
+        raise LinkError.from_os_error(error, doing, source=where) from error
+    _refuse_escaping_links(root_path, directories)
+    return Tree.of(root_path, identity, directories)
+
+
+def _read_tree(root: Folder) -> list[Directory]:
+    directories: list[Directory] = []
+    pending: list[Parts] = [()]
+    with Descent(root, _enter_listing) as descent:
+        while pending:
+            parts = pending.pop()
+            directory, below = _read(descent.go(parts), parts)
+            directories.append(directory)
+            pending.extend(below)
+    number_ends(directories)
+    return directories
+
+
+def _enter_listing(parent: Folder, name: str) -> Folder:
+    return parent.enter(name, listing=True)
+
+
+def _read(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]]:
+    files: list[str] = []
+    links: list[tuple[str, str]] = []
+    below: list[Parts] = []
+    with os.scandir(folder.path if folder.fd is None else folder.fd) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                files.append(entry.name)
+            elif entry.is_dir(follow_symlinks=False):
+                below.append((*parts, entry.name))
+            elif entry.is_symlink():
+                target = os.readlink(folder.prefix + entry.name, dir_fd=folder.fd)
+                links.append((entry.name, target))
+            else:
+                raise InvalidWheelError(
+                    f"{os.path.join(folder.path, entry.name)!r} is neither a file, a directory nor a symlink: "
+                    "a wheel holds no FIFOs, sockets or devices; unpack the wheel again"
+                )
+    below.sort(reverse=True)  # they are popped from the end
+    if not parts:
+        below.sort(key=is_dist_info, reverse=True)
+    return Directory(parts, files, links), below
+
+
+def _refuse_escaping_links(root: str, directories: Sequence[Directory]) -> None:
+    links = {
+        (*directory.parts, name): target
+        for directory in directories
+        for name, target in directory.links
+    }
+    for parts, target in links.items():
+        if not _stays_inside(parts, links):
+            raise InvalidWheelError(
+                f"the symlink {os.path.join(root, *parts)!r} leads out of the wheel, to {target!r}: "
+                "only relative symlinks that stay inside are put into an environment"
+            )
+
+
+def _stays_inside(parts: Parts, links: Mapping[Parts, str]) -> bool:
+    """Follow a symlink by the names in the wheel alone, as path_resolution(7) would."""
+    position: list[str] = []
+    ahead = list(reversed(parts))
+    hops = 0
+    while ahead:
+        name = ahead.pop()
+        if name == os.pardir:
+            if not position:
+                return False
+            position.pop()
+        elif name not in ("", os.curdir):
+            position.append(name)
+        target = links.get(tuple(position)) if position else None
+        if target is None:
+            continue
+        hops += 1
+        if hops > _SYMLINK_HOPS or _is_absolute(target):
+            return False
+        position.pop()
+        ahead.extend(reversed(target.replace(os.sep, "/").split("/")))
+    return True
+
+
+def _is_absolute(target: str) -> bool:
+    return os.path.isabs(target) or bool(os.path.splitdrive(target)[0])

@@ -1,0 +1,147 @@
+"""The names in an unpacked wheel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from wheel_linker._fs.folder import Identity, Parts
+
+DIST_INFO: Final = ".dist-info"
+
+
+class Directory:
+    """One directory of a wheel.
+
+    :ivar parts: the names leading to it from the wheel's root; the root has none.
+    :ivar files: the names of its regular files.
+    :ivar links: its symlinks, name and target.
+    :ivar end: where its subtree ends in the tree's list of directories.
+    """
+
+    __slots__ = ("end", "files", "links", "parts")
+
+    def __init__(self, parts: Parts, files: list[str], links: list[tuple[str, str]]) -> None:
+        self.parts = parts
+        self.files = files
+        self.links = links
+        self.end = 0
+
+    def with_files(self, files: Sequence[str]) -> Directory:
+        """Return the same directory with other names for its regular files."""
+        made = Directory(self.parts, list(files), self.links)
+        made.end = self.end
+        return made
+
+    def path_of(self, name: str) -> str:
+        """Return the path of one of its entries relative to the wheel, with forward slashes."""
+        return "/".join((*self.parts, name))
+
+
+class Tree(NamedTuple):
+    """The names in an unpacked wheel."""
+
+    path: str
+    """The absolute path of its root, symlinks resolved."""
+    identity: Identity
+    """Its root directory."""
+    directories: Sequence[Directory]
+    """All directories in pre-order, the root first, any ``*.dist-info`` last."""
+    files: int
+    """How many regular files and symlinks there are."""
+    dropped: tuple[Parts, ...] = ()
+    """Files and directories that are there, and are not counted as parts of the tree."""
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        identity: Identity,
+        directories: Sequence[Directory],
+        dropped: tuple[Parts, ...] = (),
+    ) -> Tree:
+        """Make one of directories in pre-order, whose ends are set."""
+        number = sum(len(directory.files) + len(directory.links) for directory in directories)
+        return cls(path, identity, directories, number, dropped)
+
+    def with_files(self, files: Mapping[Parts, Sequence[str]]) -> Tree:
+        """Return the same tree with other names for the regular files of some of its directories."""
+        directories = [
+            directory.with_files(files[directory.parts]) if directory.parts in files else directory
+            for directory in self.directories
+        ]
+        dropped = [
+            (*before.parts, name)
+            for before, now in zip(self.directories, directories)
+            if before is not now
+            for name in set(before.files) - set(now.files)
+        ]
+        return self.of(self.path, self.identity, directories, (*self.dropped, *dropped))
+
+    def without(self, index: int) -> Tree:
+        """Return the same tree without the directory at ``index`` and everything below it."""
+        start, stop = index, self.directories[index].end
+        kept = [*self.directories[:start], *self.directories[stop:]]
+        directories = [directory.with_files(directory.files) for directory in kept]
+        number_ends(directories)
+        dropped = (*self.dropped, self.directories[index].parts)
+        return self.of(self.path, self.identity, directories, dropped)
+
+    def emptied(self) -> Tree:
+        """Return a tree of the same root with nothing in it."""
+        root = Directory((), [], [])
+        root.end = 1
+        return self.of(self.path, self.identity, [root])
+
+    def find(self, name: str) -> int | None:
+        """Return the position of the root's own subdirectory of that name."""
+        for index in self.top_level():
+            if self.directories[index].parts[0] == name:
+                return index
+        return None
+
+    def subtree(self, index: int) -> Iterator[Directory]:
+        """Yield the directory at ``index`` and everything below it."""
+        for position in range(index, self.directories[index].end):
+            yield self.directories[position]
+
+    def top_level(self) -> Iterator[int]:
+        """Yield the positions of the root's own subdirectories."""
+        index = 1
+        while index < len(self.directories):
+            yield index
+            index = self.directories[index].end
+
+    def dist_infos(self) -> list[str]:
+        """Return the names of the ``*.dist-info`` directories in the root."""
+        names = [self.directories[index].parts[0] for index in self.top_level()]
+        return [name for name in names if name.endswith(DIST_INFO)]
+
+
+def is_dist_info(parts: Parts) -> bool:
+    return parts[-1].endswith(DIST_INFO)
+
+
+def in_order(directories: Iterable[Directory]) -> list[Directory]:
+    """Return the directories of a whole tree in pre-order, as a scan does, with their ends set."""
+    ordered = sorted(directories, key=_position)
+    number_ends(ordered)
+    return ordered
+
+
+def _position(directory: Directory) -> tuple[bool, Parts]:
+    parts = directory.parts
+    return bool(parts) and parts[0].endswith(DIST_INFO), parts
+
+
+def number_ends(directories: Sequence[Directory]) -> None:
+    """Set where each subtree ends, from the depths of a pre-order list."""
+    open_above: list[Directory] = []
+    for index, directory in enumerate(directories):
+        while len(open_above) > len(directory.parts):
+            open_above.pop().end = index
+        open_above.append(directory)
+    for directory in open_above:
+        directory.end = len(directories)

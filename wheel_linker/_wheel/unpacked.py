@@ -1,0 +1,43 @@
+"""Where a wheel lies unpacked."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+if TYPE_CHECKING:
+    import os
+    from contextlib import AbstractContextManager
+
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.tree import Tree
+
+
+class UnpackedWheel(NamedTuple):
+    """Where a wheel lies unpacked, and what its file was called.
+
+    ``filename`` may be left out where the wheel has its one ``*.dist-info``.
+    """
+
+    path: str | os.PathLike[str]
+    filename: WheelFilename | str | None = None
+
+    def hold(self) -> AbstractContextManager[object]:
+        """Keep it in place while it is linked; that of a store is kept from being removed from there.
+
+        :raises InvalidWheelError: when entered, if it was removed before.
+        """
+        return nullcontext()
+
+    def known_tree(self) -> Tree | None:
+        """Return what is in it, where that is known without a look; None where it has to be scanned."""
+        return None
+
+
+WheelLike = Union[str, "os.PathLike[str]", UnpackedWheel]
+"""What is accepted as an unpacked wheel: its root directory, with or without its file name."""
+
+
+def unpacked(wheel: WheelLike) -> UnpackedWheel:
+    """Return ``wheel`` as an :class:`UnpackedWheel`."""
+    return wheel if isinstance(wheel, UnpackedWheel) else UnpackedWheel(wheel)

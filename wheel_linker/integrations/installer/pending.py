@@ -1,0 +1,320 @@
+"""Files that come one by one, for any number of directories, and go into place together.
+
+Each directory has a stage of its own, so that nothing crosses file systems. Until :meth:`Pending.commit` nothing is
+visible; if that fails or never comes, nothing ever was.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import ExitStack, contextmanager
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs.copying import open_new
+from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.destination import opened, resolved
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.stage import PREFIX, Stage
+from wheel_linker._link.merge import commit
+from wheel_linker._link.pipeline import make_stage, refuse_own_inside, warn_of_fallbacks
+from wheel_linker._link.placer import Placer
+from wheel_linker._link.report import combined
+from wheel_linker._link.transaction import Transaction
+from wheel_linker._link.walk import unchanged_root
+from wheel_linker._threads import uninterrupted
+from wheel_linker._wheel.tree import DIST_INFO, Directory, Tree, in_order
+from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import BinaryIO
+
+    from wheel_linker._fs.folder import Identity, Parts
+    from wheel_linker._link.locks import Locks
+    from wheel_linker._link.report import LinkReport
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker.backends import Backend
+    from wheel_linker.integrations.installer.file import UnpackedFile
+    from wheel_linker.mode import LinkMode
+
+_STAGED: Final = "0"
+
+
+class Pending:
+    """The files of one installation that are not in place yet.
+
+    :param chain: the modes to try.
+    :param backend: how to clone.
+    :param locks: what threads that link into the same environment share.
+    """
+
+    def __init__(self, chain: tuple[LinkMode, ...], backend: Backend, locks: Locks) -> None:
+        self._chain = chain
+        self._backend = backend
+        self._locks = locks
+        self._guard = threading.RLock()
+        self._process = os.getpid()
+        self._open = ExitStack()
+        self._known: dict[str, _Root] = {}
+        self._roots: dict[Identity, _Root] = {}
+
+    def link(self, directory: str, parts: Parts, file: UnpackedFile) -> None:
+        """Place a file of an unpacked wheel at ``parts`` below ``directory``; its own path has to end in them.
+
+        :raises InvalidWheelError: if the name belongs to this library's staging.
+        :raises LinkError: if no mode of the chain can, or the system refuses.
+        """
+        with self._guard:
+            self._root(directory).link(parts, file)
+
+    @contextmanager
+    def create(self, directory: str, parts: Parts, *, executable: bool) -> Iterator[BinaryIO]:
+        """Make a private file at ``parts`` below ``directory``, and have it open.
+
+        :raises InvalidWheelError: if the name belongs to this library's staging.
+        :raises LinkError: if the system refuses.
+        """
+        with self._guard, self._root(directory).create(parts, executable=executable) as file:
+            yield file
+
+    def commit(self) -> LinkReport | None:
+        """Put everything into place; the files of ``*.dist-info`` in the end.
+
+        :returns: what became of the files that were linked; None if there are none.
+        :raises LinkError: if something is in the way, or the system refuses. Everything is as it was then.
+        """
+        with self._guard:
+            try:
+                report = self._commit()
+                self._open.close()
+            finally:
+                self.abandon()
+        return report
+
+    def abandon(self) -> None:
+        """Forget everything that is not in place."""
+        # A fork's copy must not remove what its parent is still at.
+        if self._process != os.getpid():
+            return
+        with self._guard:
+            self._known.clear()
+            self._roots.clear()
+            # As an error, so that directories that were made for nothing go as well.
+            abandoned = _AbandonedError()
+            self._open.__exit__(_AbandonedError, abandoned, None)
+
+    def _root(self, directory: str) -> _Root:
+        if directory not in self._known:
+            self._known[directory] = self._open_root(resolved(directory))
+        return self._known[directory]
+
+    def _open_root(self, path: str) -> _Root:
+        with ExitStack() as opening:
+            root = opening.enter_context(_staged(path, self._chain, self._backend))
+            if root.identity not in self._roots:
+                self._roots[root.identity] = root
+                self._open.push(opening.pop_all())
+        # Elsewhere by name alone: then this one has been closed again.
+        return self._roots[root.identity]
+
+    def _commit(self) -> LinkReport | None:
+        roots = sorted(self._roots.values(), key=attrgetter("has_dist_info"))
+        transactions = [root.transaction() for root in roots]
+        placers = [placer for root in roots for placer in root.placers()]
+        # While nothing has been changed: a filter may turn the warning into an error.
+        warn_of_fallbacks(placers)
+
+        def finish() -> None:
+            for transaction in transactions:
+                transaction.finish()
+
+        with ExitStack() as undo:
+            # Always in the same order, or two that wait for each other's directories would do so for ever.
+            for root in sorted(roots, key=attrgetter("identity")):
+                undo.enter_context(self._turn(root))
+            for transaction in transactions:
+                undo.callback(uninterrupted, transaction.roll_back)
+            replaced = [
+                path
+                for root, transaction in zip(roots, transactions)
+                for path in commit(transaction, root.tree(), _STAGED)
+            ]
+            uninterrupted(finish)
+        reports = [report for root in roots for report in root.reports()]
+        if not reports:
+            return None
+        return combined(reports, max(reports, key=attrgetter("files")).mode, replaced)
+
+    @contextmanager
+    def _turn(self, root: _Root) -> Iterator[None]:
+        with ExitStack() as turn:
+            with _errors(f"lock the directory {root.site.path!r}", root.site.path):
+                turn.enter_context(self._locks.turn(root.site))
+            yield
+
+
+class _AbandonedError(Exception):
+    """What the directories that are held open are told."""
+
+
+@contextmanager
+def _staged(path: str, chain: tuple[LinkMode, ...], backend: Backend) -> Iterator[_Root]:
+    """Have a directory, made if it is missing, with a stage in it.
+
+    :raises LinkError: if it is no directory, cannot be made, or is not writable.
+    """
+    with opened(path) as site:
+        stage = Stage(site)
+        # Twice, because Ctrl-C may come in the instant before the first one starts.
+        try:
+            try:
+                with _errors(f"write to the directory {path!r}", path):
+                    before = site.stat().st_mtime_ns
+                    make_stage(site, stage)
+                    staged = stage.folder.make(_STAGED)
+                with staged, _Root(site, stage, before, staged, chain, backend) as root:
+                    yield root
+            finally:
+                stage.remove()
+        finally:
+            stage.remove()
+
+
+class _Root:
+    """One directory that files go to, and those that are staged in it."""
+
+    def __init__(
+        self,
+        site: Folder,
+        stage: Stage,
+        before: int,
+        staged: Folder,
+        chain: tuple[LinkMode, ...],
+        backend: Backend,
+    ) -> None:
+        self.site = site
+        self.identity = site.identity()
+        self._stage = stage
+        self._before = before
+        self._chain = chain
+        self._backend = backend
+        self._targets = Descent(staged, Folder.make)
+        self._files: dict[Parts, dict[str, None]] = {(): {}}
+        self._sources: dict[str, _Source] = {}
+
+    @property
+    def has_dist_info(self) -> bool:
+        return any(parts[0].endswith(DIST_INFO) for parts in self._files if parts)
+
+    def link(self, parts: Parts, file: UnpackedFile) -> None:
+        source = self._source(file, file.parts[: -len(parts)])
+        doing = f"link {file.name!r} to {os.path.join(self.site.path, *parts)!r}"
+        with _errors(doing, self.site.path, VANISHED):
+            target = self._make_room(parts)
+            directory = Directory(parts[:-1], [parts[-1]], [])
+            source.placer.place(directory, source.folders.go(file.parts[:-1]), target)
+        source.placed += 1
+        self._note(parts)
+
+    @contextmanager
+    def create(self, parts: Parts, *, executable: bool) -> Iterator[BinaryIO]:
+        path = os.path.join(self.site.path, *parts)
+        with _errors(f"write {path!r}", path):
+            folder = self._make_room(parts)
+            fd = open_new(folder.prefix + parts[-1], folder.fd, executable=executable)
+        try:
+            with open(fd, "wb") as file:
+                yield file
+        except BaseException as error:
+            # Or it would go into place along with its directory.
+            os.unlink(folder.prefix + parts[-1], dir_fd=folder.fd)
+            if isinstance(error, OSError) and not isinstance(error, LinkError):
+                raise LinkError.from_os_error(error, f"write {path!r}", destination=path) from error
+            raise
+        self._note(parts)
+
+    def transaction(self) -> Transaction:
+        sources = [source.tree.path for source in self._sources.values()]
+        return Transaction(self.site, self._stage, self._before, sources)
+
+    def placers(self) -> Iterator[Placer]:
+        for source in self._sources.values():
+            yield source.placer
+
+    def reports(self) -> Iterator[LinkReport]:
+        for source in self._sources.values():
+            yield source.placer.report(source.filename, ())._replace(files=source.placed)
+
+    def tree(self) -> Tree:
+        """Return what is staged as if it were a wheel."""
+        everywhere = {parts[:length] for parts in self._files for length in range(len(parts) + 1)}
+        directories = in_order(
+            Directory(parts, [*self._files.get(parts, ())], []) for parts in everywhere
+        )
+        source = next((source.placer.tree.path for source in self._sources.values()), None)
+        return Tree.of(source or self.site.path, self.identity, directories)
+
+    def _make_room(self, parts: Parts) -> Folder:
+        if parts[0].startswith(PREFIX):
+            raise InvalidWheelError(
+                f"the name {parts[0]!r} belongs to this library's own staging, and would be swept away"
+            )
+        folder = self._targets.go(parts[:-1])
+        if parts[-1] in self._files.get(parts[:-1], ()):
+            # What comes later counts; it is a file of its own, or a link of which only this name goes.
+            os.unlink(folder.prefix + parts[-1], dir_fd=folder.fd)
+            del self._files[parts[:-1]][parts[-1]]
+        return folder
+
+    def _note(self, parts: Parts) -> None:
+        self._files.setdefault(parts[:-1], {})[parts[-1]] = None
+
+    def _source(self, file: UnpackedFile, above: Parts) -> _Source:
+        path = os.path.join(file.tree.path, *above)
+        source = self._sources.get(path)
+        if source is None:
+            refuse_own_inside(self.site.path, file.tree)
+            tree = file.tree._replace(path=path)
+            placer = Placer(tree, self._chain, self._backend, None, self.site.path)
+            source = self._sources[path] = _Source(file.filename, placer, file.tree)
+        return source
+
+    def __enter__(self) -> _Root:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._targets.close()
+        for source in self._sources.values():
+            source.close()
+
+
+class _Source:
+    """The part of an unpacked wheel that goes to one directory, such as ``*.data/scripts``."""
+
+    def __init__(self, filename: WheelFilename, placer: Placer, tree: Tree) -> None:
+        self.filename = filename
+        self.tree = tree
+        self.placer = placer
+        self.placed = 0
+        self._root = unchanged_root(tree.path, tree.identity)
+        self.folders = Descent(self._root, Folder.enter)
+
+    def close(self) -> None:
+        self.folders.close()
+        self._root.close()
+
+
+@contextmanager
+def _errors(
+    doing: str, destination: str, advice: Mapping[int, str] | None = None
+) -> Iterator[None]:
+    try:
+        yield
+    except LinkError:
+        raise
+    except OSError as error:
+        raise LinkError.from_os_error(
+            error, doing, destination=destination, advice=advice
+        ) from error
