@@ -495,7 +495,7 @@ class TestDemo:
             "import sys\n"
             "from wheel_linker._cli import main as cli\nfrom wheel_linker._cli.demo import linking as demo\n"
             "demo._wheel_directories = lambda: iter(sys.argv[1:])\n"
-            "sys.exit(main.main(['demo']))\n"
+            "sys.exit(cli.main(['demo']))\n"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, os.fspath(tmp_path)],
