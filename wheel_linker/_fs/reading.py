@@ -1,0 +1,54 @@
+"""Reading files of which nobody knows what has become of them: a pipe or a device must not make a call hang."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final
+
+READ: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+"""How such a file is opened: a symlink is not followed, and a FIFO not waited for."""
+NOT_READABLE: Final = frozenset(
+    {errno.ELOOP, errno.EMLINK, errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.EISDIR, errno.EIO}
+)
+"""Errors that say that something else lies there, or that the disk has lost it."""
+
+
+def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
+    """Return the content of a regular file.
+
+    :param limit: how many bytes it may have.
+    :raises OSError: ELOOP or EMLINK if it is a symlink, where the system can tell; EINVAL if it is no regular file;
+        EFBIG if it is longer; FileNotFoundError and others as open(2) and read(2) have them.
+    """
+    fd = os.open(path, READ, dir_fd=dir_fd)
+    try:
+        size = regular_size(fd, path)
+        data = b"" if size > limit else os.read(fd, size + 1)
+        # As a rule the first piece is all there is.
+        while data and size != len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
+            data += more
+    finally:
+        os.close(fd)
+    if max(size, len(data)) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", path)
+    return data
+
+
+def regular_size(fd: int, path: str) -> int:
+    """Return the size in bytes of what is open.
+
+    :param path: for the error's message.
+    :raises OSError: EINVAL if it is no regular file.
+    """
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", path)
+    return status.st_size
