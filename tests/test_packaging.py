@@ -37,6 +37,7 @@ PUBLIC: Final = (
     "LinkFallbackWarning",
     "LinkMode",
     "LinkReport",
+    "LockTimeoutError",
     "Locks",
     "PackageConflict",
     "PackageConflictError",

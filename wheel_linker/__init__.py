@@ -12,6 +12,7 @@ from wheel_linker.errors import (
     InvalidWheelError,
     LinkError,
     LinkFallbackWarning,
+    LockTimeoutError,
     PackageConflictWarning,
     WheelLinkerError,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "LinkFallbackWarning",
     "LinkMode",
     "LinkReport",
+    "LockTimeoutError",
     "Locks",
     "PackageConflict",
     "PackageConflictError",

@@ -32,3 +32,10 @@ def log(message: str, *arguments: object) -> None:
     import logging
 
     logging.getLogger("wheel_linker").debug(message, *arguments)
+
+
+def log_warning(message: str, *arguments: object) -> None:
+    """Log what the user should know while the call goes on."""
+    import logging
+
+    logging.getLogger("wheel_linker").warning(message, *arguments)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from wheel_linker.mode import LinkMode
 
 
+ENOTSUPP: Final = 524
+"""Linux' own number for "not supported", which NFS, FUSE and drivers let through; the module ``errno`` lacks it."""
+
+
 class WheelLinkerError(Exception):
     """The root of every error that this library raises on its own account."""
 
@@ -62,12 +66,14 @@ class LinkError(WheelLinkerError, OSError):
         :param doing: what failed, in the words that follow "cannot".
         :param advice: what can be done, by error number, where that differs from the usual.
         """
-        reason = error.strerror or str(error) or type(error).__name__
+        late = isinstance(error, LockTimeoutError)
+        reason = str(error) if late else error.strerror or str(error) or type(error).__name__
         message = f"cannot {doing}: {reason}"
         known = {**_ADVICE, **(advice or {})}
         if error.errno in known:
             message = f"{message}; {known[error.errno]}"
-        made = cls(message, errno=error.errno, source=source, destination=destination, mode=mode)
+        kind = LockTimeoutError if late else cls
+        made = kind(message, errno=error.errno, source=source, destination=destination, mode=mode)
         made.__cause__ = error
         return made
 
@@ -77,6 +83,13 @@ class LinkError(WheelLinkerError, OSError):
     def __reduce__(self) -> tuple[object, ...]:
         fields = (self.message, self.errno, self.source, self.destination, self.mode)
         return (_remake_link_error, (type(self), *fields))
+
+
+class LockTimeoutError(LinkError, TimeoutError):
+    """Another process or thread kept its lock for longer than the caller wanted to wait; nothing has changed.
+
+    :ivar destination: the directory that is locked.
+    """
 
 
 VANISHED: Final = {
@@ -105,6 +118,7 @@ _ADVICE: Final = {
     _errno.EPERM: "check the owner and the attributes of the path",
     _errno.EXDEV: "put both on one file system, or allow the mode 'copy'",
     _errno.EOPNOTSUPP: "allow another mode after it, such as 'copy'",
+    ENOTSUPP: "allow another mode after it, such as 'copy'",
     _errno.EMLINK: "the file has as many links as its file system allows; allow the mode 'copy'",
     _errno.ELOOP: "a symlink took the place of a directory or file; nothing is linked through it",
     _errno.ENAMETOOLONG: "use a shorter path for the environment",

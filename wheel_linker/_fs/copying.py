@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._log import log
+from wheel_linker.errors import ENOTSUPP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ _PLAIN_COPY_INSTEAD: Final = frozenset(
         errno.EINVAL,
         errno.ENOSYS,
         errno.EOPNOTSUPP,
+        ENOTSUPP,
         errno.EPERM,
         errno.EBADF,
         errno.ETXTBSY,

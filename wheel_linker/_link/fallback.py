@@ -6,6 +6,8 @@ import errno
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker.errors import ENOTSUPP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -83,6 +85,7 @@ _NOT_SUPPORTED: Final = frozenset(
         errno.EXDEV,
         errno.ENOTSUP,
         errno.EOPNOTSUPP,
+        ENOTSUPP,
         errno.ENOSYS,
         errno.ENOTTY,
         errno.EINVAL,

@@ -96,15 +96,20 @@ class Locks:
 
     @contextmanager
     def turn(self, site: Folder) -> Iterator[None]:
-        """Wait until no other thread or process changes the directory ``site``."""
+        """Wait until no other thread or process changes the directory ``site``.
+
+        :raises LockTimeoutError: if another has not been through for too long.
+        """
         from wheel_linker._fs import locking
+        from wheel_linker._fs.patience import Patience
 
         identity = site.identity()
         with self._guard:
             turn = self._turns.setdefault(identity, _Turn())
             turn.users += 1
         try:
-            with turn.lock, locking.exclusive(site.path):
+            patience = Patience(site.path)
+            with patience.turn(turn.lock), locking.exclusive(site.path, patience):
                 yield
         finally:
             with self._guard:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs import locking
 from wheel_linker._fs.locking import wait_for_lock
+from wheel_linker._fs.patience import Patience
 from wheel_linker._log import log
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Lease:
         except OSError as error:
             log("cannot lock %s: %s", readers, error)
             return cls(None, None)
-        wait_for_lock(fd, shared=True)
+        wait_for_lock(fd, Patience(readers), shared=True)
         return cls(None, fd)
 
     def add(self, entry: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.locking import locked
+from wheel_linker._fs.patience import Patience
 from wheel_linker._fs.stage import Stage, sweep
 from wheel_linker._log import log
 from wheel_linker.errors import InvalidWheelError, LinkError
@@ -79,7 +80,7 @@ class Session:
                 if os.path.exists(self.layout.manifest(entry)):
                     self._held.add(entry)
                 return
-            with locked(self._lock, shared=True):
+            with locked(self._lock, self._patience(), shared=True):
                 self._lease.add(entry)
                 yield
                 if self._touch(entry):
@@ -111,7 +112,11 @@ class Session:
         """
         if self._lock is None:
             raise PermissionError(13, os.strerror(13), self.layout.root)
-        with self._turn, locked(self._lock), no_readers(self.layout.readers) as ours:
+        with (
+            self._turn,
+            locked(self._lock, self._patience()),
+            no_readers(self.layout.readers) as ours,
+        ):
             if not ours:
                 yield None
                 return
@@ -129,7 +134,7 @@ class Session:
         """
         if self._lock is None:
             return
-        with self._turn, locked(self._lock):
+        with self._turn, locked(self._lock, self._patience()):
             self.index.add(path, status, known)
 
     @contextmanager
@@ -174,7 +179,7 @@ class Session:
         try:
             self.layout.make()
             self._lock = os.open(self.layout.lock, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-            with locked(self._lock, shared=True):
+            with locked(self._lock, self._patience(), shared=True):
                 lease = Lease.take(self.layout.leases)
             self.sweep()
         except OSError as error:
@@ -184,6 +189,9 @@ class Session:
             self._lock = None
             return Lease.of_a_reader(self.layout.readers)
         return lease
+
+    def _patience(self) -> Patience:
+        return Patience(self.layout.root)
 
     def _touch(self, entry: str) -> bool:
         try:
