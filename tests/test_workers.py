@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from wheel_linker._threads import run
+from wheel_linker._threads import Crew, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 8, 100])
@@ -47,9 +52,18 @@ def test_a_failure_stops_the_others() -> None:
     assert len(done) < 20
 
 
+def run_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) -> None:
+    """Do as ``run`` does, with what the store unpacks by."""
+    with Crew(jobs) as crew:
+        crew.share(tasks, work, lambda _: 1)
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_waits_for_the_threads_at_work() -> None:
+@pytest.mark.parametrize("do", [run, run_in_a_crew])
+def test_an_interrupt_waits_for_the_threads_at_work(
+    do: Callable[[Iterable[int], Callable[[int], None], int], None],
+) -> None:
     """Else one of them would go on in a directory that is being removed.
 
     ``Thread.join``, interrupted, says of a thread at work that it has ended, before Python 3.13.
@@ -58,9 +72,13 @@ def test_an_interrupt_waits_for_the_threads_at_work() -> None:
         pytest.skip("is about POSIX systems")
     late: list[int] = []
     over = threading.Event()
+    begun = threading.Event()
 
     def work(task: int) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is threading.main_thread():
+            begun.wait(0.1)
+        else:
+            begun.set()
             time.sleep(0.01)
             if over.is_set():
                 late.append(task)
@@ -69,12 +87,44 @@ def test_an_interrupt_waits_for_the_threads_at_work() -> None:
     try:
         for round_ in range(25):
             over.clear()
+            begun.clear()
             with contextlib.suppress(KeyboardInterrupt):
                 signal.setitimer(signal.ITIMER_REAL, 0.0005 + round_ * 0.0003)
-                run(range(50), work, 2)
+                do(range(50), work, 2)
+                signal.setitimer(signal.ITIMER_REAL, 0)
             over.set()
             time.sleep(0.015)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     assert late == []
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="about CPython's memory")
+@pytest.mark.parametrize("do", [run, run_in_a_crew])
+def test_a_thread_that_never_begins_is_not_waited_for(
+    do: Callable[[Iterable[int], Callable[[int], None], int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system has made it, and then there was no memory to run anything in it."""
+    begun: list[object] = []
+    monkeypatch.setattr(_thread, "start_new_thread", lambda *_: begun.append(None))
+    done: list[int] = []
+    for _ in range(2):
+        do(range(50), done.append, 4)
+    assert sorted(done) == sorted([*range(50), *range(50)])
+    assert begun
+
+
+@pytest.mark.parametrize("refusal", [RuntimeError, MemoryError])
+def test_fewer_threads_do_the_work(
+    refusal: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    done: list[int] = []
+    for _ in range(2):
+        run_in_a_crew(range(50), done.append, 2)
+        run(range(50), done.append, 2)
+    assert len(done) == 200

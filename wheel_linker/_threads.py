@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import sys
 import threading
+import weakref
 from collections import deque
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
 _Task = TypeVar("_Task")
 # Bytes of work that is read, but not begun; more would only fill the memory.
 _AHEAD: Final = 48 * 1024 * 1024
+# Seconds until a thread is looked at again that has not said that it is through.
+_LOOK_AGAIN: Final = 1.0
 
 
 def usable_cpus() -> int:
@@ -79,37 +84,62 @@ def run(
 class _Thread:
     """A thread that can be waited for again when Ctrl-C has come in between.
 
-    ``Thread.join`` cannot, before Python 3.13: interrupted, it takes the thread for ended.
+    ``Thread.join`` cannot, before Python 3.13: interrupted, it takes the thread for ended. ``Thread.start`` waits
+    for ever where there is too little memory for the new thread to say that it runs.
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._life: weakref.ref[_Life] | None = None
 
     def begin(self) -> bool:
         """Start the thread; False if the process may have no more: then fewer do the work."""
         try:
-            self._thread.start()
-        except RuntimeError:
+            _thread.start_new_thread(self._run, (self._new_life(),))
+        except (RuntimeError, MemoryError):
+            self._life = None
             return False
         return True
 
     def wait(self) -> None:
         """Wait for its end, if it has begun."""
-        if self._thread.ident is not None:
-            while not self._ended.is_set():
-                self._ended.wait()
-            self._thread.join()
+        while not self._is_over():
+            self._ended.wait(_LOOK_AGAIN)
 
-    def _run(self) -> None:
+    def _is_over(self) -> bool:
+        return self._ended.is_set() or self._life is None or self._life() is None
+
+    def _new_life(self) -> _Life:
+        """Return what is referred to by the new thread alone: the thread is over when it is gone."""
+        life = _Life()
+        self._life = weakref.ref(life)
+        return life
+
+    def _run(self, _: _Life) -> None:
         try:
+            _follow_debuggers()
             self._work()
         finally:
             self._ended.set()
 
 
-def _wait_for(threads: list[_Thread]) -> None:
+class _Life:
+    """Something to be referred to."""
+
+    __slots__ = ("__weakref__",)
+
+
+def _follow_debuggers() -> None:
+    """Do what ``threading`` does in a thread of its own for whoever called ``threading.settrace``."""
+    trace, profile = threading.gettrace(), threading.getprofile()
+    if trace is not None:
+        sys.settrace(trace)
+    if profile is not None:
+        sys.setprofile(profile)
+
+
+def _wait_for(threads: Sequence[_Thread]) -> None:
     for thread in threads:
         thread.wait()
 
@@ -178,22 +208,40 @@ class Crew:
     def _call_for_help(self, shift: _Shift[_Task]) -> None:
         if shift.waiting < 2 or not self._room.acquire(blocking=False):
             return
-
-        def help_out() -> None:
-            try:
-                while shift.work_on_one():
-                    pass
-            finally:
-                self._room.release()
-
-        helper = threading.Thread(target=help_out, daemon=True)
-        try:
-            helper.start()
-        except RuntimeError:
-            # The process may have no more threads: the work gets done by fewer.
-            self._room.release()
-            return
+        helper = _Helper(shift, self._room)
         shift.helpers.append(helper)
+        if not helper.begin():
+            # The process may have no more threads: the work gets done by fewer.
+            helper.leave()
+
+
+class _Helper(_Thread):
+    """A thread that helps with a shift, and takes room of a crew until it leaves."""
+
+    def __init__(self, shift: _Shift[Any], room: threading.Semaphore) -> None:
+        super().__init__(self._help)
+        self._shift = shift
+        self._taken = deque([room])
+
+    def leave(self) -> None:
+        """Make room for another one; leaving twice is harmless."""
+        try:
+            room = self._taken.pop()
+        except IndexError:
+            return
+        room.release()
+
+    def wait(self) -> None:
+        """Wait for its end. One that could not even begin leaves now."""
+        super().wait()
+        self.leave()
+
+    def _help(self) -> None:
+        try:
+            while self._shift.work_on_one():
+                pass
+        finally:
+            self.leave()
 
 
 class _Shift(Generic[_Task]):
@@ -201,7 +249,7 @@ class _Shift(Generic[_Task]):
 
     def __init__(self, work: Callable[[_Task], None], weight: Callable[[_Task], int]) -> None:
         self.failures: list[BaseException] = []
-        self.helpers: list[threading.Thread] = []
+        self.helpers: list[_Helper] = []
         self._work = work
         self._weight = weight
         self._pending: deque[_Task] = deque()
@@ -243,5 +291,4 @@ class _Shift(Generic[_Task]):
 
     def join(self) -> None:
         """Wait until nobody is at work; may be called again after an interrupt."""
-        for helper in self.helpers:
-            helper.join()
+        _wait_for(self.helpers)
