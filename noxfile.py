@@ -13,6 +13,8 @@ nox.options.sessions = ["lint", "types", "tests", "docs"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Spelt out, because what nox derives from the classifiers depends on its version.
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+# Each file's tests stay together: what a module makes once is made once.
+SHARED_OUT = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 PLATFORMS = ("linux", "darwin", "win32")
 EXAMPLES = (
     "docs/examples/build_env",
@@ -30,7 +32,7 @@ def group(*names: str) -> tuple[str, ...]:
 def run_tests(session: nox.Session) -> None:
     """Install the package as a user would, and run its tests."""
     session.install(".[install,cli]", *group("test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *SHARED_OUT, *session.posargs)
 
 
 @nox.session

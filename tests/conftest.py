@@ -24,7 +24,7 @@ from wheel_linker._fs import folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytest_plugins = ["proof.plugin"]
+pytest_plugins = ["left_out", "proof.plugin"]
 
 NOBODY = 65534
 
@@ -50,7 +50,8 @@ def on_filesystem(filesystems: FileSystems, tmp_path: Path) -> Iterator[Callable
 
     def make(name: str) -> Path:
         if name == LOCAL:
-            return tmp_path
+            # Not tmp_path itself, where tests write the wheels that they link.
+            return Path(tempfile.mkdtemp(prefix="place-", dir=tmp_path))
         with unavailable_is_a_skip(filesystems):
             made.append(Path(tempfile.mkdtemp(dir=filesystems.directory(name))))
         return made[-1]

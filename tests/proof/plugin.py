@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
@@ -33,6 +33,19 @@ class Figures:
         """Add to the counts of a subject."""
         self.counts.setdefault(subject, Counter()).update(counts)
 
+    def as_data(self) -> dict[str, Any]:
+        """Return everything as what JSON has."""
+        return {
+            "counts": {subject: dict(counts) for subject, counts in self.counts.items()},
+            "filesystems": [row._asdict() for row in self.rows],
+        }
+
+    def take(self, data: dict[str, Any]) -> None:
+        """Add what another process has counted."""
+        for subject, counts in data["counts"].items():
+            self.add(subject, **counts)
+        self.rows += [Row(**row) for row in data["filesystems"]]
+
     def summary(self) -> Iterable[str]:
         """Return one line for each subject."""
         for subject, counts in sorted(self.counts.items()):
@@ -43,11 +56,11 @@ class Figures:
 
     def write(self, path: Path) -> None:
         """Write everything as JSON."""
-        rows = [row._asdict() for row in self.rows]
-        report = {"counts": self.counts, "filesystems": rows}
-        path.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        text = json.dumps(self.as_data(), indent=2, sort_keys=True)
+        path.write_text(f"{text}\n", encoding="utf-8")
 
 
+_HANDED: Final = "figures of the proof"
 _FIGURES: Final = pytest.StashKey[Figures]()
 
 
@@ -77,6 +90,19 @@ def figures(pytestconfig: pytest.Config) -> Figures:
 def is_long(pytestconfig: pytest.Config) -> bool:
     """Whether everything is to be done in full."""
     return bool(pytestconfig.getoption("--long"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the figures of a worker of pytest-xdist to the process that started it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_HANDED] = session.config.stash[_FIGURES].as_data()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take them, when it has ended."""
+    if error is None:
+        node.config.stash[_FIGURES].take(node.workeroutput[_HANDED])
 
 
 def pytest_terminal_summary(
