@@ -118,8 +118,13 @@ def test_hostile_names(layout: Layout, tmp_path: Path, name: str, section: str) 
 
 
 BAD = (
-    *(b"[console_scripts]\nx\n", b"x = y:z\n", b"[console_scripts]\nx = y\n", b"\xff"),
-    *(b"[console_scripts]\nx = y:z\nx = y:z\n", b"[console_scripts]\nx = y:a b;import os\n"),
+    *(
+        b"[console_scripts]\nx\n",
+        b"[console_scripts]\nx = y\n",
+        b"\xff",
+        b"[console_scripts]\nx =\n",
+    ),
+    *(b"[other]\nx\n", b"[console_scripts]\nx = y:a b;import os\n"),
     b"[console_scripts]\nx = os;evil:z\n",
 )
 

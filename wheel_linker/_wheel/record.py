@@ -58,7 +58,7 @@ def _lines(text: str) -> Sequence[str]:
 
 
 RECORD: Final = "RECORD"
-_SIGNATURES: Final = ("RECORD.jws", "RECORD.p7s")
+SIGNATURES: Final = ("RECORD.jws", "RECORD.p7s")
 SHA256: Final = "sha256"
 # "sha256 or better": MD5, SHA-1 and SHA-224 are not permitted.
 _ALGORITHMS: Final = frozenset(
@@ -134,7 +134,7 @@ def expected_rows(
     :param dist_info: the directory that ``RECORD`` lies in.
     :raises InvalidWheelError: if a file is not in ``RECORD``, or without a hash there, or in ``RECORD`` alone.
     """
-    excepted = {f"{dist_info}/{name}" for name in (RECORD, *_SIGNATURES)}
+    excepted = {f"{dist_info}/{name}" for name in (RECORD, *SIGNATURES)}
     missing = [path for path in record if path not in files and path not in excepted]
     if missing:
         raise _mismatch("its RECORD names what is not in it", missing)

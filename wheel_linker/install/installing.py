@@ -26,6 +26,7 @@ from wheel_linker.install.compiling import compile_all
 from wheel_linker.install.installed import Distribution, find_distributions, named
 from wheel_linker.install.outdated import Outdated, find_outdated
 from wheel_linker.install.plan import plan
+from wheel_linker.install.protected import refuse_protected
 from wheel_linker.install.removing import take_away
 from wheel_linker.install.report import InstallReport
 
@@ -76,6 +77,7 @@ def install(
             kept.enter_context(wheel.hold())
         plans = [plan(wheel, layout, how, options.notes) for wheel in given]
         _refuse_twice(plans)
+        refuse_protected(plans, layout)
         _check_conflicts(plans, options.on_conflict)
         try:
             with opened_sites(layout.roots(), [one.wheel.tree.path for one in plans]) as sites:

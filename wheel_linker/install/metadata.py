@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._log import warn_caller
 from wheel_linker._wheel.filename import WheelFilename, normalised
+from wheel_linker._wheel.tree import DIST_INFO
 from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SUPPORTED: Final = (1, 0)
 _TRUE: Final = "true"
+_DATA: Final = ".data"
 
 
 class WheelVersionWarning(UserWarning):
@@ -30,11 +32,12 @@ class Metadata(NamedTuple):
     """The name of its ``*.dist-info`` directory."""
     scheme: str
     """Where its root goes: ``purelib`` or ``platlib``."""
+    data: str
+    """The name of the directory with what goes elsewhere, if it has one."""
 
-    @property
-    def data(self) -> str:
-        """The name of the directory with what goes elsewhere."""
-        return self.dist_info.removesuffix(".dist-info") + ".data"
+    def is_usual_data(self) -> bool:
+        """Tell whether the data directory is spelt like the ``*.dist-info``."""
+        return self.data == self.dist_info.removesuffix(DIST_INFO) + _DATA
 
 
 def read_metadata(tree: Tree, name: WheelFilename) -> Metadata:
@@ -57,7 +60,33 @@ def read_metadata(tree: Tree, name: WheelFilename) -> Metadata:
     wheel = _fields(read_text(tree, dist_info, "WHEEL"), "wheel-version", "root-is-purelib")
     _check_version(tree, wheel.get("wheel-version", ""))
     pure = wheel.get("root-is-purelib", "").lower() == _TRUE
-    return Metadata(dist_info, "purelib" if pure else "platlib")
+    return Metadata(
+        dist_info, "purelib" if pure else "platlib", _data_directory(tree, dist_info, name)
+    )
+
+
+def _data_directory(tree: Tree, dist_info: str, name: WheelFilename) -> str:
+    """Return the name of the data directory: however it spells the distribution's name and version.
+
+    :raises InvalidWheelError: if there are several.
+    """
+    from packaging.version import InvalidVersion, Version
+
+    found = []
+    for index in tree.top_level():
+        stem, suffix = os.path.splitext(tree.directories[index].parts[0])
+        if suffix != _DATA:
+            continue
+        # A version has no hyphen in a file name; a name that is spelt as its project has it may have some.
+        project, _, version = stem.rpartition("-")
+        try:
+            if normalised(project) == name.name and Version(version) == name.version:
+                found.append(stem + suffix)
+        except InvalidVersion:
+            continue  # a package's own directory, whose name ends so
+    if len(found) > 1:
+        raise _invalid(tree, f"it has several data directories: {', '.join(sorted(found))}")
+    return found[0] if found else dist_info.removesuffix(DIST_INFO) + _DATA
 
 
 def read_text(tree: Tree, dist_info: str, name: str) -> str:

@@ -90,7 +90,13 @@ def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> 
 def _schemes(tree: Tree, data: int) -> list[str]:
     top = tree.directories[data]
     below = [directory.parts[1] for directory in tree.subtree(data) if len(directory.parts) == 2]
-    unknown = sorted({*below, *top.files, *(name for name, _ in top.links)} - set(SCHEMES))
+    loose = {*top.files, *(name for name, _ in top.links)}
+    if called := sorted(loose.intersection(SCHEMES)):
+        raise InvalidWheelError(
+            f"cannot install {tree.path!r}: {'/'.join((*top.parts, called[0]))} is a file and should be a directory; "
+            "build the wheel again"
+        )
+    unknown = sorted({*below, *loose} - set(SCHEMES))
     if unknown:
         raise InvalidWheelError(
             f"cannot install {tree.path!r}: {'/'.join(top.parts)} has {unknown[0]!r}, which is none of "

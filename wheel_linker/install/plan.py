@@ -12,15 +12,14 @@ from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.metadata import read_metadata
 from wheel_linker.install.piece import Piece, Written, split, without_overlap
 from wheel_linker.install.record import installed_record
-from wheel_linker.install.scripts import launchers, prepared
+from wheel_linker.install.scripts import is_wrapper_of, launchers, prepared
 from wheel_linker.store import StoredWheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from wheel_linker._link.options import How
     from wheel_linker._link.pipeline import Wheel
-    from wheel_linker._wheel.tree import Tree
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.metadata import Metadata
@@ -83,7 +82,7 @@ def plan(given: UnpackedWheel, layout: Layout, how: How, notes: Callable[[str], 
     pieces[:-1] = [
         prepared(piece, layout) if piece.scheme == "scripts" else piece for piece in pieces[:-1]
     ]
-    _add_launchers(pieces, wheel.tree, metadata, layout)
+    _add_launchers(pieces, wheel, metadata, layout)
     pieces[-1] = _with_notes(pieces[-1], metadata, notes(wheel.name.name))
     pieces = without_overlap(
         pieces, os.path.join(pieces[-1].destination, metadata.dist_info, RECORD)
@@ -95,23 +94,35 @@ def plan(given: UnpackedWheel, layout: Layout, how: How, notes: Callable[[str], 
     return Plan(wheel, metadata, pieces)
 
 
-def _add_launchers(pieces: list[Piece], tree: Tree, metadata: Metadata, layout: Layout) -> None:
-    """Add a wheel's launchers to its scripts; one that is called like a script of the wheel's own takes its place."""
-    made = launchers(tree, metadata.dist_info, layout)
+def _add_launchers(pieces: list[Piece], wheel: Wheel, metadata: Metadata, layout: Layout) -> None:
+    """Add a wheel's launchers to its scripts; what it has for an entry point itself gives place to them."""
+    made = launchers(wheel.tree, metadata.dist_info, layout, wheel.name.name)
     if not made:
         return
-    for index, piece in enumerate(pieces):
+    names = {file.name for file in made}
+    for index, piece in enumerate(pieces[:-1]):
         if piece.scheme == "scripts":
-            names = {file.name for file in made}
-            root = [name for name in piece.tree.directories[0].files if name not in names]
-            kept = [file for file in piece.written if file.parts or file.name not in names]
-            pieces[index] = piece._replace(
-                tree=piece.tree.with_files({(): root}), written=(*kept, *made)
-            )
+            pieces[index] = _with_launchers(piece, made, names)
             return
     destination = layout.directory("scripts", metadata.dist_info)
     prefix = f"{metadata.data}/scripts"
-    pieces.insert(0, Piece("scripts", destination, prefix, tree.emptied(), made))
+    pieces.insert(0, Piece("scripts", destination, prefix, wheel.tree.emptied(), made))
+
+
+def _with_launchers(piece: Piece, made: Sequence[Written], names: Collection[str]) -> Piece:
+    # On Windows a launcher is called like its entry point, with .exe.
+    points = {name.removesuffix(".exe") for name in names}
+    root = [
+        name
+        for name in piece.tree.directories[0].files
+        if name not in names and not is_wrapper_of(name, points)
+    ]
+    kept = [
+        file
+        for file in piece.written
+        if file.parts or not (file.name in names or is_wrapper_of(file.name, points))
+    ]
+    return piece._replace(tree=piece.tree.with_files({(): root}), written=(*kept, *made))
 
 
 def _with_notes(piece: Piece, metadata: Metadata, notes: Notes) -> Piece:

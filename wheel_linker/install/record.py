@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Final
 from installer.records import Hash, RecordEntry
 from installer.utils import Scheme, construct_record_file
 
-from wheel_linker._wheel.record import NOTES, RECORD, SHA256, carried_rows, encoded, parse_record
+from wheel_linker._wheel.record import (
+    NOTES,
+    RECORD,
+    SHA256,
+    SIGNATURES,
+    carried_rows,
+    encoded,
+    parse_record,
+)
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install.metadata import read_text
 
@@ -54,13 +62,38 @@ def installed_record(
             entries += _unrecorded(tree, metadata, text, own)
         rows, others = carried_rows(text, metadata.dist_info)
         carried = rows.encode("utf-8")
-        if others:
+        data = f"{metadata.data}/"
+        if others := [path for path in others if not path.startswith(data)]:
             entries += _completed(tree, text, others)
+    if not metadata.is_usual_data():
+        carried = _without(carried, metadata.data)
+    entries += _signatures(tree, metadata, carried, entries)
     entries += _elsewhere(tree, metadata, pieces)
     entries += _of_written(pieces)
     made = construct_record_file((Scheme("purelib"), entry) for entry in entries)
     with made:
         return carried + made.read()
+
+
+def _without(rows: bytes, directory: str) -> bytes:
+    """Return rows without those of what lies in a directory of the wheel's root."""
+    path = f"{directory}/".encode()
+    start = (path, b'"' + path)
+    return b"".join([row for row in rows.splitlines(keepends=True) if not row.startswith(start)])
+
+
+def _signatures(
+    tree: Tree, metadata: Metadata, carried: bytes, others: Iterable[RecordEntry]
+) -> list[RecordEntry]:
+    """Return entries for signatures of ``RECORD``, which the wheel's own must not have."""
+    index = tree.find(metadata.dist_info)
+    files = tree.directories[index].files if index is not None else ()
+    known = {entry.path for entry in others}
+    return [
+        _hashed(tree, path, path)
+        for path in (f"{metadata.dist_info}/{name}" for name in SIGNATURES if name in files)
+        if path not in known and f"{path},".encode() not in carried
+    ]
 
 
 def rows_of(tree: Tree, text: str) -> dict[str, Row | None]:

@@ -2,52 +2,90 @@
 
 from __future__ import annotations
 
-import configparser
 import os
+import re
 import stat
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from installer.scripts import Script
-from installer.utils import parse_entrypoints
 
+from wheel_linker._wheel.names import fault
 from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.install.entry_points import script_entry_points
+from wheel_linker.install.first_line import PLACEHOLDER, first_line, with_interpreter
 from wheel_linker.install.metadata import read_text
 from wheel_linker.install.piece import Piece, Written
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wheel_linker._fs.folder import Parts
     from wheel_linker._wheel.tree import Directory, Tree
+    from wheel_linker.install.entry_points import EntryPoint
     from wheel_linker.install.layout import Layout
 
 ENTRY_POINTS: Final = "entry_points.txt"
-_PLACEHOLDER: Final = b"#!python"
-_BODY: Final = b"\n# -*- coding"
 _EXECUTABLE: Final = stat.S_IXUSR
+# Distributions whose scripts are called like the version of Python that they were built with.
+_VERSIONED: Final = {
+    "pip": (re.compile(r"pip\d+\.\d+"), "pip{}.{}"),
+    "setuptools": (re.compile(r"easy_install-\d+\.\d+"), "easy_install-{}.{}"),
+}
+# What setuptools once made for an entry point, beside its plain name.
+_WRAPPER: Final = re.compile(r"(?P<name>.+?)(?:\.exe|-script\.pyw?|\.pya)?", re.IGNORECASE)
 
 
-def launchers(tree: Tree, dist_info: str, layout: Layout) -> list[Written]:
+def launchers(tree: Tree, dist_info: str, layout: Layout, distribution: str) -> list[Written]:
     """Return the launchers for a wheel's console and GUI scripts.
 
-    Extras that an entry point asks for are ignored, as the specification of entry points allows.
-
+    :param distribution: the wheel's normalised name.
     :raises InvalidWheelError: if its entry points cannot be read, or a script would not be in the script directory.
     """
+    made: dict[str, Written] = {}
+    for given in _entry_points(tree, dist_info):
+        point = _for_version(given, layout, distribution)
+        _check_name(tree, point.name, layout)
+        file, data = _launcher(point, layout)
+        made[file] = Written((), file, data, executable=True)
+    return list(made.values())
+
+
+def _entry_points(tree: Tree, dist_info: str) -> list[EntryPoint]:
     index = tree.find(dist_info)
     if index is None or ENTRY_POINTS not in tree.directories[index].files:
         return []
-    text = read_text(tree, dist_info, ENTRY_POINTS)
-    made: dict[str, Written] = {}
     try:
-        for name, module, attribute, section in parse_entrypoints(text):
-            _check_name(tree, name)
-            script = Script(name, module, attribute, section)
-            file, data = script.generate(layout.python, layout.launcher)  # type: ignore[arg-type]
-            made[file] = Written((), file, data, executable=True)
-    except (AssertionError, AttributeError, configparser.Error) as error:
-        reason = str(error).partition("\n")[0] or "one is not MODULE:OBJECT"
-        raise _invalid(tree, f"its {ENTRY_POINTS} cannot be read ({reason})") from error
-    return list(made.values())
+        return script_entry_points(read_text(tree, dist_info, ENTRY_POINTS))
+    except ValueError as error:
+        if isinstance(error, InvalidWheelError):
+            raise
+        raise _invalid(tree, f"its {ENTRY_POINTS} cannot be read ({error})") from error
+
+
+def _for_version(point: EntryPoint, layout: Layout, distribution: str) -> EntryPoint:
+    """Return the entry point as it is called with the environment's Python, as pip and uv do."""
+    pattern, name = _VERSIONED.get(distribution, (None, ""))
+    if pattern is None or not pattern.fullmatch(point.name):
+        return point
+    return point._replace(name=name.format(*layout.version))
+
+
+def _launcher(point: EntryPoint, layout: Layout) -> tuple[str, bytes]:
+    script = Script(point.name, point.module, point.attribute, point.section)
+    if layout.launcher != "posix":
+        return script.generate(layout.python, layout.launcher)  # type: ignore[arg-type]
+    file, data = script.generate("python", "posix")
+    # Its own first line would have to be UTF-8.
+    return file, first_line(layout.python, layout.launcher) + data[data.index(b"\n") :]
+
+
+def is_wrapper_of(name: str, points: Collection[str]) -> bool:
+    """Tell whether a script is an entry point's launcher, or what an old tool made for one.
+
+    :param points: the names of entry points, or of their launchers.
+    """
+    match = _WRAPPER.fullmatch(name)
+    return name in points or (match is not None and match["name"] in points)
 
 
 def prepared(piece: Piece, layout: Layout) -> Piece:
@@ -82,15 +120,14 @@ def _rewritten(piece: Piece, directory: Directory, name: str, layout: Layout) ->
     path = os.path.join(piece.tree.path, *directory.parts, name)
     try:
         with open(path, "rb", buffering=0) as file:
-            if file.read(len(_PLACEHOLDER)) != _PLACEHOLDER:
+            if file.read(len(PLACEHOLDER)) != PLACEHOLDER:
                 return None
             file.seek(0)
             data = file.read()
     except OSError as error:
         raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
-    _, newline, rest = data.partition(b"\n")
-    first = _first_line(layout.python, layout.launcher)
-    return Written(directory.parts, name, first + newline + rest, executable=True)
+    made = with_interpreter(data, layout.python, layout.launcher)
+    return Written(directory.parts, name, made, executable=True)
 
 
 def _runs(piece: Piece, directory: Directory, name: str) -> bool:
@@ -101,16 +138,8 @@ def _runs(piece: Piece, directory: Directory, name: str) -> bool:
         raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
 
 
-@lru_cache(maxsize=16)
-def _first_line(python: str, launcher: str) -> bytes:
-    """Return what starts an interpreter, also one whose path is too long, or has spaces, for a ``#!`` line."""
-    # As installer's own launchers start; on Windows, whose launchers take any path, too.
-    _, data = Script("script", "module", "function", "console").generate(python, "posix")
-    return b"#!" + os.fsencode(python) if launcher != "posix" else data[: data.index(_BODY)]
-
-
-def _check_name(tree: Tree, name: str) -> None:
-    if not name or name in (os.curdir, os.pardir) or {"/", "\\", "\0", ":"} & set(name):
+def _check_name(tree: Tree, name: str, layout: Layout) -> None:
+    if "/" in name or fault(name, windows=layout.os_name == "nt"):
         raise _invalid(tree, f"a script is called {name!r}, which is no file name")
 
 

@@ -1,0 +1,79 @@
+"""The scripts that ``entry_points.txt`` asks for.
+
+Read as :mod:`importlib.metadata` does, which is more generous than the specification: what is in other sections, and
+what is no entry point at all, is not this library's to judge. Format: "Entry points",
+https://packaging.python.org/specifications/entry-points/
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECTIONS: Final[dict[str, Literal["console", "gui"]]] = {
+    "console_scripts": "console",
+    "gui_scripts": "gui",
+}
+"""The sections that ask for scripts, in the order in which installers make these."""
+_COMMENTS: Final = ("#", ";")
+# MODULE:OBJECT, and maybe extras, which the specification lets an installer ignore; a comment may follow a space.
+_VALUE: Final = re.compile(
+    r"(?P<module>\w+(?:\.\w+)*)\s*:\s*(?P<attribute>\w+(?:\.\w+)*)\s*(?:\[[^\[\]]*\]\s*)?(?:(?<=[\s\]])#.*)?"
+)
+
+
+class EntryPoint(NamedTuple):
+    """One script."""
+
+    name: str
+    module: str
+    attribute: str
+    section: Literal["console", "gui"]
+
+
+def script_entry_points(text: str) -> list[EntryPoint]:
+    """Return the entry points that ask for scripts; of several with one name in a section the last.
+
+    :raises ValueError: if one of them is not MODULE:OBJECT.
+    """
+    found: dict[tuple[str, str], EntryPoint] = {}
+    for section, name, value in _pairs(text):
+        if section in SECTIONS:
+            match = _VALUE.fullmatch(value)
+            if match is None:
+                raise ValueError(f"{name!r} is {value!r}, which is not MODULE:OBJECT")
+            found[section, name] = EntryPoint(
+                name, match["module"], match["attribute"], SECTIONS[section]
+            )
+    order = list(SECTIONS)
+    return [found[key] for key in sorted(found, key=lambda key: order.index(key[0]))]
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the section, the name and the value of each entry; lines before the first section are passed over.
+
+    :raises ValueError: if there is a name without a value.
+    """
+    section = ""
+    entries: list[tuple[str, str, str]] = []
+    for line in text.splitlines():
+        stripped = line.strip()
+        if not stripped or stripped.startswith(_COMMENTS):
+            continue
+        if stripped.startswith("[") and stripped.endswith("]"):
+            yield from entries
+            entries.clear()
+            section = stripped[1:-1]
+        elif entries and line[0].isspace() and "=" not in line:
+            # A value that goes on, as ConfigParser has it.
+            *_, value = entries[-1]
+            entries[-1] = (*entries[-1][:2], f"{value} {stripped}")
+        elif section:
+            name, _, value = map(str.strip, stripped.partition("="))
+            if not value:
+                raise ValueError(f"{name!r} has no value")
+            entries.append((section, name, value))
+    yield from entries
