@@ -24,7 +24,7 @@ from install.kit import (
 )
 from wheel_linker import InvalidWheelError, LinkMode
 from wheel_linker.install import Layout, install_wheel, uninstall
-from wheel_linker.install.entry_points import script_entry_points
+from wheel_linker.install._scripts.entry_points import script_entry_points
 from wheel_linker.store import WheelStore
 
 INFO = "demo-1.0.dist-info"

@@ -122,7 +122,7 @@ def _all_installed(names: Sequence[str], layout: Layout) -> list[str]:
     """
     from packaging.utils import canonicalize_name
 
-    from wheel_linker.install.installed import NotInstalledError, find_distributions
+    from wheel_linker.install._present.distributions import NotInstalledError, find_distributions
 
     wanted = {canonicalize_name(name): name for name in names}
     missing = wanted.keys() - {one.name for one in find_distributions(layout)}

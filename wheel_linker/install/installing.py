@@ -21,13 +21,13 @@ from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all
 from wheel_linker._threads import run
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.install.clashes import clashes_with_installed
+from wheel_linker.install._present.clashes import clashes_with_installed
+from wheel_linker.install._present.distributions import Distribution, find_distributions, named
+from wheel_linker.install._present.outdated import Outdated, find_outdated
+from wheel_linker.install._present.removing import take_away
+from wheel_linker.install._scripts.protected import refuse_protected
 from wheel_linker.install.compiling import compile_all
-from wheel_linker.install.installed import Distribution, find_distributions, named
-from wheel_linker.install.outdated import Outdated, find_outdated
 from wheel_linker.install.plan import plan
-from wheel_linker.install.protected import refuse_protected
-from wheel_linker.install.removing import take_away
 from wheel_linker.install.report import InstallReport
 
 if TYPE_CHECKING:

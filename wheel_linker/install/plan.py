@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from wheel_linker._link.pipeline import scan_wheel
 from wheel_linker._wheel.record import NOTES, RECORD
 from wheel_linker.errors import InvalidWheelError
+from wheel_linker.install._scripts.scripts import is_wrapper_of, launchers, prepared
 from wheel_linker.install.metadata import read_metadata
 from wheel_linker.install.piece import Piece, Written, split, without_overlap
 from wheel_linker.install.record import installed_record
-from wheel_linker.install.scripts import is_wrapper_of, launchers, prepared
 from wheel_linker.store import StoredWheel
 
 if TYPE_CHECKING:

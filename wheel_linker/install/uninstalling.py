@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._link.sites import opened_sites
 from wheel_linker.errors import LinkError
-from wheel_linker.install.installed import NotInstalledError, find_distributions, named, read_record
-from wheel_linker.install.removing import is_note, may_go, take_away
+from wheel_linker.install._present.distributions import (
+    NotInstalledError,
+    find_distributions,
+    named,
+    read_record,
+)
+from wheel_linker.install._present.removing import is_note, may_go, take_away
 from wheel_linker.install.report import UninstallReport
 
 if TYPE_CHECKING:
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.sites import Sites
-    from wheel_linker.install.installed import Distribution
+    from wheel_linker.install._present.distributions import Distribution
     from wheel_linker.install.layout import Layout
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from wheel_linker.install.installed import Distribution, read_record
-from wheel_linker.install.removing import is_claimed, is_note, may_go
+from wheel_linker.install._present.distributions import Distribution, read_record
+from wheel_linker.install._present.removing import is_claimed, is_note, may_go
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,8 @@ from installer.scripts import Script
 
 from wheel_linker._wheel.names import fault
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.install.entry_points import script_entry_points
-from wheel_linker.install.first_line import PLACEHOLDER, first_line, with_interpreter
+from wheel_linker.install._scripts.entry_points import script_entry_points
+from wheel_linker.install._scripts.first_line import PLACEHOLDER, first_line, with_interpreter
 from wheel_linker.install.metadata import read_text
 from wheel_linker.install.piece import Piece, Written
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Parts
     from wheel_linker._wheel.tree import Directory, Tree
-    from wheel_linker.install.entry_points import EntryPoint
+    from wheel_linker.install._scripts.entry_points import EntryPoint
     from wheel_linker.install.layout import Layout
 
 ENTRY_POINTS: Final = "entry_points.txt"

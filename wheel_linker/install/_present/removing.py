@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.paths import is_within
 from wheel_linker._link.removal import retire
-from wheel_linker.install.installed import read_claims, root_of
+from wheel_linker.install._present.distributions import read_claims, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from wheel_linker._fs.folder import Parts
     from wheel_linker._link.sites import Sites
-    from wheel_linker.install.installed import Distribution, Recorded
+    from wheel_linker.install._present.distributions import Distribution, Recorded
     from wheel_linker.install.layout import Layout
 
 _PATH_CONFIGURATION: Final = ".pth"

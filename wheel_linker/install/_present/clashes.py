@@ -9,14 +9,14 @@ from wheel_linker._wheel.conflicts import PackageConflict
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record import RECORD
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.install.installed import read_claims
+from wheel_linker.install._present.distributions import read_claims
 from wheel_linker.install.metadata import read_text
 from wheel_linker.install.record import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wheel_linker.install.installed import Distribution
+    from wheel_linker.install._present.distributions import Distribution
     from wheel_linker.install.plan import Plan
 
 
