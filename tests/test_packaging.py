@@ -191,6 +191,9 @@ class TestDistributions:
             ("reflink-copy", 'sys_platform == "win32"'),
             ("installer", 'extra == "install"'),
             ("platformdirs", 'extra == "cli"'),
+            ("installer", 'extra == "pip"'),
+            ("packaging", 'extra == "pip"'),
+            ("tomli", 'python_version < "3.11" and extra == "pip"'),
             ("rich", 'extra == "cli"'),
         }
 

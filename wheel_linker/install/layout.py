@@ -64,8 +64,8 @@ class Layout(NamedTuple):
         :param python: the path of an interpreter, such as that of a virtual environment, or the name of one on PATH.
         :raises LinkError: if it is missing, cannot be run, or does not answer as a Python should.
         """
-        path = _executable(os.fsdecode(python))
-        key = _identity(path)
+        path = executable(os.fsdecode(python))
+        key = identity(path)
         with _asking:
             if key not in _answers:
                 _answers[key] = _ask(path)
@@ -119,7 +119,12 @@ class Layout(NamedTuple):
         return sorted(set(paths.values()), key=lambda path: (-path.count(os.sep), path))
 
 
-def _executable(python: str) -> str:
+def executable(python: str) -> str:
+    """Return the absolute path of an interpreter.
+
+    :param python: its path, or its name on PATH.
+    :raises LinkError: if there is none of that name.
+    """
     if os.path.dirname(python):
         return os.path.abspath(python)
     found = shutil.which(python)
@@ -128,7 +133,7 @@ def _executable(python: str) -> str:
     return os.path.abspath(found)
 
 
-def _identity(path: str) -> tuple[object, ...]:
+def identity(path: str) -> tuple[object, ...]:
     """Return what changes when an interpreter, or the environment around it, is made anew."""
     known: list[object] = [path]
     configuration = os.path.join(os.path.dirname(os.path.dirname(path)), "pyvenv.cfg")

@@ -113,6 +113,23 @@ class WheelStore:
         )
         return [added[position] for position in range(len(paths))]
 
+    def find(self, sha256: str) -> StoredWheel | None:
+        """Return the unpacked wheel of a wheel file that was added before, by its content alone.
+
+        :param sha256: the SHA-256 of the wheel file, in hexadecimal digits.
+        :returns: None if the store has none.
+        :raises LinkError: if the store cannot be read.
+        :raises ValueError: if ``sha256`` is no SHA-256.
+        """
+        digest = _checked(sha256)
+        assert digest is not None
+        session = self._session()
+        with _errors(f"read the store {self.root!r}", self.root):
+            entry = find_entry(self._layout, digest)
+            if entry is None or not session.hold(entry.name):
+                return None
+            return StoredWheel.of(session, entry.name, digest, entry.filename)
+
     def entries(self) -> list[Entry]:
         """Return what is in the store, by name.
 

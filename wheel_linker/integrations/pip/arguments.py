@@ -1,0 +1,163 @@
+"""The arguments of ``pip install``, told apart by what they are for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker.errors import WheelLinkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# pip install --help, of pip 22.3 to 26.3. An option that is not here is taken for one without a value.
+_SHORT: Final = {
+    "-C": "--config-settings",
+    "-I": "--ignore-installed",
+    "-U": "--upgrade",
+    "-c": "--constraint",
+    "-e": "--editable",
+    "-f": "--find-links",
+    "-i": "--index-url",
+    "-q": "--quiet",
+    "-r": "--requirement",
+    "-t": "--target",
+    "-v": "--verbose",
+}
+# Where distributions are found, and how they are built.
+_FETCHING: Final = frozenset(
+    {
+        "--build-constraint",
+        "--cache-dir",
+        "--cert",
+        "--client-cert",
+        "--config-settings",
+        "--extra-index-url",
+        "--find-links",
+        "--global-option",
+        "--index-url",
+        "--keyring-provider",
+        "--no-binary",
+        "--only-binary",
+        "--progress-bar",
+        "--proxy",
+        "--pypi-url",
+        "--resume-retries",
+        "--retries",
+        "--timeout",
+        "--trusted-host",
+        "--use-deprecated",
+        "--use-feature",
+    }
+)
+_FETCHING_FLAGS: Final = frozenset(
+    {
+        "--isolated",
+        "--no-build-isolation",
+        "--no-cache-dir",
+        "--no-index",
+        "--no-input",
+        "--pre",
+        "--prefer-binary",
+        "--quiet",
+        "--use-pep517",
+        "--verbose",
+    }
+)
+# Other options with a value.
+_WITH_VALUE: Final = _FETCHING | {
+    "--abi",
+    "--constraint",
+    "--editable",
+    "--exists-action",
+    "--group",
+    "--implementation",
+    "--log",
+    "--platform",
+    "--prefix",
+    "--python-version",
+    "--report",
+    "--requirement",
+    "--requirements-from-script",
+    "--root",
+    "--root-user-action",
+    "--src",
+    "--target",
+    "--upgrade-strategy",
+    "--uploaded-prior-to",
+}
+# What the command that links has options of its own for, or does in another way.
+_REFUSED: Final = {
+    "--platform": "wheels are chosen for the environment's own platform",
+    "--prefix": "give the environment with --python",
+    "--python": "give it before the word pip, or as --python ENVIRONMENT after it once",
+    "--root": "give the environment with --python",
+    "--target": "use: wheel-linker install --target DIRECTORY",
+    "--user": "give the environment with --python",
+}
+
+
+class Arguments(NamedTuple):
+    """The arguments of one ``pip install``."""
+
+    all: tuple[str, ...]
+    """Everything, options and values in words of their own."""
+    fetching: tuple[str, ...]
+    """What says where distributions are found and how they are built."""
+    editable: tuple[str, ...]
+    """The projects that are to be installed in place."""
+    resolving: tuple[str, ...]
+    """Everything but the editable projects."""
+
+
+def parse(arguments: Sequence[str]) -> Arguments:
+    """Tell pip's arguments apart.
+
+    :raises WheelLinkerError: for an option that this library cannot keep.
+    """
+    everything: list[str] = []
+    fetching: list[str] = []
+    editable: list[str] = []
+    resolving: list[str] = []
+    for name, value in _options(arguments):
+        words = [word for word in (name, value) if word is not None]
+        everything += words
+        if name in _REFUSED:
+            raise WheelLinkerError(f"pip's option {name} has no meaning here: {_REFUSED[name]}")
+        if name == "--editable":
+            editable.append(value or "")
+            continue
+        resolving += words
+        if name in _FETCHING or name in _FETCHING_FLAGS:
+            fetching += words
+    return Arguments(tuple(everything), tuple(fetching), tuple(editable), tuple(resolving))
+
+
+def _options(arguments: Sequence[str]) -> list[tuple[str | None, str | None]]:
+    """Return pairs of an option's long name and its value; requirements have no name."""
+    found: list[tuple[str | None, str | None]] = []
+    waiting = list(reversed(arguments))
+    while waiting:
+        word = waiting.pop()
+        if not word.startswith("-") or word == "-":
+            found.append((None, word))
+            continue
+        name, value = _split(word)
+        if name in _WITH_VALUE and value is None:
+            if not waiting:
+                raise WheelLinkerError(f"pip's option {word} wants a value")
+            value = waiting.pop()
+        found.append((name, value))
+    return found
+
+
+def _split(word: str) -> tuple[str, str | None]:
+    """Take ``--name=value`` and ``-nvalue`` apart."""
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        return name, value if equals else None
+    name = _SHORT.get(word[:2], word)
+    rest = word[2:]
+    if name in _WITH_VALUE:
+        return name, rest.removeprefix("=") or None
+    # Flags may stand together, as in -vvv or -qU: each of them alone would mean the same.
+    return (name, None) if not rest else (word, None)

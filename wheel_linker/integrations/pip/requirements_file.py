@@ -1,0 +1,73 @@
+"""Reading requirements files in which everything is pinned and has hashes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from wheel_linker._wheel.filename import normalised
+from wheel_linker.errors import WheelLinkerError
+from wheel_linker.integrations.pip.wanted import SHA256, NotLockedError, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheel_linker.install.interpreter import Interpreter
+
+_HASH: Final = re.compile(r"\s--hash[=\s]\s*(\S+)")
+
+
+def read_requirements(path: str, interpreter: Interpreter) -> tuple[list[Wanted], list[str]]:
+    """Return what a requirements file names for the interpreter, and the options in it."""
+    wanted: list[Wanted] = []
+    options: list[str] = []
+    for line in _lines(path):
+        if line.startswith("-"):
+            options.append(_option(line, path))
+            continue
+        one = _requirement(line, path, interpreter)
+        if one is not None:
+            wanted.append(one)
+    return wanted, options
+
+
+def _lines(path: str) -> Iterator[str]:
+    """Yield the lines of a requirements file, continued ones joined, without comments."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read()
+    except (OSError, ValueError) as error:
+        raise WheelLinkerError(f"cannot read the requirements {path!r}: {error}") from error
+    for line in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
+        kept = f" {line}".partition(" #")[0].strip()
+        if kept:
+            yield kept
+
+
+def _option(line: str, path: str) -> str:
+    if line.startswith(("-r", "-c", "-e", "--requirement", "--constraint", "--editable")):
+        raise NotLockedError(f"{path!r} has {line!r}, which is not locked: pip has to resolve it")
+    return line
+
+
+def _requirement(line: str, path: str, interpreter: Interpreter) -> Wanted | None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    text = _HASH.sub("", line).strip()
+    hashes = _HASH.findall(line)
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise NotLockedError(f"{line!r} in {path!r} is not locked: {error}") from error
+    digests = tuple(each.partition(":")[2] for each in hashes if each.startswith(SHA256 + ":"))
+    pinned = [one for one in requirement.specifier if one.operator in ("==", "===")]
+    if not digests or not (pinned or requirement.url):
+        raise NotLockedError(
+            f"{text!r} in {path!r} is not locked: it needs == and a --hash={SHA256}:..."
+        )
+    if requirement.marker and not requirement.marker.evaluate(dict(interpreter.environment)):
+        return None
+    if requirement.url and not urlsplit(requirement.url).path.endswith(".whl"):
+        digests = ()
+    return Wanted(normalised(requirement.name), digests, line)

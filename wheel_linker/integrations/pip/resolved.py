@@ -1,0 +1,273 @@
+"""Requirements resolved by pip, and their wheels: from the store by their SHA-256, else fetched or built by pip."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from wheel_linker._wheel.filename import normalised
+from wheel_linker.integrations.pip.running import PipError, run_pip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from wheel_linker._wheel.unpacked import UnpackedWheel
+    from wheel_linker.store import WheelStore
+
+_WHEEL: Final = ".whl"
+_SHA256: Final = "sha256"
+_PREFIX: Final = "wheel_linker-pip-"
+
+
+class Resolved(NamedTuple):
+    """One distribution that pip chose."""
+
+    name: str
+    """Its normalised name."""
+    version: str
+    url: str
+    """Where pip takes it from."""
+    sha256: str | None
+    """The digest of that file; None for directories and version control."""
+    requested: bool
+    """Whether it was asked for itself."""
+    direct_url: Mapping[str, object] | None
+    """What ``direct_url.json`` says (PEP 610), if it was asked for by its address."""
+    editable: bool
+    """Whether it is a project to be installed in place, which is left to pip."""
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it is a wheel already."""
+        return urlsplit(self.url).path.endswith(_WHEEL)
+
+    def requirement(self) -> str:
+        """Return a line that requires just this, by its address, for :command:`pip wheel`."""
+        address, fragments = self.url, []
+        origin = self.direct_url or {}
+        repository = origin.get("vcs_info")
+        if isinstance(repository, dict):
+            address = f"{repository['vcs']}+{address}@{repository['commit_id']}"
+        elif self.sha256 is not None:
+            # Checked by pip, and part of the name under which it keeps a wheel that it has built.
+            fragments.append(f"{_SHA256}={self.sha256}")
+        if "subdirectory" in origin:
+            fragments.append(f"subdirectory={origin['subdirectory']}")
+        return f"{self.name} @ {'#'.join([address, *(['&'.join(fragments)] if fragments else [])])}"
+
+
+def gather(
+    requirements: Iterable[str],
+    *,
+    python: str | os.PathLike[str],
+    requirement_files: Iterable[str | os.PathLike[str]] = (),
+    constraints: Iterable[str | os.PathLike[str]] = (),
+    pip_args: Sequence[str] = (),
+    wheel_dir: str | os.PathLike[str] | None = None,
+) -> list[Path]:
+    """Have pip resolve requirements, and fetch or build the wheels of all that is needed.
+
+    :param requirements: as on pip's command line, such as ``rich>=13`` or ``./project[extra]``.
+    :param python: the interpreter that the wheels are for; it needs no pip.
+    :param requirement_files: as for ``pip install -r``.
+    :param constraints: as for ``pip install -c``.
+    :param pip_args: further arguments of ``pip wheel``, such as ``["--index-url", ...]``.
+    :param wheel_dir: where the wheel files go; by default a new temporary directory, which the caller removes.
+    :returns: the wheel files that are needed, by name. Others that ``wheel_dir`` held before are not among them.
+    :raises PipError: if pip fails; what it said went to standard error.
+    """
+    arguments = [*_arguments(requirements, requirement_files, constraints), *pip_args]
+    target = Path(mkdtemp(prefix="wheels-")) if wheel_dir is None else Path(os.fspath(wheel_dir))
+    # Beside the others, for pip names none that were there before.
+    with TemporaryDirectory(prefix=_PREFIX) as fresh:
+        _wheel("find and build wheels", python, [*arguments, "--wheel-dir", fresh])
+        target.mkdir(parents=True, exist_ok=True)
+        return [_moved(path, target) for path in sorted(Path(fresh).glob(f"*{_WHEEL}"))]
+
+
+def resolve(
+    requirements: Iterable[str],
+    *,
+    python: str | os.PathLike[str],
+    requirement_files: Iterable[str | os.PathLike[str]] = (),
+    constraints: Iterable[str | os.PathLike[str]] = (),
+    pip_args: Sequence[str] = (),
+    ignore_installed: bool = True,
+) -> list[Resolved]:
+    """Have pip choose what satisfies requirements, without installing anything.
+
+    :param ignore_installed: whether what the environment has already is chosen as well.
+    :returns: what would be installed, each after what it requires.
+    :raises PipError: if pip fails; what it said went to standard error.
+    """
+    with TemporaryDirectory(prefix=_PREFIX) as directory:
+        report = os.path.join(directory, "report.json")
+        options = ["--dry-run", "--quiet", "--report", report]
+        if ignore_installed:
+            options.append("--ignore-installed")
+        given = _arguments(requirements, requirement_files, constraints)
+        run_pip("resolve the requirements", python, ["install", *options, *given, *pip_args])
+        with open(report, encoding="utf-8") as file:
+            return [_resolved(item) for item in json.load(file)["install"]]
+
+
+def obtain(
+    requirements: Iterable[str],
+    *,
+    python: str | os.PathLike[str],
+    store: WheelStore,
+    requirement_files: Iterable[str | os.PathLike[str]] = (),
+    constraints: Iterable[str | os.PathLike[str]] = (),
+    pip_args: Sequence[str] = (),
+) -> list[UnpackedWheel]:
+    """Have pip resolve requirements, and return unpacked wheels of all that is needed.
+
+    What the store has, by the SHA-256 that pip names, is not fetched again.
+
+    :param store: where wheels are looked for, and kept.
+    :returns: unpacked wheels, each after what it requires.
+    :raises PipError: if pip fails, or a requirement is editable.
+    :raises InvalidWheelError: as :meth:`~wheel_linker.store.WheelStore.add`.
+    :raises LinkError: as :meth:`~wheel_linker.store.WheelStore.add`.
+    """
+    chosen = resolve(
+        requirements,
+        python=python,
+        requirement_files=requirement_files,
+        constraints=constraints,
+        pip_args=pip_args,
+    )
+    for one in chosen:
+        if one.editable:
+            raise PipError(f"{one.name!r} is to be editable, and has no wheel: install it by pip")
+    return wheels_of(chosen, python=python, store=store, index=index_options(pip_args))
+
+
+def wheels_of(
+    chosen: Sequence[Resolved],
+    *,
+    python: str | os.PathLike[str],
+    store: WheelStore,
+    index: Sequence[str] = (),
+) -> list[UnpackedWheel]:
+    """Return unpacked wheels of what pip chose, in the same order.
+
+    :param index: the arguments of pip's that say where distributions are found.
+    :raises PipError: if pip cannot fetch or build one.
+    """
+    found: dict[str, UnpackedWheel] = {}
+    missing = []
+    for one in chosen:
+        wheel = store.find(one.sha256) if one.is_wheel and one.sha256 else None
+        if wheel is None:
+            missing.append(one)
+        else:
+            found[one.name] = wheel
+    found.update(_fetched(missing, python, store, index))
+    return [found[one.name] for one in chosen]
+
+
+def _fetched(
+    missing: Sequence[Resolved],
+    python: str | os.PathLike[str],
+    store: WheelStore,
+    index: Sequence[str],
+) -> dict[str, UnpackedWheel]:
+    """Have pip fetch and build wheels, and add them to the store; return them by name."""
+    paths = {
+        one.name: _path(one.url) for one in missing if one.is_wheel and one.url.startswith("file:")
+    }
+    with TemporaryDirectory(prefix=_PREFIX) as directory:
+        lines = [one.requirement() for one in missing if one.name not in paths]
+        if lines:
+            paths.update(fetch_wheels(lines, python=python, into=directory, index=index))
+        names = [one.name for one in missing]
+        lacking = [name for name in names if name not in paths]
+        if lacking:
+            raise PipError(f"pip fetched no wheel of {', '.join(lacking)}")
+        return dict(zip(names, store.add_all([paths[name] for name in names])))
+
+
+def fetch_wheels(
+    lines: Sequence[str],
+    *,
+    python: str | os.PathLike[str],
+    into: str,
+    index: Sequence[str] = (),
+) -> dict[str, str]:
+    """Have pip fetch or build wheels of exactly these requirements, without what they require.
+
+    :param lines: of a requirements file.
+    :param into: an empty directory for the wheel files.
+    :returns: the paths of the wheel files by the normalised names of their distributions.
+    :raises PipError: if pip fails.
+    """
+    file = os.path.join(into, "requirements.txt")
+    with open(file, "w", encoding="utf-8") as opened:
+        opened.write("\n".join([*lines, ""]))
+    _wheel("fetch wheels", python, ["--no-deps", "--wheel-dir", into, "-r", file, *index])
+    wheels = (name for name in os.listdir(into) if name.endswith(_WHEEL))
+    return {normalised(name.split("-", 1)[0]): os.path.join(into, name) for name in wheels}
+
+
+def index_options(pip_args: Sequence[str]) -> list[str]:
+    """Return those of pip's arguments that say where distributions are found, and how they are built."""
+    from wheel_linker.integrations.pip.arguments import parse
+
+    return list(parse(pip_args).fetching)
+
+
+def _wheel(doing: str, python: str | os.PathLike[str], arguments: Sequence[str]) -> None:
+    run_pip(doing, python, ["wheel", *arguments])
+
+
+def _arguments(
+    requirements: Iterable[str],
+    requirement_files: Iterable[str | os.PathLike[str]],
+    constraints: Iterable[str | os.PathLike[str]],
+) -> list[str]:
+    arguments = list(requirements)
+    for file in requirement_files:
+        arguments += ["-r", os.fsdecode(file)]
+    for file in constraints:
+        arguments += ["-c", os.fsdecode(file)]
+    return arguments
+
+
+def _resolved(item: Mapping[str, object]) -> Resolved:
+    metadata, origin = item["metadata"], item["download_info"]
+    assert isinstance(metadata, dict)
+    assert isinstance(origin, dict)
+    directory = origin.get("dir_info", {})
+    archive = origin.get("archive_info", {})
+    direct = bool(item.get("is_direct"))
+    return Resolved(
+        name=normalised(metadata["name"]),
+        version=metadata["version"],
+        url=origin["url"],
+        sha256=archive.get("hashes", {}).get(_SHA256) or _of_old_pip(archive.get("hash")),
+        requested=bool(item.get("requested")),
+        direct_url=origin if direct else None,
+        editable=bool(directory.get("editable")),
+    )
+
+
+def _of_old_pip(text: str | None) -> str | None:
+    """Return a SHA-256 from ``sha256=...``, which is all that pip before 23.1 says."""
+    algorithm, _, digest = (text or "").partition("=")
+    return digest if algorithm == _SHA256 else None
+
+
+def _path(url: str) -> str:
+    return url2pathname(urlsplit(url).path)
+
+
+def _moved(path: Path, target: Path) -> Path:
+    import shutil
+
+    return Path(shutil.move(os.fspath(path), os.fspath(target / path.name)))

@@ -1,0 +1,23 @@
+"""What a lock asks for."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from wheel_linker.errors import WheelLinkerError
+
+SHA256: Final = "sha256"
+
+
+class NotLockedError(WheelLinkerError):
+    """A file of requirements does not say of each one which file it is; pip has to resolve it."""
+
+
+class Wanted(NamedTuple):
+    """One distribution of a lock."""
+
+    name: str
+    digests: tuple[str, ...]
+    """The SHA-256 of each file that would do."""
+    line: str
+    """The line of a requirements file that has pip fetch it."""
