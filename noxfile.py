@@ -77,6 +77,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def windows(session: nox.Session) -> None:
+    """Run the tests on a CPython for Windows under wine, as root; arguments go to pytest there."""
+    session.install("pip")
+    session.run("python", "-m", "windows", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure; takes a quarter of an hour or more; arguments go to benchmarks/run.py."""
     session.install(".", *group("bench"))

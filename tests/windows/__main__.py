@@ -1,0 +1,137 @@
+"""Run tests on Windows: ``python -m windows [pytest's arguments]``, with ``tests`` on PYTHONPATH."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from windows import machine, python, wine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from windows.machine import Machine
+
+PROJECT: Final = machine.HERE.parent.parent
+COPIED: Final = (
+    "docs",
+    "pyproject.toml",
+    "tests",
+    "wheel_linker",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "noxfile.py",
+)
+RECIPE: Final = tuple(
+    machine.HERE / name for name in ("machine.py", "python.py", "python.c", "venvlauncher.c")
+)
+CHOSEN: Final = ("tests/windows",)
+
+_THERE: Final = "/opt/project"
+_RESULT: Final = "/opt/result.json"
+_TEMPORARY: Final = "/opt/prefix/drive_c/users/root/AppData/Local/Temp"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the system if need be, run the tests there, and print one line; return the exit status."""
+    try:
+        system = machine.kept("windows", RECIPE, python.make)
+    except machine.NotPossibleError as error:
+        print(f"Windows (CPython 3.13 under wine): skipped: {error}")
+        return 0
+    with _alone(system):
+        _bring(system)
+        demonstrated = _demonstrate(system)
+        status = _test(system, arguments or CHOSEN)
+        figures = json.loads(system.inside(_RESULT).read_text(encoding="utf-8"))
+    print(_line(figures, demonstrated))
+    return demonstrated or status
+
+
+@contextmanager
+def _alone(system: Machine) -> Iterator[None]:
+    with open(f"{system.root}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+        shutil.rmtree(system.inside(_TEMPORARY), ignore_errors=True)
+
+
+def _bring(system: Machine) -> None:
+    """Put the project there, and install it as a user would."""
+    there = system.inside(_THERE)
+    shutil.rmtree(there, ignore_errors=True)
+    there.mkdir()
+    for name in COPIED:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(
+                source, there / name, ignore=shutil.ignore_patterns("__pycache__", "_build")
+            )
+        else:
+            shutil.copy(source, there / name)
+    system.inside(_TEMPORARY).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        build = [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--wheel-dir",
+            scratch,
+        ]
+        subprocess.run([*build, str(PROJECT)], check=True)
+        (wheel,) = Path(scratch).glob("*.whl")
+        shutil.copy(wheel, there)
+    install = (
+        *("-m", "pip", "install", "--quiet", "--no-warn-script-location"),
+        *("--no-index", "--no-deps", "--force-reinstall"),
+    )
+    _python(system, *install, wheel.name)
+
+
+def _demonstrate(system: Machine) -> int:
+    """Run the demonstration of what was installed, not of the project's directory."""
+    demo = f"{python.PYTHON}/Scripts/wheel-linker.exe"
+    return _run(system, "/", "wine", demo, "demo")
+
+
+def _test(system: Machine, arguments: Sequence[str]) -> int:
+    system.inside(_RESULT).unlink(missing_ok=True)
+    options = ("-m", "pytest", "-q", "-p", "windows.wine", "-p", "no:cacheprovider")
+    return _python(system, *options, *arguments)
+
+
+def _python(system: Machine, *arguments: str) -> int:
+    return _run(system, _THERE, "wine", python.EXECUTABLE, *arguments)
+
+
+def _run(system: Machine, directory: str, *command: str) -> int:
+    environment = {wine.RESULT: f"Z:{_RESULT}", "PYTHONPATH": f"Z:{_THERE}/tests"}
+    try:
+        system.run(command, directory=directory, environment=environment)
+    except subprocess.CalledProcessError as error:
+        return error.returncode
+    return 0
+
+
+def _line(figures: dict[str, Any], demonstrated: int) -> str:
+    demo = "the demonstration fails" if demonstrated else "the demonstration passes"
+    counts = ", ".join(f"{figures.get(name, 0)} {name}" for name in ("passed", "failed", "skipped"))
+    reasons = "; ".join(f"{count}: {reason}" for reason, count in figures["reasons"].items())
+    return (
+        f"Windows (CPython {figures['python']} under wine): {demo}, {counts} ({reasons or 'none'})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
