@@ -332,12 +332,12 @@ class TestArguments:
 class TestInterpreter:
     def test_is_asked_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         first = describe(sys.executable, kept_in=tmp_path / "notes")
-        monkeypatch.setattr("wheel_linker.install.interpreter._ask", None)
+        monkeypatch.setattr("wheel_linker.install.asking.answer", None)
         assert describe(sys.executable, kept_in=tmp_path / "notes") == first
         assert first.environment["python_version"] == ".".join(map(str, sys.version_info[:2]))
         assert first.tags[-1].endswith("-none-any")
 
-    @pytest.mark.parametrize("text", ["", "[]", '[["other"], {}, []]', "\0"])
+    @pytest.mark.parametrize("text", ["", "[]", "{}", "\0"])
     def test_a_damaged_note_is_no_answer(self, tmp_path: Path, text: str) -> None:
         first = describe(sys.executable, kept_in=tmp_path)
         (note,) = tmp_path.iterdir()

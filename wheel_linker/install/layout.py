@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.paths import is_within
-from wheel_linker.errors import LinkError
+from wheel_linker.install.asking import executable, identity, kept_answer, no_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMES: Final = ("purelib", "platlib", "headers", "scripts", "data")
 """The installation schemes of the binary distribution format."""
-_SECONDS: Final = 60
 # What sysconfig calls the default scheme is what pip installs into, on Debian and Fedora too. In a virtual
 # environment headers do not go to the base interpreter, as sysconfig says, but to where pip puts them.
 _QUESTION: Final = """
-import os, sys, sysconfig
+import json, os, sys, sysconfig
 name = getattr(sysconfig, "get_default_scheme", None) or sysconfig._get_default_scheme
 paths = sysconfig.get_paths(name())
 headers = paths["include"]
+managed = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
 if sys.prefix != sys.base_prefix:
     headers = os.path.join(sys.prefix, "include", "site", "python%d.%d" % sys.version_info[:2])
+    managed = ""
 launcher = "posix"
 if os.name == "nt":
     machine = sysconfig.get_platform()
     known = {"win-amd64": "win-amd64", "win-arm64": "win-arm64", "win-arm32": "win-arm"}
     launcher = known.get(machine, "win-ia32")
-answer = [sys.executable, "%d.%d" % sys.version_info[:2], os.name, launcher]
-answer += [paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]]
-sys.stdout.buffer.write(os.fsencode("\\0".join(answer)))
+answer = [sys.executable, sys.version_info[:2], os.name, launcher]
+answer.append(managed if os.path.exists(managed) else None)
+answer.append([paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]])
+print(json.dumps(answer))
 """
+_WHAT: Final = "directories"
 _answers: dict[tuple[object, ...], Layout] = {}
 _asking = threading.Lock()
 
@@ -56,19 +57,25 @@ class Layout(NamedTuple):
 
     Headers go into a directory below theirs that is called like the distribution, by its normalised name.
     """
+    externally_managed: str | None = None
+    """The file by which another package manager says that the environment is its own (PEP 668); None without one."""
 
     @classmethod
-    def for_python(cls, python: str | os.PathLike[str]) -> Layout:
+    def for_python(
+        cls, python: str | os.PathLike[str], *, kept_in: str | os.PathLike[str] | None = None
+    ) -> Layout:
         """Ask an interpreter for its layout, in one subprocess; the answer is kept as long as the file is the same.
 
         :param python: the path of an interpreter, such as that of a virtual environment, or the name of one on PATH.
+        :param kept_in: a directory where the answer is kept for other processes, too; by default in memory only.
         :raises LinkError: if it is missing, cannot be run, or does not answer as a Python should.
         """
         path = executable(os.fsdecode(python))
         key = identity(path)
+        directory = None if kept_in is None else os.fsdecode(kept_in)
         with _asking:
             if key not in _answers:
-                _answers[key] = _ask(path)
+                _answers[key] = _ask(path, directory)
             return _answers[key]
 
     @classmethod
@@ -86,7 +93,8 @@ class Layout(NamedTuple):
         below = {"headers": "include", "scripts": "bin"}
         schemes = {scheme: os.path.join(root, below.get(scheme, "")) for scheme in SCHEMES}
         return asked._replace(
-            schemes={name: path.rstrip(os.sep) or path for name, path in schemes.items()}
+            schemes={name: path.rstrip(os.sep) or path for name, path in schemes.items()},
+            externally_managed=None,
         )
 
     def resolved(self) -> Layout:
@@ -119,55 +127,11 @@ class Layout(NamedTuple):
         return sorted(set(paths.values()), key=lambda path: (-path.count(os.sep), path))
 
 
-def executable(python: str) -> str:
-    """Return the absolute path of an interpreter.
-
-    :param python: its path, or its name on PATH.
-    :raises LinkError: if there is none of that name.
-    """
-    if os.path.dirname(python):
-        return os.path.abspath(python)
-    found = shutil.which(python)
-    if found is None:
-        raise LinkError(f"no interpreter {python!r} on PATH: give its path")
-    return os.path.abspath(found)
-
-
-def identity(path: str) -> tuple[object, ...]:
-    """Return what changes when an interpreter, or the environment around it, is made anew."""
-    known: list[object] = [path]
-    configuration = os.path.join(os.path.dirname(os.path.dirname(path)), "pyvenv.cfg")
-    for file in (path, configuration):
-        try:
-            status = os.stat(file)
-        except OSError:
-            continue  # if it is the interpreter that is missing, running it says so
-        known += [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
-    return tuple(known)
-
-
-def _ask(path: str) -> Layout:
-    doing = f"ask the interpreter {path!r} for its directories"
+def _ask(path: str, kept_in: str | None) -> Layout:
+    answer = kept_answer(path, _QUESTION, (), _WHAT, kept_in)
     try:
-        done = subprocess.run(  # noqa: S603 - running it is what was asked for
-            [path, "-I", "-c", _QUESTION],
-            capture_output=True,
-            check=False,
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except OSError as error:
-        raise LinkError.from_os_error(error, doing, destination=path) from error
-    except subprocess.TimeoutExpired as error:
-        raise LinkError(f"cannot {doing}: no answer in {_SECONDS} seconds") from error
-    try:
-        executable, version, os_name, launcher, *paths = os.fsdecode(done.stdout).split("\0")
-        major, minor = map(int, version.split("."))
+        executable, (major, minor), os_name, launcher, managed, paths = answer  # type: ignore[misc]
         schemes = dict(zip(SCHEMES, paths, strict=True))
-        return Layout(executable or path, (major, minor), os_name, launcher, schemes)
-    except ValueError as error:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if said else f"it answered {done.stdout[:80]!r}"
-        raise LinkError(
-            f"cannot {doing}: {reason}; give the path of a Python 3.8 or newer"
-        ) from error
+        return Layout(executable or path, (major, minor), os_name, launcher, schemes, managed)
+    except (TypeError, ValueError) as error:
+        raise no_python(path, _WHAT, f"it answered {answer!r}") from error
