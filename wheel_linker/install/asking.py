@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
@@ -44,7 +44,7 @@ def identity(path: str) -> tuple[object, ...]:
     return tuple(known)
 
 
-def answer(path: str, question: str, arguments: Sequence[str], what: str) -> object:
+def answer(path: str, question: str, arguments: Sequence[str], what: str) -> Any:
     """Run a program in an interpreter, and return what it prints, which is JSON.
 
     :param question: the program.
@@ -81,7 +81,7 @@ def no_python(path: str, what: str, reason: str) -> LinkError:
 
 def kept_answer(
     path: str, question: str, arguments: Sequence[str], what: str, directory: str | None
-) -> object:
+) -> Any:
     """Return the answer that is kept in a directory, or ask and keep it there; errors as for :func:`answer`.
 
     An answer holds as long as the question is the same, and the interpreter's file and its ``pyvenv.cfg`` have
@@ -104,7 +104,7 @@ def _name(path: str, what: str) -> str:
     return f"{what}-{sha256(os.fsencode(path)).hexdigest()[:32]}.json"
 
 
-def _read(note: str, key: list[object]) -> object:
+def _read(note: str, key: list[object]) -> Any:
     try:
         with open(note, encoding="utf-8") as file:
             found = json.load(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker.install.asking import executable, kept_answer
+from wheel_linker.install.asking import executable, kept_answer, no_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,11 +45,9 @@ def describe(
     (library,) = packaging.__path__
     directory = None if kept_in is None else os.fsdecode(kept_in)
     path = executable(os.fsdecode(python))
-    known = kept_answer(path, _QUESTION, [os.path.dirname(library)], _WHAT, directory)
-    try:
-        environment, tags = known  # type: ignore[misc]
-        return Interpreter(environment, tuple(tags))
-    except (TypeError, ValueError) as error:
-        raise LinkError(
-            f"the interpreter {path!r} answered {known!r}, not with its tags"
-        ) from error
+    question = [os.path.dirname(library)]
+    match kept_answer(path, _QUESTION, question, _WHAT, directory):
+        case [{**environment}, [*tags]]:
+            return Interpreter(environment, tuple(tags))
+        case known:
+            raise no_python(path, _WHAT, f"it answered {known!r}")

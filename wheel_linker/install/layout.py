@@ -128,10 +128,11 @@ class Layout(NamedTuple):
 
 
 def _ask(path: str, kept_in: str | None) -> Layout:
-    answer = kept_answer(path, _QUESTION, (), _WHAT, kept_in)
-    try:
-        executable, (major, minor), os_name, launcher, managed, paths = answer  # type: ignore[misc]
-        schemes = dict(zip(SCHEMES, paths, strict=True))
-        return Layout(executable or path, (major, minor), os_name, launcher, schemes, managed)
-    except (TypeError, ValueError) as error:
-        raise no_python(path, _WHAT, f"it answered {answer!r}") from error
+    match kept_answer(path, _QUESTION, (), _WHAT, kept_in):
+        case [python, [major, minor], os_name, launcher, managed, [*paths]] if len(paths) == len(
+            SCHEMES
+        ):
+            schemes = dict(zip(SCHEMES, paths))
+            return Layout(python or path, (major, minor), os_name, launcher, schemes, managed)
+        case answer:
+            raise no_python(path, _WHAT, f"it answered {answer!r}")
