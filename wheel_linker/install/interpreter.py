@@ -47,7 +47,7 @@ def describe(
     path = executable(os.fsdecode(python))
     question = [os.path.dirname(library)]
     match kept_answer(path, _QUESTION, question, _WHAT, directory):
-        case [{**environment}, [*tags]]:
+        case [environment, [*tags]] if isinstance(environment, dict):
             return Interpreter(environment, tuple(tags))
         case known:
             raise no_python(path, _WHAT, f"it answered {known!r}")
