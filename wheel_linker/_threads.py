@@ -168,7 +168,13 @@ class Crew:
     """
 
     def __init__(self, jobs: int) -> None:
-        self._room = threading.Semaphore(jobs)
+        self._jobs = jobs
+        self.renew()
+        _crews.add(self)
+
+    def renew(self) -> None:
+        """Have room for all, in a child of fork(2), which has none of its parent's threads."""
+        self._room = threading.Semaphore(self._jobs)
 
     def __enter__(self) -> Crew:
         """Wait for room for the calling thread."""
@@ -292,3 +298,15 @@ class _Shift(Generic[_Task]):
     def join(self) -> None:
         """Wait until nobody is at work; may be called again after an interrupt."""
         _wait_for(self.helpers)
+
+
+_crews: weakref.WeakSet[Crew] = weakref.WeakSet()
+
+
+def _renew_crews() -> None:
+    for crew in list(_crews):
+        crew.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_crews)

@@ -58,12 +58,12 @@ class Patience:
         time.sleep(min(self._pause, left))
 
     @contextmanager
-    def turn(self, lock: threading.Lock) -> Iterator[None]:
+    def turn(self, lock: threading.Lock | threading.RLock) -> Iterator[None]:
         """Hold the lock that the threads of this process take turns by; wait for it first.
 
         :raises LockTimeoutError: if the time is over.
         """
-        while not lock.acquire(blocking=False):
+        while not lock.acquire(timeout=_LONGEST_PAUSE):
             self.wait()
         try:
             yield

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PREFIX: Final = ".wheel_linker-"
 OLD: Final = "old"
 _OWNER: Final = "owner"
+# A symlink, or a FIFO, that another user put there is not followed, and not waited for.
+_LOCK: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _RESCUED: Final = "wheel_linker-rescued-"
 
 
@@ -147,7 +149,7 @@ def _sweep_one(site: Folder, name: str) -> None:
         with site.enter(name) as folder:
             # Made here if its owner died, or has not come, that far: who makes it, and who locks it, is
             # decided by the system, and _make() takes no for an answer.
-            lock = os.open(folder.prefix + _OWNER, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=folder.fd)
+            lock = os.open(folder.prefix + _OWNER, _LOCK, 0o600, dir_fd=folder.fd)
             dead = _claim(lock, folder) is True
     except (FileNotFoundError, NotADirectoryError):
         return

@@ -68,6 +68,7 @@ def make_entry(
         with session.stage() as stage:
             facts = unpack_entry(stage.folder, file, filename, how)
             check_digest(file, facts.digest, expected)
+            session.settle(stage.folder, NEW)
             while not _place(session, stage.folder, facts):
                 pass
     except OSError as error:
@@ -134,6 +135,7 @@ def _place(session: Session, stage: Folder, facts: Manifest) -> bool:
     """Move the new entry into place; False if others came between, and it is to be tried again."""
     name, there = entry_name(session.layout, facts.digest)
     if there:
+        session.refuse_others(name)
         return session.hold(name)
     with Folder.open(session.layout.root) as root:
         try:

@@ -59,6 +59,11 @@ class StoredWheel(UnpackedWheel):
         made.entry, made.digest, made._session = entry, digest, session
         return made
 
+    @property
+    def trusted(self) -> bool:
+        """Whether nobody but the caller and root can have written its files, or the caller trusts the store."""
+        return self._session.standing.exclusive
+
     def hold(self) -> AbstractContextManager[None]:
         """Keep the entry in place, even from the store object that it is from; meant for the time of linking.
 
@@ -98,7 +103,7 @@ def read_entry(layout: Layout, name: str) -> Entry | None:
         filename = WheelFilename.parse(facts.filename)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (manifest.BrokenManifestError, ValueError) as error:
+    except (manifest.BrokenManifestError, ValueError, PermissionError) as error:
         log("%s is no entry: %s", layout.entry(name), error)
         return None
     return Entry(name, facts.digest, filename, layout.tree(name), facts.files, facts.size, used)

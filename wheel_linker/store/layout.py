@@ -93,13 +93,3 @@ class Layout:
     def rows(self, name: str) -> str:
         """Return the file with what installing an entry takes from its ``RECORD``."""
         return f"{self.root}{os.sep}{name}{os.sep}{ROWS}"
-
-    def make(self) -> None:
-        """Make the directories that writing takes, and the files that are locked.
-
-        :raises OSError: if the store is not ours to write.
-        """
-        os.makedirs(self.leases, exist_ok=True)
-        os.makedirs(self.staging, exist_ok=True)
-        for path in (self.lock, self.readers):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))

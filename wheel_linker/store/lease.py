@@ -4,143 +4,215 @@ A lease is a file with a line for each entry. Its owner holds its lock, and the 
 dies, so that the leases of the dead can be told from those of the living. Lines are added, and entries removed, under
 the store's lock: an entry that was there when its line was written stays.
 
-Who may read a store but not write to it locks the file ``readers`` instead: as long as that is held, nothing is
-removed.
+Who may read a store but not write to it, or finds the disk full, locks the file ``readers`` instead: as long as that is
+held, nothing is removed.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs import locking
+from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.locking import wait_for_lock
-from wheel_linker._fs.patience import Patience
-from wheel_linker._log import log
+from wheel_linker._log import log, log_warning
+from wheel_linker.store.control import control_folder, directory_of, open_file, open_to_lock
+from wheel_linker.store.layout import LEASES, READERS
+from wheel_linker.store.trust import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker._fs.patience import Patience
+    from wheel_linker.store.layout import Layout
+
 # open(2) where the store is another's, or mounted read-only.
 NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LOCKED_BYTE: Final = 1 << 30
-_NEW: Final = (
-    os.O_RDWR
-    | os.O_CREAT
-    | os.O_EXCL
-    | os.O_APPEND
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-)
-_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_NAME: Final = re.compile(r"[0-9a-f]{12}")
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+# Whatever the umask, those who share a store have to see whether its owner lives.
+_MODE: Final = 0o644
+_OTHERS_WRITE: Final = 0o002
 
 
 class Lease:
     """What one store object uses; goes with the object.
 
-    :ivar path: the file; None for one that cannot write to the store.
+    :ivar name: of the file; None for one that cannot write to the store.
+    :ivar proof: what became of the file that was made; None if none was.
     """
 
-    def __init__(self, path: str | None, fd: int | None) -> None:
-        self.path = path
+    def __init__(self, layout: Layout, name: str | None = None, fd: int | None = None) -> None:
+        self.name = name
+        self.proof = None if name is None or fd is None else _proof(fd)
+        self._layout = layout
         self._fd = fd
-        self._end = weakref.finalize(self, _end, path, fd, os.getpid())
+        self._all: int | None = None
+        self._end = weakref.finalize(self, _end, layout, name, fd, os.getpid())
+        self._end_all: weakref.finalize[[int], Lease] | None = None
 
     @classmethod
-    def take(cls, directory: str) -> Lease:
-        """Make one in the directory of leases.
+    def take(cls, layout: Layout, patience: Patience) -> Lease:
+        """Make one in the directory of leases; one that keeps everything if the disk is full.
 
         :raises OSError: if that is not ours to write.
         """
-        while True:
-            path = os.path.join(directory, os.urandom(6).hex())
-            try:
-                fd = os.open(path, _NEW, 0o644)
-            except FileExistsError:
-                continue
-            # A sweep may have come between, and taken it for the lease of a dead owner.
-            if _claim(fd) is not False and os.path.exists(path):
-                return cls(path, fd)
-            os.close(fd)
+        try:
+            with directory_of(layout, LEASES) as folder:
+                return cls(layout, *_new(folder))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            log("cannot make a lease in %s: %s", layout.leases, error)
+        lease = cls(layout)
+        lease.keep_all(patience)
+        return lease
 
-    @classmethod
-    def of_a_reader(cls, readers: str) -> Lease:
-        """Make one that keeps everything in place, by a lock that only takes reading.
+    def keep_all(self, patience: Patience) -> None:
+        """Keep everything in place, by a lock that takes neither writing nor room.
 
         Where there are no locks it keeps nothing.
         """
+        if self._all is not None:
+            return
         try:
-            fd = os.open(readers, _READ)
+            with control_folder(self._layout) as control:
+                fd = open_file(control, READERS, os.O_RDONLY)
         except OSError as error:
-            log("cannot lock %s: %s", readers, error)
-            return cls(None, None)
-        wait_for_lock(fd, Patience(readers), shared=True)
-        return cls(None, fd)
+            log("cannot lock %s: %s", self._layout.readers, error)
+            return
+        self._all = fd
+        self._end_all = weakref.finalize(self, close_quietly, fd)
+        wait_for_lock(fd, patience, shared=True)
 
-    def add(self, entry: str) -> None:
+    def add(self, entry: str, patience: Patience) -> None:
         """Add an entry; the store's lock must be held.
 
-        :raises OSError: if the disk is full, or broken.
+        :raises OSError: if the disk is broken.
         """
-        if self.path is not None and self._fd is not None:
+        if self.name is None or self._fd is None:
+            return
+        try:
             os.write(self._fd, f"{entry}\n".encode("ascii"))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self.keep_all(patience)
+
+    @contextmanager
+    def no_readers(self, patience: Patience) -> Iterator[bool]:
+        """Keep those out who cannot write leases; tell whether there are none. This one does not count.
+
+        :raises OSError: if the store is not ours to write.
+        """
+        if self._all is not None:
+            ours = locking.claim(self._all)
+            try:
+                yield ours is not False
+            finally:
+                wait_for_lock(self._all, patience, shared=True)
+            return
+        with control_folder(self._layout) as control:
+            fd = open_to_lock(control, READERS)
+        try:
+            yield locking.claim(fd) is not False
+        finally:
+            os.close(fd)
 
     def end(self) -> None:
         """Let go of everything; ending it twice is harmless."""
-        self._fd = None
+        self._fd = self._all = None
         self._end()
+        if self._end_all is not None:
+            self._end_all()
 
 
-def _end(path: str | None, fd: int | None, owner: int) -> None:
-    if fd is not None:
+def _new(folder: Folder) -> tuple[str, int]:
+    while True:
+        name = os.urandom(6).hex()
+        try:
+            fd = open_file(folder, name, _NEW, _MODE)
+        except FileExistsError:
+            continue
+        # A sweep may have come between, and taken it for the lease of a dead owner.
+        if _claim(fd) is not False and folder.lstat(name) is not None:
+            _show(fd)
+            return name, fd
         os.close(fd)
+
+
+def _show(fd: int) -> None:
+    """Let others read a lease, whatever the umask."""
+    if os.name == "posix" and os.fstat(fd).st_mode & 0o777 != _MODE:
+        try:
+            os.fchmod(fd, _MODE)
+        except OSError as error:
+            log("cannot set the permissions of a lease: %s", error)
+
+
+def _proof(fd: int) -> Proof:
+    status = os.fstat(fd)
+    return Proof(status.st_uid, not status.st_mode & _OTHERS_WRITE)
+
+
+def _end(layout: Layout, name: str | None, fd: int | None, owner: int) -> None:
+    if fd is not None:
+        close_quietly(fd)
     # A child of fork(2) has the lease, too: it must not take it from its parent.
-    if path is not None and owner == os.getpid():
-        _remove(path)
+    if name is None or owner != os.getpid():
+        return
+    try:
+        with directory_of(layout, LEASES) as folder:
+            _remove(folder, name)
+    except OSError as error:
+        log("cannot remove the lease %s: %s", name, error)
 
 
-def leased(directory: str, but: str | None) -> set[str]:
+def leased(layout: Layout, but: str | None) -> set[str] | None:
     """Return the entries that the living use; remove the leases of the dead. The store's lock must be held.
 
     :param but: a lease that does not count.
-    :raises OSError: if a lease cannot be read.
+    :returns: None if that cannot be known of one.
+    :raises OSError: if the leases cannot be listed.
     """
     found: set[str] = set()
-    for name in os.listdir(directory):
-        path = os.path.join(directory, name)
-        if path != but:
-            found.update(_entries(path))
+    with directory_of(layout, LEASES) as folder:
+        for name in folder.listdir():
+            if name == but or _NAME.fullmatch(name) is None:
+                continue
+            entries = _entries(folder, name)
+            if entries is None:
+                return None
+            found.update(entries)
     return found
 
 
-@contextmanager
-def no_readers(readers: str) -> Iterator[bool]:
-    """Keep those out who cannot write leases; tell whether there are none.
-
-    :raises OSError: if the store is not ours to write.
-    """
-    fd = os.open(readers, os.O_RDWR)
+def _entries(folder: Folder, name: str) -> list[str] | None:
     try:
-        yield locking.claim(fd) is not False
-    finally:
-        os.close(fd)
-
-
-def _entries(path: str) -> Iterator[str]:
-    try:
-        fd = os.open(path, _READ)
+        fd = open_file(folder, name, os.O_RDONLY)
     except FileNotFoundError:
-        return
+        return []
+    except PermissionError as error:
+        log_warning("nothing is removed, because a lease cannot be read: %s", error)
+        return None
+    except OSError as error:
+        log("%s in %s is no lease: %s", name, folder.path, error)
+        return []
     try:
         if _claim(fd):
-            _remove(path)
-            return
+            _remove(folder, name)
+            return []
         os.lseek(fd, 0, os.SEEK_SET)
         with open(fd, "rb", closefd=False) as file:
-            yield from file.read().decode("ascii", "replace").split()
+            return file.read().decode("ascii", "replace").split()
     finally:
         os.close(fd)
 
@@ -151,10 +223,10 @@ def _claim(fd: int) -> bool | None:
     return locking.claim(fd)
 
 
-def _remove(path: str) -> None:
+def _remove(folder: Folder, name: str) -> None:
     try:
-        os.unlink(path)
+        os.unlink(folder.prefix + name, dir_fd=folder.fd)
     except FileNotFoundError:
         return
     except OSError as error:
-        log("cannot remove %s: %s", path, error)
+        log("cannot remove %s in %s: %s", name, folder.path, error)

@@ -1,108 +1,193 @@
-"""One process at work in a store: its lease, its view of the index, and the order in which entries come and go."""
+"""One store object at work in a store: what it holds, and the order in which entries come and go."""
 
 from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.locking import locked
-from wheel_linker._fs.patience import Patience
-from wheel_linker._fs.stage import Stage, sweep
+from wheel_linker._fs.patience import TIMEOUT, Patience
+from wheel_linker._fs.stage import Stage
 from wheel_linker._log import log
-from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.store.index import Index, Known
-from wheel_linker.store.lease import NOT_OURS, Lease, leased, no_readers
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store.control import control_folder, directory_of
+from wheel_linker.store.layout import STAGING
+from wheel_linker.store.lease import FULL, NOT_OURS, leased
 from wheel_linker.store.manifest import touch
+from wheel_linker.store.opened import Opened, sweep_in
+from wheel_linker.store.trust import settle_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker.store.index import Index, Known
     from wheel_linker.store.layout import Layout
+    from wheel_linker.store.trust import Standing
 
 
 class Session:
-    """What one process has open of a store.
+    """What one store object does in a store; opened when it is first needed, and again after it was closed.
 
     :ivar layout: where things are.
-    :ivar index: the wheel files that are known.
-    :ivar pid: the process that opened it; a child of fork(2) needs one of its own.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        """Open the store, made if it is missing and can be; whatever a killed process left in it is removed.
+    def __init__(
+        self, layout: Layout, *, trusted: bool = False, timeout: float | None = TIMEOUT
+    ) -> None:
+        """Open nothing yet.
+
+        :param trusted: whether the store is trusted, whoever has written to it.
+        :param timeout: how many seconds a lock is waited for; None for ever.
+        """
+        self.layout = layout
+        self._trusted = trusted
+        self._timeout = timeout
+        self._turn = threading.RLock()
+        self._opened: Opened | None = None
+        self._held: set[str] = set()
+        self._in_use: Counter[str] = Counter()
+        self._mine = threading.local()
+        _sessions.add(self)
+
+    def open(self) -> Opened:
+        """Return what is open of the store.
 
         :raises LinkError: if it cannot be opened.
         """
-        self.layout = layout
-        self.pid = os.getpid()
-        self._turn = threading.Lock()
-        self._lock: int | None = None
-        self._held: set[str] = set()
-        self._linking: Counter[str] = Counter()
-        self._lease = Lease(None, None)
-        try:
-            self._lease = self._open()
-            self.index = Index(layout.index)
-        except OSError as error:
-            self.close()
-            doing = f"open the store {layout.root!r}"
-            raise LinkError.from_os_error(error, doing, destination=layout.root) from error
+        with self.turn():
+            opened = self._opened
+            if opened is None or opened.pid != os.getpid():
+                self._held.clear()
+                opened = Opened(self.layout, self._patience(), trusted=self._trusted)
+                self._opened = opened
+            return opened
+
+    @property
+    def index(self) -> Index:
+        """The wheel files that are known."""
+        return self.open().index
+
+    @property
+    def standing(self) -> Standing:
+        """What the caller is to the store."""
+        return self.open().standing
 
     @property
     def writable(self) -> bool:
         """Whether the store is ours to write."""
-        return self._lock is not None
+        return self.open().lock is not None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep the other threads that use this object from adding and removing.
+
+        :raises LockTimeoutError: if one of them has not been through for too long.
+        """
+        with self._patience().turn(self._turn):
+            yield
 
     def hold(self, entry: str) -> bool:
-        """Keep an entry from being removed by others as long as the session lasts; False if there is none.
+        """Keep an entry from being removed by others as long as the session is open; False if there is none.
 
-        :raises OSError: if the disk is full, or broken.
+        :raises OSError: if the disk is broken.
         """
-        if entry in self._held:
-            return True
-        with self.coming(entry):
-            pass
-        return entry in self._held
+        with self.turn():
+            self.open()
+            if entry not in self._held:
+                with self.coming(entry):
+                    pass
+            else:
+                self._keep(entry)
+            return entry in self._held
 
     @contextmanager
     def coming(self, entry: str) -> Iterator[None]:
         """Keep everybody from removing entries for the moment; hold an entry from then on, if it is there at the end.
 
-        :raises OSError: if the disk is full, or broken.
+        :raises OSError: if the disk is broken.
         """
-        with self._turn:
-            if self._lock is None:
+        with self.turn():
+            opened = self.open()
+            if opened.lock is None:
                 yield
                 if os.path.exists(self.layout.manifest(entry)):
-                    self._held.add(entry)
+                    self._hold(entry)
                 return
-            with locked(self._lock, self._patience(), shared=True):
-                self._lease.add(entry)
+            patience = self._patience()
+            with locked(opened.lock, patience, shared=True):
+                opened.lease.add(entry, patience)
                 yield
                 if self._touch(entry):
-                    self._held.add(entry)
+                    self._hold(entry)
 
     @contextmanager
-    def linking(self, entry: str) -> Iterator[None]:
+    def adding(self) -> Iterator[None]:
+        """Keep what this thread holds from now on from being removed by this store object as well."""
+        entries: list[str] = []
+        self._mine.entries = entries
+        try:
+            yield
+        finally:
+            del self._mine.entries
+            with self._turn:
+                self._in_use.subtract(entries)
+
+    def _hold(self, entry: str) -> None:
+        self._held.add(entry)
+        self._keep(entry)
+
+    def _keep(self, entry: str) -> None:
+        entries: list[str] | None = getattr(self._mine, "entries", None)
+        if entries is not None:
+            entries.append(entry)
+            self._in_use[entry] += 1
+
+    @contextmanager
+    def keeping(self, entry: str) -> Iterator[None]:
         """Keep an entry from being removed by anybody, this store object included.
 
         :raises InvalidWheelError: if it is not there any more.
         """
-        with self._turn:
-            self._linking[entry] += 1
+        with self.turn():
+            held = self.hold(entry)
+            self._in_use[entry] += 1
         try:
-            if not self.hold(entry):
+            if not held:
                 raise InvalidWheelError(
                     f"the entry {self.layout.entry(entry)!r} is not in the store any more; add the wheel again"
                 )
             yield
         finally:
             with self._turn:
-                self._linking[entry] -= 1
+                self._in_use[entry] -= 1
+
+    @contextmanager
+    def linking(self, entry: str) -> Iterator[None]:
+        """Do so, in order to link from it.
+
+        :raises InvalidWheelError: if it is not there any more.
+        :raises LinkError: if the store is not trusted.
+        """
+        self.standing.refuse(self.layout.root)
+        with self.keeping(entry):
+            yield
+
+    def refuse_others(self, entry: str) -> None:
+        """Refuse an entry that is another's, in a store that is not trusted.
+
+        :raises LinkError: if it is.
+        :raises OSError: if it cannot be looked at.
+        """
+        standing = self.standing
+        if standing.doubt is None:
+            return
+        if os.stat(self.layout.entry(entry), follow_symlinks=False).st_uid not in standing.mine:
+            standing.refuse(self.layout.root)
 
     @contextmanager
     def going(self) -> Iterator[set[str] | None]:
@@ -110,18 +195,16 @@ class Session:
 
         :raises OSError: if the store is not ours to write.
         """
-        if self._lock is None:
-            raise PermissionError(13, os.strerror(13), self.layout.root)
-        with (
-            self._turn,
-            locked(self._lock, self._patience()),
-            no_readers(self.layout.readers) as ours,
-        ):
-            if not ours:
-                yield None
-                return
-            used = leased(self.layout.leases, self._lease.path)
-            yield used | {entry for entry, count in self._linking.items() if count}
+        with self.turn():
+            opened = self.open()
+            if opened.lock is None:
+                raise PermissionError(13, os.strerror(13), self.layout.root)
+            patience = self._patience()
+            with locked(opened.lock, patience), opened.lease.no_readers(patience) as ours:
+                used = leased(self.layout, opened.lease.name) if ours else None
+                if used is not None:
+                    used |= {entry for entry, count in self._in_use.items() if count > 0}
+                yield used
 
     def forget(self, entry: str) -> None:
         """Take note that an entry was removed, in :meth:`going`."""
@@ -130,12 +213,14 @@ class Session:
     def note(self, path: str, status: os.stat_result, known: Known) -> None:
         """Put a wheel file into the index.
 
-        :raises OSError: if the disk is full, or broken.
+        :raises OSError: if the disk is broken.
         """
-        if self._lock is None:
-            return
-        with self._turn, locked(self._lock, self._patience()):
-            self.index.add(path, status, known)
+        with self.turn():
+            opened = self.open()
+            if opened.lock is None or opened.standing.doubt is not None:
+                return
+            with locked(opened.lock, self._patience()), control_folder(self.layout) as control:
+                opened.index.add(control, path, status, known, opened.standing)
 
     @contextmanager
     def stage(self) -> Iterator[Stage]:
@@ -143,7 +228,7 @@ class Session:
 
         :raises OSError: if the store is not ours to write.
         """
-        with Folder.open(self.layout.staging) as folder:
+        with directory_of(self.layout, STAGING) as folder:
             stage = Stage(folder)
             # Twice, because Ctrl-C may come in the instant before the first one starts.
             try:
@@ -155,47 +240,56 @@ class Session:
             finally:
                 stage.remove()
 
+    def settle(self, folder: Folder, name: str) -> None:
+        """Give a new directory in a stage the owner and the permissions that the store wants.
+
+        :raises OSError: if that is refused.
+        """
+        settle_tree(folder, name, self.standing)
+
     def sweep(self) -> None:
         """Remove what killed processes left.
 
         :raises OSError: if the store is not ours to write.
         """
-        with Folder.open(self.layout.staging) as folder:
-            sweep(folder)
+        sweep_in(self.layout)
 
     def close(self) -> None:
         """Let go of all entries; closing twice is harmless."""
         with self._turn:
             self._held.clear()
-            self._lease.end()
-            if self._lock is not None:
-                lock, self._lock = self._lock, None
-                os.close(lock)
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                opened.close()
 
-    def __del__(self) -> None:
-        self.close()
-
-    def _open(self) -> Lease:
-        try:
-            self.layout.make()
-            self._lock = os.open(self.layout.lock, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-            with locked(self._lock, self._patience(), shared=True):
-                lease = Lease.take(self.layout.leases)
-            self.sweep()
-        except OSError as error:
-            if error.errno not in NOT_OURS:
-                raise
-            log("the store %s can only be read: %s", self.layout.root, error)
-            self._lock = None
-            return Lease.of_a_reader(self.layout.readers)
-        return lease
+    def renew(self) -> None:
+        """Forget what the parent's threads were about, in a child of fork(2)."""
+        self._turn = threading.RLock()
+        self._in_use.clear()
+        self._mine = threading.local()
 
     def _patience(self) -> Patience:
-        return Patience(self.layout.root)
+        return Patience(self.layout.root, self._timeout)
 
     def _touch(self, entry: str) -> bool:
         try:
             touch(self.layout.manifest(entry))
         except FileNotFoundError:
             return False
+        except OSError as error:
+            if error.errno not in FULL | NOT_OURS:
+                raise
+            log("cannot note that %s is used: %s", self.layout.entry(entry), error)
         return True
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _renew_all() -> None:
+    for session in list(_sessions):
+        session.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,17 +11,19 @@ from typing import TYPE_CHECKING
 from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.wheel_file import WheelFile
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._fs.timestamps import unsettled_for
-from wheel_linker._log import log
+from wheel_linker._log import log, log_warning
 from wheel_linker._threads import Crew, run, usable_cpus
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.store import index, manifest
 from wheel_linker.store.adding import NEW, How, check_digest, make_entry, unpack_entry
+from wheel_linker.store.control import control_folder
 from wheel_linker.store.damage import find_damage, mend
 from wheel_linker.store.entries import StoredWheel, find_entry, named, read_entries, read_entry
 from wheel_linker.store.index import Known
-from wheel_linker.store.layout import TREE, Layout, is_digest
+from wheel_linker.store.layout import MANIFEST, TREE, Layout, is_digest
 from wheel_linker.store.session import Session
 
 if TYPE_CHECKING:
@@ -40,13 +41,19 @@ class WheelStore:
     Nothing is touched until the first call. What :meth:`add` returns stays in place as long as it is kept, or the
     store object is; use the store as a context manager, or :meth:`close` it, to end that at a certain point.
 
-    A store that is another's, or on a read-only file system, can be linked from: whatever it has is found.
+    A store that is root's, or on a read-only file system, can be linked from: whatever it has is found.
+    One that is another user's is not, unless ``trusted``: its owner could change what it holds at any time.
 
     :param root: the store's directory; made with its parents if missing.
     :param protect: whether stored files are made read-only, so that an edit through a hard link fails.
     :param limits: what wheels may unpack to.
     :param jobs: how many threads, those of the callers included, unpack at once; by default as many as this
         process may use CPUs.
+    :param trusted: whether what lies in it is used although it belongs to another user (neither the caller nor
+        root), or everybody may write to it. A store that a group shares on purpose needs no such word: its directory
+        is setgid and the group may write to it.
+    :param timeout: how many seconds another process or thread that adds or removes is waited for; None for ever.
+        After some seconds a warning is logged.
     :raises ValueError: for fewer than one job.
     """
 
@@ -57,14 +64,15 @@ class WheelStore:
         protect: bool = False,
         limits: Limits | None = None,
         jobs: int | None = None,
+        trusted: bool = False,
+        timeout: float | None = TIMEOUT,
     ) -> None:
         if jobs is not None and jobs < 1:
             raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
         self._layout = Layout(os.path.abspath(os.fsdecode(root)))
         self._jobs = usable_cpus() if jobs is None else jobs
         self._how = How(Limits() if limits is None else limits, protect, Crew(self._jobs))
-        self._opening = threading.Lock()
-        self._current: Session | None = None
+        self._current = Session(self._layout, trusted=trusted, timeout=timeout)
 
     @property
     def root(self) -> str:
@@ -89,9 +97,13 @@ class WheelStore:
         with _errors(f"add the wheel {path!r} to the store {self.root!r}", path):
             status = os.stat(path)
             known = session.index.find(path, status)
+            # What others can write to is not taken for what is expected without a look.
+            unchecked = expected is not None and not session.standing.exclusive
+            if unchecked:
+                known = None
             if known is not None and expected in (None, known.digest) and session.hold(known.entry):
                 return StoredWheel.of(session, known.entry, known.digest, _trusted_filename(path))
-            with self._how.crew, WheelFile(path) as file:
+            with self._how.crew, WheelFile(path) as file, session.adding():
                 return self._add(session, file, expected)
 
     def add_all(self, wheel_files: Iterable[str | os.PathLike[str]]) -> list[StoredWheel]:
@@ -168,9 +180,11 @@ class WheelStore:
             session.sweep()
             chosen = _prunable(read_entries(self._layout), unused_for, max_bytes)
             removed = self._remove(chosen, all_or_none=False)
-            with session.going():
+            with session.going(), control_folder(self._layout) as control:
                 index.compact(
-                    self._layout.index, lambda name: os.path.exists(self._layout.manifest(name))
+                    control,
+                    lambda name: os.path.exists(self._layout.manifest(name)),
+                    session.standing,
                 )
         return removed
 
@@ -184,12 +198,14 @@ class WheelStore:
         :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
         """
         with _errors(f"verify the store {self.root!r}", self.root):
-            if entry is None:
-                chosen = read_entries(self._layout)
-            else:
+            if entry is not None:
                 one = named(self._layout, entry)
-                chosen = [] if one is None else [one]
-            return [damage for one in chosen for damage in self._verify(one, deep=deep)]
+                return [] if one is None else self._verify(one, deep=deep)
+            return [
+                damage
+                for one in read_entries(self._layout)
+                for damage in self._verify_if_readable(one, deep=deep)
+            ]
 
     def repair(self, entry: EntryLike, wheel_file: str | os.PathLike[str]) -> list[Damage]:
         """Make an entry again what it was, from its wheel file; what links to it may be in use meanwhile.
@@ -211,7 +227,7 @@ class WheelStore:
                 )
             session = self._session()
             with (
-                session.linking(found.name),
+                session.keeping(found.name),
                 self._how.crew,
                 WheelFile(path) as file,
                 session.stage() as stage,
@@ -221,6 +237,7 @@ class WheelStore:
                 how = self._how._replace(protect=_is_protected(found, files[0].path))
                 fresh = unpack_entry(stage.folder, file, found.filename, how, stamp=facts.stamp)
                 check_digest(file, fresh.digest, found.digest)
+                session.settle(stage.folder, NEW)
                 damage = find_damage(found, facts, files, deep=True)
                 damage += [
                     item
@@ -237,10 +254,7 @@ class WheelStore:
 
     def close(self) -> None:
         """Let others remove what was added through this object; it can be used again."""
-        with self._opening:
-            session, self._current = self._current, None
-        if session is not None:
-            session.close()
+        self._current.close()
 
     def __enter__(self) -> WheelStore:
         return self
@@ -252,18 +266,18 @@ class WheelStore:
         return f"{type(self).__name__}({self.root!r})"
 
     def _session(self) -> Session:
-        with self._opening:
-            # A child of fork(2) shares its parent's locks, which would keep nobody out.
-            if self._current is None or self._current.pid != os.getpid():
-                self._current = Session(self._layout)
-            return self._current
+        self._current.open()
+        return self._current
 
     def _add(self, session: Session, file: WheelFile, expected: str | None) -> StoredWheel:
         filename = WheelFilename.parse(os.path.basename(file.path))
         facts = None
         # Worth reading the file twice if it may be an old one under a new name, or just touched.
-        if session.index.may_know(file.size) or not session.writable:
+        others_write = not session.standing.exclusive
+        if session.index.may_know(file.size) or not session.writable or others_write:
             facts = self._find(session, file, filename, expected)
+        if facts is not None and expected is not None and others_write:
+            self._refuse_forged(session, file, filename, facts)
         if facts is None:
             facts = make_entry(session, file, filename, expected, self._how)
         entry = find_entry(self._layout, facts.digest)
@@ -282,22 +296,50 @@ class WheelStore:
         entry = find_entry(self._layout, digest)
         if entry is None or not session.hold(entry.name):
             return None
+        session.refuse_others(entry.name)
         if (entry.filename.name, entry.filename.version) != (filename.name, filename.version):
             raise InvalidWheelError(
                 f"cannot use {file.path!r}: it is {entry.filename} by its content; rename it to what it is"
             )
         return manifest.read(self._layout.manifest(entry.name))
 
+    def _refuse_forged(
+        self, session: Session, file: WheelFile, filename: WheelFilename, facts: Manifest
+    ) -> None:
+        """Compare an entry that others could write to with what the wheel file holds.
+
+        :raises InvalidWheelError: if it is something else.
+        """
+        entry = find_entry(self._layout, facts.digest)
+        with session.stage() as stage:
+            fresh = unpack_entry(stage.folder, file, filename, self._how)
+            check_digest(file, fresh.digest, facts.digest)
+            _, files = manifest.read_files(os.path.join(stage.folder.path, NEW, MANIFEST))
+            damage = [] if entry is None else find_damage(entry, fresh, files, deep=True)
+        if damage:
+            raise InvalidWheelError(
+                f"the entry {self._layout.entry(damage[0].entry.name)!r} does not hold what {file.path!r} does: "
+                f"{damage[0].path} is {damage[0].kind}; remove the entry, or use a store of your own"
+            )
+
     def _verify(self, entry: Entry, *, deep: bool) -> list[Damage]:
         session = self._session()
         try:
-            with session.linking(entry.name):
+            with session.keeping(entry.name):
                 facts, files = manifest.read_files(self._layout.manifest(entry.name))
                 return find_damage(entry, facts, files, deep=deep)
         except (InvalidWheelError, FileNotFoundError):
             if named(self._layout, entry) is None:
                 return []  # removed meanwhile
             raise
+
+    def _verify_if_readable(self, entry: Entry, *, deep: bool) -> list[Damage]:
+        """Leave out what another user made and keeps from the caller."""
+        try:
+            return self._verify(entry, deep=deep)
+        except PermissionError as error:
+            log_warning("cannot verify %s: %s", entry.path, error)
+            return []
 
     def _remove(self, entries: Iterable[Entry], *, all_or_none: bool) -> list[Entry]:
         """Remove entries that are not in use, and return them.
@@ -320,7 +362,14 @@ class WheelStore:
                     or (now.used != entry.used and not all_or_none)
                 ):
                     continue
-                root.move(entry.name, stage.folder, entry.name)
+                try:
+                    root.move(entry.name, stage.folder, entry.name)
+                except PermissionError as error:
+                    # Another user's, who did not mean to share it.
+                    if all_or_none:
+                        raise
+                    log_warning("cannot remove %s: %s", self._layout.entry(entry.name), error)
+                    continue
                 session.forget(entry.name)
                 removed[entry.name] = entry
         return list(removed.values())

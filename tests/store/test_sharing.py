@@ -1,0 +1,224 @@
+"""One store object used by several threads, by a child of fork(2), and beside a process that does not go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import wheel_linker
+from store.archives import NAME, write_wheel
+from wheel_linker import InvalidWheelError, LockTimeoutError, link_wheels
+from wheel_linker.store import WheelStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SECONDS = 1.0
+HOLD = """
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+fcntl.flock(fd, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+STORE_IN_GLOBALS = """
+import sys
+from wheel_linker.store import WheelStore
+store = WheelStore(sys.argv[1])
+stored = store.add(sys.argv[2])
+"""
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> list[Path]:
+    """A few small wheels."""
+    return [write_wheel(tmp_path / str(n) / NAME, {f"n{n}.py": b"#"}) for n in range(3)]
+
+
+def forever(
+    action: Callable[[], object], failures: list[BaseException], over: threading.Event
+) -> None:
+    """Do something again and again, until it fails or time is over."""
+    try:
+        while not over.is_set():
+            action()
+    except BaseException as error:  # noqa: BLE001 - looked at by the test
+        failures.append(error)
+        over.set()
+
+
+def all_at_once(*actions: Callable[[], object]) -> list[BaseException]:
+    """Have threads do different things for a while; return what went wrong."""
+    failures: list[BaseException] = []
+    over = threading.Event()
+    threads = [
+        threading.Thread(target=forever, args=(action, failures, over)) for action in actions
+    ]
+    for thread in threads:
+        thread.start()
+    over.wait(SECONDS)
+    over.set()
+    for thread in threads:
+        thread.join()
+    return failures
+
+
+class TestThreads:
+    def test_adding_and_pruning(self, store: WheelStore, wheels: list[Path]) -> None:
+        assert (
+            all_at_once(
+                lambda: store.add(wheels[0]),
+                lambda: store.add_all(wheels),
+                lambda: store.prune(unused_for=0),
+            )
+            == []
+        )
+
+    def test_adding_and_removing(self, store: WheelStore, wheels: list[Path]) -> None:
+        def remove() -> None:
+            for entry in store.entries():
+                try:
+                    store.remove(entry)
+                except wheel_linker.LinkError as error:
+                    assert "in use" in str(error)  # noqa: PT017 - it may or may not be
+
+        assert (
+            all_at_once(
+                lambda: store.add(wheels[0]), lambda: store.add(wheels[1]), remove, store.verify
+            )
+            == []
+        )
+
+    def test_adding_and_closing(self, store: WheelStore, wheels: list[Path]) -> None:
+        assert (
+            all_at_once(
+                lambda: store.add_all(wheels), store.close, lambda: store.prune(unused_for=0)
+            )
+            == []
+        )
+
+    def test_linking_and_removing(
+        self, store: WheelStore, wheels: list[Path], tmp_path: Path
+    ) -> None:
+        def link() -> None:
+            try:
+                link_wheels(tmp_path / "site", [store.add(wheels[0])], mode="copy")
+            except InvalidWheelError as error:
+                assert "add the wheel again" in str(error)  # noqa: PT017 - it may have been removed
+
+        assert all_at_once(link, link, lambda: store.prune(unused_for=0)) == []
+
+    def test_what_is_added_cannot_be_pruned_before_it_is_returned(
+        self, store: WheelStore, wheels: list[Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Held still in the last step of adding, by what writes it into the index."""
+        session = store._session()
+        note = session.note
+        pruned: list[object] = []
+
+        def prune_first(*arguments: object) -> None:
+            thread = threading.Thread(target=lambda: pruned.extend(store.prune(unused_for=0)))
+            thread.start()
+            thread.join()
+            note(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(session, "note", prune_first)
+        monkeypatch.setattr("wheel_linker.store.wheel_store.unsettled_for", lambda _: 0)
+        stored = store.add(wheels[0])
+        assert pruned == []
+        assert os.path.isdir(stored.path)
+        assert len(store.prune(unused_for=0)) == 1
+
+
+def test_a_closed_store_can_be_used_again(
+    store: WheelStore, wheels: list[Path], tmp_path: Path
+) -> None:
+    stored = store.add(wheels[0])
+    store.close()
+    link_wheels(tmp_path / "site", [stored], mode="copy")
+    store.close()
+    assert store.add(wheels[0]) == stored
+
+
+@pytest.fixture
+def holder(root: Path, store: WheelStore, wheels: list[Path]) -> Iterator[subprocess.Popen[str]]:
+    """Another process, which has the store locked and does not go on."""
+    if sys.platform == "win32":
+        pytest.skip("flock(2)")
+    store.add(wheels[0])
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root / ".store" / "lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.communicate()
+
+
+def test_waiting_has_a_limit(root: Path, wheels: list[Path], holder: subprocess.Popen[str]) -> None:
+    begin = time.monotonic()
+    with pytest.raises(LockTimeoutError, match=f"waited 0.3 seconds for {str(root)!r}"):
+        WheelStore(root, timeout=0.3).add(wheels[0])
+    assert time.monotonic() - begin < 10
+
+
+def test_waiting_without_limit(
+    root: Path, wheels: list[Path], holder: subprocess.Popen[str]
+) -> None:
+    timer = threading.Timer(0.3, holder.communicate)
+    timer.start()
+    try:
+        WheelStore(root, timeout=None).add(wheels[0])
+    finally:
+        timer.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="about fork(2)")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_child_of_fork_while_others_are_at_work(
+    store: WheelStore, wheels: list[Path], tmp_path: Path
+) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    stored = store.add(wheels[0])
+
+    def use() -> None:
+        store.add_all(wheels)
+        link_wheels(tmp_path / f"site-{os.getpid()}", [stored], mode="copy")
+
+    def fork() -> None:
+        pid = os.fork()
+        if pid == 0:  # pragma: no cover - in the child
+            signal.alarm(20)
+            status = 1
+            try:
+                use()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+    def busy() -> None:
+        for wheel in wheels:
+            os.utime(wheel)
+            store.add(wheel)
+
+    assert all_at_once(busy, busy, fork) == []
+
+
+def test_a_store_in_a_modules_globals_ends_quietly(root: Path, wheels: list[Path]) -> None:
+    command = [sys.executable, "-c", STORE_IN_GLOBALS, str(root), str(wheels[0])]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert os.listdir(root / ".store" / "leases") == []
