@@ -266,13 +266,13 @@ def test_pth_goes_first(layout: Layout, older: Path, monkeypatch: pytest.MonkeyP
     order = []
     from wheel_linker._link.transaction import Transaction
 
-    real = Transaction.take_away
+    real = Transaction.remove
 
-    def take_away(self: Transaction, folder: object, parts: object, name: str) -> None:
+    def remove(self: Transaction, folder: object, parts: object, name: str) -> None:
         order.append(name)
         real(self, folder, parts, name)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Transaction, "take_away", take_away)
+    monkeypatch.setattr(Transaction, "remove", remove)
     uninstall("demo", layout)
     in_library = order[order.index("demo.pth") :]
     assert in_library.index("__init__.py") < in_library.index("METADATA")
@@ -339,7 +339,7 @@ class TestTwoAtOnce:
         before, owner = snapshot(root_of(layout)), headers.stat()[4:6]
 
         def fail(_: Sites) -> None:
-            assert not headers.exists()
+            assert os.listdir(headers) == []
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         monkeypatch.setattr(Sites, "finish", fail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -10,23 +11,33 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Folder, Parts
 
 _HELD_LEVELS: Final = 40
+# The process, or the machine, has no more.
+_NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Descent:
     """A position in a tree of directories, with the way down to it held open.
 
     Meant for pre-order walks: going to a sibling or a child opens one directory. Only the upper levels stay
-    open, so that a tree of any depth needs a bounded number of descriptors and no recursion.
+    open, so that a tree of any depth needs a bounded number of descriptors and no recursion. Where there are no
+    descriptors left, it goes on with two.
 
     :param root: where the tree starts; stays the caller's to close.
     :param enter: how a directory is opened in its parent.
+    :param levels: how many levels stay open.
     """
 
-    __slots__ = ("_enter", "_held", "_lowest", "_parts", "_root")
+    __slots__ = ("_enter", "_held", "_levels", "_lowest", "_parts", "_root")
 
-    def __init__(self, root: Folder, enter: Callable[[Folder, str], Folder]) -> None:
+    def __init__(
+        self,
+        root: Folder,
+        enter: Callable[[Folder, str], Folder],
+        levels: int = _HELD_LEVELS,
+    ) -> None:
         self._root = root
         self._enter = enter
+        self._levels = levels
         self._parts: Parts = ()
         self._held: list[Folder] = []
         self._lowest: Folder | None = None
@@ -36,21 +47,37 @@ class Descent:
         known, depth = self._parts, len(parts)
         if (
             depth == 0
-            or depth > _HELD_LEVELS
+            or depth > self._levels
             or self._lowest is not None
             or known[: depth - 1] != parts[:-1]
             or known == parts
         ):
-            return self._go_step_by_step(parts)
+            return self._go_patiently(parts)
         # To a child, a sibling, or a sibling of a parent: all but a few steps of a pre-order walk.
         held = self._held
         while len(held) >= depth:
             held.pop().close()
         self._parts = parts[:-1]
-        folder = self._enter(held[-1] if held else self._root, parts[-1])
+        try:
+            folder = self._enter(held[-1] if held else self._root, parts[-1])
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTORS:
+                raise
+            return self._go_patiently(parts)
         held.append(folder)
         self._parts = parts
         return folder
+
+    def _go_patiently(self, parts: Parts) -> Folder:
+        try:
+            return self._go_step_by_step(parts)
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTORS or not self._levels:
+                raise
+        # Those that are held open may be all that there are.
+        self.close()
+        self._levels = 0
+        return self._go_step_by_step(parts)
 
     def _go_step_by_step(self, parts: Parts) -> Folder:
         common = _common(self._parts, parts)
@@ -86,7 +113,7 @@ class Descent:
 
     def _step(self, name: str) -> None:
         following = self._enter(self._here(), name)
-        if len(self._held) < _HELD_LEVELS:
+        if len(self._held) < self._levels:
             self._held.append(following)
             return
         self._drop_lowest()

@@ -25,6 +25,8 @@ _OWNER: Final = "owner"
 # A symlink, or a FIFO, that another user put there is not followed, and not waited for.
 _LOCK: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _RESCUED: Final = "wheel_linker-rescued-"
+# What it takes to remove a stage, or to move something back that is behind a symlink.
+_RESERVE: Final = 3
 
 
 class Stage:
@@ -42,12 +44,16 @@ class Stage:
         self._lock: int | None = None
         self._name = ""
         self._open: list[Folder] = []
+        self._reserve: list[int] = []
 
     def make(self) -> None:
         """Make the directory. Whatever happens, :meth:`remove` leaves nothing of it.
 
         :raises OSError: if ``site`` is not writable.
         """
+        if self._site.fd is not None:
+            while len(self._reserve) < _RESERVE:
+                self._reserve.append(os.dup(self._site.fd))
         while self._lock is None:
             # Of 64 random bits, nobody else's: it may be removed without asking whether it was made.
             self._name = PREFIX + os.urandom(8).hex()
@@ -60,6 +66,11 @@ class Stage:
     def remove(self) -> None:
         """Remove it with all that is left in it; what cannot be removed is left for the next call to sweep."""
         uninterrupted(self._remove)
+
+    def release_reserve(self) -> None:
+        """Have some descriptors free, for the way back and for the end, even if the process may open no more."""
+        while self._reserve:
+            close_quietly(self._reserve.pop())
 
     def locks(self) -> list[int]:
         """Return the descriptors whose locks say that it is in use: a process that inherits them keeps it so."""
@@ -81,6 +92,7 @@ class Stage:
         return os.path.join(self._site.path, rescued)
 
     def _remove(self) -> None:
+        self.release_reserve()
         if not self._name:
             return
         while self._open:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -95,15 +95,25 @@ class Locks:
         return tuple(found)
 
     @contextmanager
-    def turn(self, site: Folder) -> Iterator[None]:
-        """Wait until no other thread or process changes the directory ``site``.
+    def turns(self, sites: Iterable[Folder]) -> Iterator[None]:
+        """Wait until no other thread or process changes any of these directories.
+
+        Whoever changes several takes them here, in the order of their identities: in another order, or by their paths,
+        which may be several, two who have one directory each could wait for each other's.
 
         :raises LockTimeoutError: if another has not been through for too long.
         """
+        by_identity = {site.identity(): site for site in sites}
+        with ExitStack() as turns:
+            for identity in sorted(by_identity):
+                turns.enter_context(self._turn(by_identity[identity], identity))
+            yield
+
+    @contextmanager
+    def _turn(self, site: Folder, identity: Identity) -> Iterator[None]:
         from wheel_linker._fs import locking
         from wheel_linker._fs.patience import Patience
 
-        identity = site.identity()
         with self._guard:
             turn = self._turns.setdefault(identity, _Turn())
             turn.users += 1

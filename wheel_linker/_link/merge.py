@@ -36,7 +36,7 @@ def commit(transaction: Transaction, tree: Tree, staged: str) -> list[str]:
     with (
         transaction.stage.folder.enter(staged) as root,
         Descent(root, Folder.enter) as sources,
-        Descent(transaction.site, transaction.enter_existing) as targets,
+        Descent(transaction.site, transaction.containment.enter) as targets,
     ):
         return _Merge(transaction, tree, staged, sources, targets).run()
 
@@ -73,7 +73,8 @@ class _Merge:
         root = tree.directories[0]
         entries = _entries(root)
         late = [name for name in entries if name.endswith(_PATH_CONFIGURATION)]
-        self._merge_files(root, [name for name in entries if name not in late])
+        early = [name for name in entries if not name.endswith(_PATH_CONFIGURATION)]
+        self._merge_files(root, early)
         top_level = list(tree.top_level())
         infos = [
             index for index in top_level if tree.directories[index].parts[0].endswith(DIST_INFO)
@@ -126,7 +127,9 @@ class _Merge:
         parts = directory.parts
         self._at = os.path.join(target.path, name)
         status = target.lstat(name)
-        if status is None:
+        if status is None or (
+            stat.S_ISDIR(status.st_mode) and self._transaction.make_way(target, parts, name)
+        ):
             self._transaction.add(source, (self._staged, *parts), target, parts, name)
         elif stat.S_ISDIR(status.st_mode) or self._hides_directory(directory, name, status):
             raise self._in_the_way(directory, "file", "a directory", name)
@@ -139,16 +142,17 @@ class _Merge:
 
     def _hides_directory(self, directory: Directory, name: str, status: os.stat_result) -> bool:
         """Tell whether a file would take the place of a symlink that leads to a directory."""
-        is_own_link = any(name == link for link, _ in directory.links)
-        return stat.S_ISLNK(status.st_mode) and not is_own_link and os.path.isdir(self._at)
+        if not stat.S_ISLNK(status.st_mode) or not os.path.isdir(self._at):
+            return False
+        return all(name != link for link, _ in directory.links)
 
     def _drop_bytecode(self, directory: Directory, target: Folder, names: Sequence[str]) -> None:
         sources = [name for name in names if name.endswith(".py")]
         if not sources or target.lstat(CACHE) is None:
             return
-        with self._transaction.enter_existing(target, CACHE) as cache:
+        with self._transaction.containment.enter(target, CACHE) as cache:
             for name in bytecode_of(sources, cache.listdir()):
-                self._transaction.discard(cache, (*directory.parts, CACHE), name)
+                self._transaction.remove(cache, (*directory.parts, CACHE), name, touch=False)
 
     def _in_the_way(
         self, directory: Directory, wanted: str, there: str, name: str | None = None

@@ -7,15 +7,14 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from wheel_linker._fs.destination import opened, resolved
+from wheel_linker._fs.destination import resolved
 from wheel_linker._fs.paths import is_within
-from wheel_linker._fs.stage import PREFIX, Stage, sweep
+from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.merge import commit
 from wheel_linker._link.placer import Placer
+from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all
-from wheel_linker._link.transaction import Transaction
 from wheel_linker._log import warn_caller
-from wheel_linker._threads import uninterrupted
 from wheel_linker._wheel.conflict_search import Supplier, find_conflicts
 from wheel_linker._wheel.conflicts import PackageConflictError
 from wheel_linker._wheel.filename import WheelFilename
@@ -31,9 +30,9 @@ from wheel_linker.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheel_linker._fs.folder import Folder
     from wheel_linker._link.options import How
     from wheel_linker._link.report import LinkReport
+    from wheel_linker._link.sites import Site, Sites
     from wheel_linker._wheel.conflicts import OnConflict, PackageConflict
     from wheel_linker._wheel.tree import Tree
     from wheel_linker._wheel.unpacked import UnpackedWheel
@@ -74,11 +73,10 @@ def _link(
     suppliers = [supplier_of(wheel) for wheel in wheels]
     check_conflicts(path, suppliers, on_conflict)
     try:
-        with opened(path) as site:
-            # Now: when everything is in place nothing may fail any more.
-            identity = site.identity()
-            reports = _link_into(site, wheels, how)
-            how.locks.record(site, identity, suppliers)
+        with opened_sites([wheel.tree.path for wheel in wheels]) as sites:
+            site = sites.prepare(path)
+            reports = _stage_and_commit(sites, site, wheels, how)
+            how.locks.record(site.folder, site.identity, suppliers)
             return reports
     except LinkError:
         raise
@@ -86,57 +84,21 @@ def _link(
         raise LinkError.from_os_error(error, f"link into {path!r}", destination=path) from error
 
 
-def _link_into(site: Folder, wheels: Sequence[Wheel], how: How) -> list[LinkReport]:
-    before = site.stat().st_mtime_ns
-    stage = Stage(site)
-    transaction = Transaction(site, stage, before, [wheel.tree.path for wheel in wheels])
-    # Twice, because Ctrl-C may come in the instant before the first one starts. It does nothing when
-    # there is nothing left to do.
-    try:
-        try:
-            return _stage_and_commit(site, wheels, how, stage, transaction)
-        finally:
-            uninterrupted(transaction.close)
-    finally:
-        uninterrupted(transaction.close)
-
-
 def _stage_and_commit(
-    site: Folder, wheels: Sequence[Wheel], how: How, stage: Stage, transaction: Transaction
+    sites: Sites, site: Site, wheels: Sequence[Wheel], how: How
 ) -> list[LinkReport]:
-    make_stage(site, stage)
-    placers = [
-        Placer(wheel.tree, how.chain, how.backend, how.must_copy, site.path) for wheel in wheels
-    ]
-    stage_all(placers, stage, how.jobs, how.progress)
+    path = site.folder.path
+    placers = [Placer(wheel.tree, how.chain, how.backend, how.must_copy, path) for wheel in wheels]
+    stage_all(placers, site.stage, how.jobs, how.progress)
     # While nothing has been changed: a filter may turn the warning into an error.
     warn_of_fallbacks(placers)
-    with how.locks.turn(site):
-        try:
-            replaced = [
-                commit(transaction, wheel.tree, str(index)) for index, wheel in enumerate(wheels)
-            ]
-            uninterrupted(transaction.finish)
-        except BaseException:
-            # While it still is our turn.
-            uninterrupted(transaction.roll_back)
-            raise
+    with sites.committing([path], how.locks):
+        replaced = [
+            commit(site.transaction, wheel.tree, str(index)) for index, wheel in enumerate(wheels)
+        ]
     return [
         placer.report(wheel.name, gone) for placer, wheel, gone in zip(placers, wheels, replaced)
     ]
-
-
-def make_stage(site: Folder, stage: Stage) -> None:
-    """Remove the litter of killed processes, and make a stage.
-
-    :raises LinkError: if ``site`` is not writable.
-    """
-    try:
-        sweep(site)
-        stage.make()
-    except OSError as error:
-        doing = f"write to the directory {site.path!r}"
-        raise LinkError.from_os_error(error, doing, destination=site.path) from error
 
 
 def scan_wheel(given: UnpackedWheel, site_packages: str, how: How) -> Wheel:

@@ -1,4 +1,4 @@
-"""Taking installed files away: for an uninstall, or where a new version lacks what an old one had."""
+"""Removing installed files: for an uninstall, or where a new version lacks what an old one had."""
 
 from __future__ import annotations
 
@@ -21,33 +21,36 @@ if TYPE_CHECKING:
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
-def retire(
-    transaction: Transaction, site: Folder, files: Iterable[Parts], keep: Callable[[str], bool]
+def remove_files(
+    transaction: Transaction, files: Iterable[Parts], keep: Callable[[str], bool]
 ) -> list[Parts]:
-    """Take files away with their bytecode, and the directories that are empty then. It can all be taken back.
+    """Remove files with their bytecode, and in the end the directories that are empty then. It can all be taken back.
 
-    :param files: what to take away, relative to ``site``, in this order; what is missing is passed over.
-    :param keep: called with the path of an empty directory: whether it stays.
+    :param files: what to remove, relative to the site, in this order; what is missing is passed over.
+    :param keep: called with the path of a directory: whether it stays when it is empty.
     :returns: the files that were there.
-    :raises LinkError: if a directory on the way leads outside of ``site``, or the system refuses.
+    :raises LinkError: if a directory on the way leads outside of the site, or the system refuses.
     """
-    # Once each: what a RECORD names twice can be taken away once.
+    # Once each: what a RECORD names twice can be removed once.
     by_directory = [
         (parent, [parts[-1] for parts in entries])
         for parent, entries in groupby(dict.fromkeys(files), _parent)
     ]
     gone: list[Parts] = []
     try:
-        with Descent(site, transaction.enter_existing) as folders:
+        with Descent(transaction.site, transaction.containment.enter) as folders:
             for parts, names in by_directory:
-                gone += _take_files(transaction, folders, parts, names)
-            for parts in _deepest_first(parent for parent, _ in by_directory):
-                _remove_if_empty(transaction, folders, parts, keep)
+                gone += _remove_from(transaction, folders, parts, names)
+            for parts in _with_parents(parent for parent, _ in by_directory):
+                folder = _existing(folders, parts[:-1])
+                if folder is not None and not keep(os.path.join(folder.path, parts[-1])):
+                    transaction.remove_when_empty(parts)
     except LinkError:
         raise
     except OSError as error:
-        doing = f"remove what is installed in {site.path!r}"
-        raise LinkError.from_os_error(error, doing, destination=site.path) from error
+        path = transaction.site.path
+        doing = f"remove what is installed in {path!r}"
+        raise LinkError.from_os_error(error, doing, destination=path) from error
     return gone
 
 
@@ -55,7 +58,7 @@ def _parent(parts: Parts) -> Parts:
     return parts[:-1]
 
 
-def _take_files(
+def _remove_from(
     transaction: Transaction, folders: Descent, parts: Parts, names: list[str]
 ) -> list[Parts]:
     folder = _existing(folders, parts)
@@ -63,12 +66,12 @@ def _take_files(
         return []
     there = [name for name in names if _is_file(folder, name)]
     for name in there:
-        transaction.take_away(folder, parts, name)
+        transaction.remove(folder, parts, name)
     # Bytecode of a file that was missing already is of no use either.
     if folder.lstat(CACHE) is not None and any(name.endswith(".py") for name in names):
-        with transaction.enter_existing(folder, CACHE) as cache:
+        with transaction.containment.enter(folder, CACHE) as cache:
             for name in bytecode_of(names, cache.listdir()):
-                transaction.take_away(cache, (*parts, CACHE), name)
+                transaction.remove(cache, (*parts, CACHE), name)
     return [(*parts, name) for name in there]
 
 
@@ -86,18 +89,10 @@ def _existing(folders: Descent, parts: Parts) -> Folder | None:
         raise
 
 
-def _deepest_first(directories: Iterable[Parts]) -> list[Parts]:
-    """Return the directories, their ``__pycache__`` and all their parents."""
+def _with_parents(directories: Iterable[Parts]) -> list[Parts]:
+    """Return the directories, their ``__pycache__`` and all their parents, those with the same parent together."""
     everything: set[Parts] = set()
     for parts in directories:
         everything.add((*parts, CACHE))
         everything.update(parts[:depth] for depth in range(1, len(parts) + 1))
-    return sorted(everything, key=lambda parts: (-len(parts), parts))
-
-
-def _remove_if_empty(
-    transaction: Transaction, folders: Descent, parts: Parts, keep: Callable[[str], bool]
-) -> None:
-    parent, name = _existing(folders, parts[:-1]), parts[-1]
-    if parent is not None and not keep(os.path.join(parent.path, name)):
-        transaction.remove_if_empty(parent, parts[:-1], name)
+    return sorted(everything, key=lambda parts: (parts[:-1], parts[-1]))

@@ -1,22 +1,22 @@
-"""The directories of an environment that one call changes, all or none."""
+"""The directories that one call changes, all or none, for linking, installing and the integrations alike."""
 
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.destination import opened
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import Stage, sweep
-from wheel_linker._link.pipeline import make_stage
 from wheel_linker._link.transaction import Transaction
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from wheel_linker._fs.folder import Identity
     from wheel_linker._link.locks import Locks
@@ -35,18 +35,26 @@ class Site(NamedTuple):
 
 
 class Sites:
-    """The directories, each opened, or made, when it is first needed.
+    """The directories, each opened, or made, and given a stage before the first of them is changed.
 
     :param kept: where what was opened is closed, and what was made is removed if the call fails.
-    :param sources: the roots of the wheels, where nothing may be written.
     """
 
-    def __init__(self, kept: ExitStack, sources: Sequence[str]) -> None:
+    def __init__(self, kept: ExitStack) -> None:
         self._kept = kept
-        self._sources = sources
-        self._known: dict[str, Site] = {}
+        self._sources: list[str] = []
+        self._by_path: dict[str, Site] = {}
+        # A directory that is known by two paths has one stage and one turn.
+        self._by_identity: dict[Identity, Site] = {}
+        self._process = os.getpid()
 
-    def sweep(self, paths: Sequence[str]) -> None:
+    def protect(self, sources: Collection[str]) -> None:
+        """Let nothing be written to these roots of unpacked wheels."""
+        self._sources += sources
+        for site in self._by_identity.values():
+            site.transaction.containment.protect(sources)
+
+    def sweep(self, paths: Iterable[str]) -> None:
         """Remove the litter of killed processes from directories that need not be changed otherwise."""
         for path in paths:
             try:
@@ -55,38 +63,65 @@ class Sites:
             except OSError as error:
                 log("cannot sweep %s: %s", path, error)
 
-    def at(self, path: str) -> Site:
-        """Return the directory at ``path``, symlinks resolved.
+    def prepare(self, path: str) -> Site:
+        """Open the directory at ``path``, symlinks resolved, and make a stage in it.
 
         :raises LinkError: if it is no directory, cannot be made, or is not writable.
         """
-        if path in self._known:
-            return self._known[path]
+        if path in self._by_path:
+            return self._by_path[path]
         for _ in range(_ATTEMPTS - 1):
             try:
-                return self._open(path)
+                return self._prepare(path)
             except LinkError as error:
                 # An uninstall has removed it, empty as it was, when it was open already.
                 if error.errno != errno.ENOENT:
                     raise
-        return self._open(path)
+        return self._prepare(path)
 
-    def _open(self, path: str) -> Site:
-        folder = self._kept.enter_context(opened(path))
+    def at(self, path: str) -> Site:
+        """Return a directory that was prepared."""
+        return self._by_path[path]
+
+    def has(self, path: str) -> bool:
+        """Tell whether a directory was prepared."""
+        return path in self._by_path
+
+    def _prepare(self, path: str) -> Site:
+        with ExitStack() as opening:
+            folder = opening.enter_context(opened(path))
+            identity = folder.identity()
+            known = self._by_identity.get(identity)
+            if known is None:
+                self._by_identity[identity] = known = self._new(folder, identity)
+                self._kept.push(opening.pop_all())
+                self._make_stage(known)
+        self._by_path[path] = known
+        return known
+
+    def _make_stage(self, site: Site) -> None:
+        try:
+            make_stage(site.folder, site.stage)
+        except LinkError:
+            site.transaction.close()
+            # Another directory may get the inode of one that has gone.
+            del self._by_identity[site.identity]
+            raise
+
+    def _new(self, folder: Folder, identity: Identity) -> Site:
         stage = Stage(folder)
-        transaction = Transaction(folder, stage, folder.stat().st_mtime_ns, self._sources)
-        # Before the stage is made: whatever happens then, it is removed.
-        self._known[path] = Site(folder, folder.identity(), stage, transaction)
-        make_stage(folder, stage)
-        return self._known[path]
+        transaction = Transaction(folder, stage, folder.stat().st_mtime_ns)
+        transaction.containment.protect(self._sources)
+        return Site(folder, identity, stage, transaction)
 
     @contextmanager
-    def committing(self, paths: Sequence[str], locks: Locks) -> Iterator[None]:
+    def committing(self, paths: Collection[str], locks: Locks) -> Iterator[None]:
         """Change the directories while nobody else changes these; if the body fails, everything is put back.
 
-        :param paths: as for :meth:`turn`.
+        :param paths: which of the directories nobody else may change meanwhile.
+        :raises LockTimeoutError: if others change them for too long.
         """
-        with self.turn(paths, locks):
+        with locks.turns([self.at(path).folder for path in paths]):
             try:
                 yield
                 uninterrupted(self.finish)
@@ -95,20 +130,12 @@ class Sites:
                 uninterrupted(self.roll_back)
                 raise
 
-    @contextmanager
-    def turn(self, paths: Sequence[str], locks: Locks) -> Iterator[None]:
-        """Wait until nobody else changes some of the directories.
-
-        In the order of their paths, so that two who want the same never wait for each other.
-        """
-        with ExitStack() as turns:
-            for path in sorted(paths):
-                turns.enter_context(locks.turn(self.at(path).folder))
-            yield
-
     def finish(self) -> None:
         """Give up the way back everywhere. May be begun again."""
-        for site in self._known.values():
+        # First in all: from here on nothing is put back anywhere.
+        for site in self._by_identity.values():
+            site.transaction.give_up_the_way_back()
+        for site in self._by_identity.values():
             site.transaction.finish()
 
     def roll_back(self) -> None:
@@ -120,11 +147,13 @@ class Sites:
 
     def close(self) -> None:
         """Put everything back, unless finished, and remove the stages. May be begun again; errors as there."""
-        self._each(Transaction.close)
+        # A fork's copy must not remove what its parent is still at.
+        if self._process == os.getpid():
+            self._each(Transaction.close)
 
     def _each(self, action: Callable[[Transaction], None]) -> None:
         failures = []
-        for site in reversed(self._known.values()):
+        for site in reversed(self._by_identity.values()):
             try:
                 action(site.transaction)
             except Exception as error:  # noqa: BLE001 - raised below, when the others are put back
@@ -134,21 +163,35 @@ class Sites:
 
 
 @contextmanager
-def opened_sites(roots: Sequence[str], sources: Sequence[str]) -> Iterator[Sites]:
-    """Have the directories of an environment; if the body fails or is interrupted they are as they were before.
+def opened_sites(sources: Collection[str] = (), litter: Iterable[str] = ()) -> Iterator[Sites]:
+    """Have the directories of a call; if the body fails or is interrupted they are as they were before.
 
-    :param roots: where there may be litter.
-    :param sources: as for :class:`Sites`.
+    :param sources: the roots of the wheels, where nothing may be written.
+    :param litter: directories that need not be changed, and may have litter of killed processes.
     """
     with ExitStack() as kept:
-        sites = Sites(kept, sources)
+        sites = Sites(kept)
+        sites.protect(sources)
         # Twice, because Ctrl-C may come in the instant before the first one starts. It does nothing when there is
         # nothing left to do.
         try:
             try:
-                sites.sweep(roots)
+                sites.sweep(litter)
                 yield sites
             finally:
                 uninterrupted(sites.close)
         finally:
             uninterrupted(sites.close)
+
+
+def make_stage(site: Folder, stage: Stage) -> None:
+    """Remove the litter of killed processes, and make a stage.
+
+    :raises LinkError: if ``site`` is not writable.
+    """
+    try:
+        sweep(site)
+        stage.make()
+    except OSError as error:
+        doing = f"write to the directory {site.path!r}"
+        raise LinkError.from_os_error(error, doing, destination=site.path) from error

@@ -3,7 +3,7 @@
 What is new is renamed into place, whole directories at once. Where a directory is there already the two are merged:
 each existing file is first kept in the stage, by a hard link, and then replaced by a rename, so that a reader sees the
 old or the new file at any moment. Every step is noted before it is taken, and can be taken back after an interrupt at
-any point.
+any point. Directories that are left empty stay until nothing can fail any more: to make one again takes an inode.
 """
 
 from __future__ import annotations
@@ -11,77 +11,62 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import OLD
 from wheel_linker._fs.timestamps import refresh
+from wheel_linker._link.containment import Containment
 from wheel_linker._link.fallback import Cause, classify
+from wheel_linker._link.journal import Journal, Step
 from wheel_linker._log import log
-from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from wheel_linker._fs.folder import Parts
+    from wheel_linker._fs.folder import Folder, Parts
     from wheel_linker._fs.stage import Stage
 
-_NOT_A_DIRECTORY: Final = frozenset({errno.ENOTDIR, errno.ELOOP})
-# rmdir(2) says either.
-_NOT_EMPTY: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST})
-
-
-class _Undo(NamedTuple):
-    """How to take one step back: move an entry between the destination and the stage."""
-
-    parts: Parts
-    name: str
-    staged_parts: Parts
-    staged_name: str
-    was_there: bool
-
-
-class _Removed(NamedTuple):
-    """How to take one step back: make a directory again that was empty."""
-
-    parts: Parts
-    name: str
-    mode: int
-    owner: tuple[int, int]
+# rmdir(2) says ENOTEMPTY or EEXIST of a directory that has something in it.
+_STAYS: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 class Transaction:
-    """Everything one call does to ``site_packages``.
+    """Everything one call does to one directory.
 
     :ivar site: the directory.
     :ivar stage: where the wheels are, and where what they replace is kept.
+    :ivar containment: tells which of its directories may be written to.
 
     :param site: the directory, its path with symlinks resolved.
     :param stage: where the wheels are, and where what they replace is kept; removed at the end.
     :param before: the mtime of ``site`` in nanoseconds before the stage was made in it.
-    :param sources: the roots of the wheels, where nothing may be written.
     """
 
-    def __init__(self, site: Folder, stage: Stage, before: int, sources: Iterable[str]) -> None:
+    def __init__(self, site: Folder, stage: Stage, before: int) -> None:
         self.site = site
         self.stage = stage
-        self._sources = [source for source in sources if is_within(source, site.path)]
-        self._undo: list[_Undo | _Removed] = []
+        self.containment = Containment(site)
+        self._journal = Journal(site, stage, self.containment.enter)
         self._kept = 0
         self._touched: dict[Parts, int] = {(): before}
+        self._emptied: dict[Parts, None] = {}
+        self._finished = False
+
+    def give_up_the_way_back(self) -> None:
+        """Let everything stay as it is now. May be begun again."""
+        self._finished = True
+        self._journal.clear()
 
     def finish(self) -> None:
-        """Give up the way back, clear the stage away, and make importers look again.
+        """Give up the way back, clear away the stage and empty directories, and make importers look again.
 
         May be begun again.
         """
-        self._undo.clear()
+        self.give_up_the_way_back()
+        self.stage.release_reserve()
+        self._remove_emptied()
         self.stage.remove()
-        with Descent(self.site, self.enter_existing) as folders:
+        with Descent(self.site, self.containment.enter) as folders:
             for parts in sorted(self._touched):
                 try:
                     folder = folders.go(parts)
@@ -103,27 +88,17 @@ class Transaction:
 
         :raises LinkError: as :meth:`close`.
         """
-        while self._undo:
-            try:
-                self._take_back(self._undo[-1])
-            except OSError as error:
-                rescued = self.stage.rescue()
-                self._undo.clear()
-                doing = (
-                    f"put back what was in {self.site.path!r}; files not yet put back are kept in "
-                    f"{rescued!r}"
-                )
-                raise LinkError.from_os_error(error, doing, destination=self.site.path) from error
-            self._undo.pop()
+        if not self._finished:
+            self._journal.roll_back()
 
-    # What the merge of one wheel needs:
+    # What the merge of one wheel, and the removal of files, need:
 
     def add(
         self, source: Folder, staged_parts: Parts, target: Folder, parts: Parts, name: str
     ) -> None:
         """Move an entry to where there is none."""
         self._touch(target, parts)
-        self._undo.append(_Undo(parts, name, staged_parts, name, was_there=False))
+        self._journal.note(Step(parts, name, staged_parts, name, was_there=False))
         source.move(name, target, name)
 
     def replace(self, source: Folder, target: Folder, parts: Parts, name: str) -> None:
@@ -131,45 +106,69 @@ class Transaction:
         self._touch(target, parts)
         kept = self._next_name()
         _keep(target, name, self.stage.old, kept)
-        self._undo.append(_Undo(parts, name, (OLD,), kept, was_there=True))
+        self._journal.note(Step(parts, name, (OLD,), kept, was_there=True))
         try:
             source.move(name, target, name)
         except OSError:
             # Nothing to take back; and what cannot be renamed there, a mount point or on Windows a file in
             # use, could not be put back either.
             if source.lstat(name) is not None:
-                self._undo.pop()
+                self._journal.forget_last()
             raise
 
-    def take_away(self, target: Folder, parts: Parts, name: str) -> None:
-        """Take a file away, which is kept, so that importers notice."""
-        self._touch(target, parts)
-        self.discard(target, parts, name)
+    def remove(self, target: Folder, parts: Parts, name: str, *, touch: bool = True) -> None:
+        """Remove a file, which is kept until the end.
 
-    def discard(self, target: Folder, parts: Parts, name: str) -> None:
-        """Take a file away, which is kept."""
+        :param touch: whether importers are to notice.
+        """
+        if touch:
+            self._touch(target, parts)
         kept = self._next_name()
-        self._undo.append(_Undo(parts, name, (OLD,), kept, was_there=True))
+        self._journal.note(Step(parts, name, (OLD,), kept, was_there=True))
         target.move(name, self.stage.old, kept)
 
-    def remove_if_empty(self, target: Folder, parts: Parts, name: str) -> None:
-        """Remove a directory, unless there is something in it.
+    def remove_when_empty(self, parts: Parts) -> None:
+        """Remove a directory at the very end, unless there is something in it by then."""
+        self._emptied[parts] = None
 
-        By rmdir(2), which decides and removes in one step: another call may be about to make its stage there, which
-        would go with a directory that is moved away.
+    def make_way(self, target: Folder, parts: Parts, name: str) -> bool:
+        """Remove a directory that waits to be removed at the end, because a file is to take its place.
+
+        :returns: False, and nothing has happened, if there is more in it than such directories.
         """
-        status = target.lstat(name)
-        if status is None or not stat.S_ISDIR(status.st_mode):
-            return
-        self._touch(target, parts)
-        mode = stat.S_IMODE(status.st_mode)
-        self._undo.append(_Removed(parts, name, mode, (status.st_uid, status.st_gid)))
+        if (*parts, name) not in self._emptied or _has_files(target, name):
+            return False
+        self.remove(target, parts, name)
+        return True
+
+    def _remove_emptied(self) -> None:
+        """Remove the directories that are empty now, the deepest first.
+
+        By rmdir(2), which decides and removes in one step: another call may be about to make its stage there.
+        """
+        with Descent(self.site, self.containment.enter) as folders:
+            for parts in sorted(self._emptied, key=_deepest_first):
+                # Twice: what refuses the first time, say a virus scanner, may be gone.
+                if not self._try_to_remove(folders, parts):
+                    self._try_to_remove(folders, parts)
+        self._emptied.clear()
+
+    def _try_to_remove(self, folders: Descent, parts: Parts) -> bool:
+        """Remove a directory if it is empty; False if that should have been possible."""
+        above, name = parts[:-1], parts[-1]
+        known = above in self._touched
         try:
-            target.remove_directory(name)
+            folder = folders.go(above)
+            self._touch(folder, above)
+            folder.remove_directory(name)
         except OSError as error:
-            self._undo.pop()
-            if error.errno not in _NOT_EMPTY:
-                raise
+            if not known:
+                self._touched.pop(above, None)
+            if error.errno in _STAYS:
+                return True
+            log("cannot remove the empty directory %s: %s", "/".join(parts), error)
+            return False
+        return True
 
     def _next_name(self) -> str:
         self._kept += 1
@@ -179,79 +178,19 @@ class Transaction:
         if parts not in self._touched:
             self._touched[parts] = folder.stat().st_mtime_ns
 
-    def _take_back(self, step: _Undo | _Removed) -> None:
-        if isinstance(step, _Removed):
-            self._make_again(step)
-        else:
-            self._move_back(step)
 
-    def _make_again(self, step: _Removed) -> None:
-        with Descent(self.site, self.enter_existing) as folders:
-            folder = folders.go(step.parts)
-            path = folder.prefix + step.name
-            try:
-                os.mkdir(path, dir_fd=folder.fd)
-            except FileExistsError:
-                pass  # taken back before, up to some point, or never removed
-            status = os.stat(path, dir_fd=folder.fd)
-            if sys.platform != "win32" and (status.st_uid, status.st_gid) != step.owner:
-                try:
-                    os.chown(path, *step.owner, dir_fd=folder.fd)
-                except PermissionError as error:
-                    log("%s now belongs to another user: %s", path, error)
-            if stat.S_IMODE(status.st_mode) != step.mode:
-                os.chmod(path, step.mode, dir_fd=folder.fd)
+def _deepest_first(parts: Parts) -> tuple[int, Parts]:
+    return -len(parts), parts
 
-    def _move_back(self, step: _Undo) -> None:
-        with (
-            Descent(self.stage.folder, Folder.enter) as staged_folders,
-            Descent(self.site, self.enter_existing) as folders,
-        ):
-            staged = staged_folders.go(step.staged_parts)
-            folder = folders.go(step.parts)
-            is_staged = staged.lstat(step.staged_name) is not None
-            if step.was_there:
-                if is_staged:
-                    staged.move(step.staged_name, folder, step.name)
-            elif not is_staged and folder.lstat(step.name) is not None:
-                folder.move(step.name, staged, step.staged_name)
 
-    def enter_existing(self, parent: Folder, name: str) -> Folder:
-        """Open a directory of the destination, through a symlink only if that stays in the destination."""
-        try:
-            folder = parent.enter(name)
-        except OSError as error:
-            status = parent.lstat(name)
-            if (
-                error.errno not in _NOT_A_DIRECTORY
-                or status is None
-                or not stat.S_ISLNK(status.st_mode)
-            ):
-                raise
-            folder = self._resolve(parent, name)
-        if any(is_within(folder.path, source) for source in self._sources):
-            folder.close()
-            path = os.path.join(parent.path, name)
-            raise LinkError(
-                f"{path!r} is part of the unpacked wheel {self._sources[0]!r} itself: "
-                "keep unpacked wheels outside site-packages",
-                destination=path,
-            )
-        return folder
-
-    def _resolve(self, parent: Folder, name: str) -> Folder:
-        path = os.path.join(parent.path, name)
-        real = os.path.realpath(path)
-        if not is_within(real, self.site.path):
-            raise LinkError(
-                f"{path!r} is a symlink to {real!r}, outside of {self.site.path!r}: nothing is written through it; "
-                "replace it by a directory, or remove it",
-                errno=errno.ELOOP,
-                destination=path,
-            )
-        with Descent(self.site, Folder.enter) as descent:
-            parts = tuple(os.path.relpath(real, self.site.path).split(os.sep))
-            return descent.go(parts[:-1]).enter(parts[-1])
+def _has_files(folder: Folder, name: str) -> bool:
+    """Tell whether there is anything but directories below the directory ``name``."""
+    with folder.enter(name) as inner:
+        for each in inner.listdir():
+            status = inner.lstat(each)
+            if status is not None and (not stat.S_ISDIR(status.st_mode) or _has_files(inner, each)):
+                return True
+    return False
 
 
 def _keep(folder: Folder, name: str, old: Folder, kept: str) -> None:

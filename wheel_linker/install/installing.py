@@ -24,7 +24,7 @@ from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install._present.clashes import clashes_with_installed
 from wheel_linker.install._present.distributions import Distribution, find_distributions, named
 from wheel_linker.install._present.outdated import Outdated, find_outdated
-from wheel_linker.install._present.removing import take_away
+from wheel_linker.install._present.removing import prepare, take_away
 from wheel_linker.install._scripts.protected import refuse_protected
 from wheel_linker.install.compiling import compile_all
 from wheel_linker.install.plan import plan
@@ -80,7 +80,8 @@ def install(
         refuse_protected(plans, layout)
         _check_conflicts(plans, options.on_conflict)
         try:
-            with opened_sites(layout.roots(), [one.wheel.tree.path for one in plans]) as sites:
+            sources = [one.wheel.tree.path for one in plans]
+            with opened_sites(sources, litter=layout.roots()) as sites:
                 reports = _install(plans, layout, how, options.on_conflict, sites)
         except LinkError:
             raise
@@ -103,7 +104,9 @@ def _install(
     libraries = {one.library for one in plans} | {
         path for path in layout.libraries() if os.path.isdir(path)
     }
-    with sites.committing(sorted(libraries), how.locks):
+    for path in sorted(libraries):
+        sites.prepare(path)
+    with sites.committing(libraries, how.locks):
         reports = _commit(plans, staged, layout, on_conflict, sites)
     _remember(plans, sites, libraries, how.locks)
     return reports
@@ -134,7 +137,7 @@ def _stage(plans: Sequence[Plan], how: How, sites: Sites) -> list[list[_Staged]]
                 _must_copy(piece, how.must_copy),
                 piece.destination,
             )
-            site = sites.at(piece.destination)
+            site = sites.prepare(piece.destination)
             there.append(_Staged(piece, site, str(len(there)), placer))
             staged[-1].append(there[-1])
     for together in by_site.values():
@@ -194,6 +197,7 @@ def _commit(
     others = [one for one in installed if one.name not in names]
     _report_clashes(plans, others, on_conflict)
     outdated = find_outdated(plans, older, others, layout)
+    prepare((*outdated.files, *outdated.notes, *outdated.records), layout, sites)
     # First what may be in the way, and last what tells which files belong to the old version.
     gone = take_away(outdated.files, layout, sites)
     links = [_into_place(one, pieces) for one, pieces in zip(plans, staged)]

@@ -13,7 +13,7 @@ from wheel_linker.install._present.distributions import (
     named,
     read_record,
 )
-from wheel_linker.install._present.removing import is_note, may_go, take_away
+from wheel_linker.install._present.removing import is_note, may_go, prepare, take_away
 from wheel_linker.install.report import UninstallReport
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ def remove(name: str, layout: Layout, locks: Locks) -> UninstallReport:
     # Before anything is opened, which might make it.
     _find(normalised, layout)
     try:
-        with opened_sites(layout.roots(), []) as sites:
+        with opened_sites(litter=layout.roots()) as sites:
             libraries = [path for path in layout.libraries() if os.path.isdir(path)]
+            for path in libraries:
+                sites.prepare(path)
             with sites.committing(libraries, locks):
                 report = _remove(normalised, layout, sites)
             for path in libraries:
@@ -67,6 +69,7 @@ def _remove(name: str, layout: Layout, sites: Sites) -> UninstallReport:
         recorded.update(row.path for row in rows)
     records = {one.recorded for one in found}
     notes = {path for path in free if any(is_note(path, one) for one in found)}
+    prepare(free, layout, sites)
     removed: list[str] = []
     # RECORD goes last: as long as it is there, it tells what is left.
     for chosen in (

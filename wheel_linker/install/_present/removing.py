@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.paths import is_within
-from wheel_linker._link.removal import retire
+from wheel_linker._link.removal import remove_files
 from wheel_linker.install._present.distributions import read_claims, root_of
 
 if TYPE_CHECKING:
@@ -55,9 +55,20 @@ def _is_path_configuration(path: str) -> bool:
     return path.endswith(_PATH_CONFIGURATION)
 
 
+def prepare(paths: Iterable[str], layout: Layout, sites: Sites) -> None:
+    """Make ready for the removal of files; done for all of them before anything is changed.
+
+    :raises LinkError: if a directory of the environment that they are in is not writable.
+    """
+    for root in by_root(paths, layout.roots()):
+        if os.path.isdir(root):
+            sites.prepare(root)
+
+
 def take_away(paths: Collection[str], layout: Layout, sites: Sites) -> list[str]:
     """Take files away, each through the directory of the environment that it is in; return those that were there.
 
+    :param paths: for which :func:`prepare` was called.
     :raises LinkError: if the system refuses.
     """
     if not paths:
@@ -66,9 +77,10 @@ def take_away(paths: Collection[str], layout: Layout, sites: Sites) -> list[str]
     is_kept = kept_directories(layout, roots)
     gone = []
     for root, files in by_root(paths, roots).items():
-        site = sites.at(root)
-        taken = retire(site.transaction, site.folder, files, is_kept)
-        gone += [os.path.join(root, *parts) for parts in taken]
+        if not sites.has(root):
+            continue  # nothing was there
+        removed = remove_files(sites.at(root).transaction, files, is_kept)
+        gone += [os.path.join(root, *parts) for parts in removed]
     return gone
 
 

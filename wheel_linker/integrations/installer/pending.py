@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import open_new
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.destination import opened, resolved
+from wheel_linker._fs.destination import resolved
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.stage import PREFIX, Stage
+from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.merge import commit
-from wheel_linker._link.pipeline import make_stage, refuse_own_inside, warn_of_fallbacks
+from wheel_linker._link.pipeline import refuse_own_inside, warn_of_fallbacks
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import combined
-from wheel_linker._link.transaction import Transaction
+from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.walk import unchanged_root
-from wheel_linker._threads import uninterrupted
 from wheel_linker._wheel.tree import DIST_INFO, Directory, Tree, in_order
 from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Identity, Parts
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.report import LinkReport
+    from wheel_linker._link.sites import Site, Sites
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker.backends import Backend
     from wheel_linker.integrations.installer.file import UnpackedFile
@@ -57,6 +57,7 @@ class Pending:
         self._guard = threading.RLock()
         self._process = os.getpid()
         self._open = ExitStack()
+        self._sites: Sites | None = None
         self._known: dict[str, _Root] = {}
         self._roots: dict[Identity, _Root] = {}
 
@@ -99,6 +100,7 @@ class Pending:
         if self._process != os.getpid():
             return
         with self._guard:
+            self._sites = None
             self._known.clear()
             self._roots.clear()
             # As an error, so that directories that were made for nothing go as well.
@@ -111,96 +113,50 @@ class Pending:
         return self._known[directory]
 
     def _open_root(self, path: str) -> _Root:
-        with ExitStack() as opening:
-            root = opening.enter_context(_staged(path, self._chain, self._backend))
-            if root.identity not in self._roots:
-                self._roots[root.identity] = root
-                self._open.push(opening.pop_all())
-        # Elsewhere by name alone: then this one has been closed again.
-        return self._roots[root.identity]
+        if self._sites is None:
+            self._sites = self._open.enter_context(opened_sites())
+        site = self._sites.prepare(path)
+        # Elsewhere by name alone: then it is known already.
+        if site.identity not in self._roots:
+            root = _Root(self._sites, site, self._chain, self._backend)
+            self._roots[site.identity] = self._open.enter_context(root)
+        return self._roots[site.identity]
 
     def _commit(self) -> LinkReport | None:
+        if self._sites is None or not self._roots:
+            return None
         roots = sorted(self._roots.values(), key=attrgetter("has_dist_info"))
-        transactions = [root.transaction() for root in roots]
-        placers = [placer for root in roots for placer in root.placers()]
         # While nothing has been changed: a filter may turn the warning into an error.
-        warn_of_fallbacks(placers)
-
-        def finish() -> None:
-            for transaction in transactions:
-                transaction.finish()
-
-        with ExitStack() as undo:
-            # Always in the same order, or two that wait for each other's directories would do so for ever.
-            for root in sorted(roots, key=attrgetter("identity")):
-                undo.enter_context(self._turn(root))
-            for transaction in transactions:
-                undo.callback(uninterrupted, transaction.roll_back)
-            replaced = [
-                path
-                for root, transaction in zip(roots, transactions)
-                for path in commit(transaction, root.tree(), _STAGED)
-            ]
-            uninterrupted(finish)
+        warn_of_fallbacks([placer for root in roots for placer in root.placers()])
+        with (
+            _errors("put everything into place", roots[-1].path),
+            self._sites.committing([root.path for root in roots], self._locks),
+        ):
+            replaced = [path for root in roots for path in root.commit()]
         reports = [report for root in roots for report in root.reports()]
         if not reports:
             return None
         return combined(reports, max(reports, key=attrgetter("files")).mode, replaced)
-
-    @contextmanager
-    def _turn(self, root: _Root) -> Iterator[None]:
-        with ExitStack() as turn:
-            with _errors(f"lock the directory {root.site.path!r}", root.site.path):
-                turn.enter_context(self._locks.turn(root.site))
-            yield
 
 
 class _AbandonedError(Exception):
     """What the directories that are held open are told."""
 
 
-@contextmanager
-def _staged(path: str, chain: tuple[LinkMode, ...], backend: Backend) -> Iterator[_Root]:
-    """Have a directory, made if it is missing, with a stage in it.
-
-    :raises LinkError: if it is no directory, cannot be made, or is not writable.
-    """
-    with opened(path) as site:
-        stage = Stage(site)
-        # Twice, because Ctrl-C may come in the instant before the first one starts.
-        try:
-            try:
-                with _errors(f"write to the directory {path!r}", path):
-                    before = site.stat().st_mtime_ns
-                    make_stage(site, stage)
-                    staged = stage.folder.make(_STAGED)
-                with staged, _Root(site, stage, before, staged, chain, backend) as root:
-                    yield root
-            finally:
-                stage.remove()
-        finally:
-            stage.remove()
-
-
 class _Root:
     """One directory that files go to, and those that are staged in it."""
 
     def __init__(
-        self,
-        site: Folder,
-        stage: Stage,
-        before: int,
-        staged: Folder,
-        chain: tuple[LinkMode, ...],
-        backend: Backend,
+        self, sites: Sites, site: Site, chain: tuple[LinkMode, ...], backend: Backend
     ) -> None:
-        self.site = site
-        self.identity = site.identity()
-        self._stage = stage
-        self._before = before
+        self.path = site.folder.path
+        self._sites = sites
+        self._site = site
         self._chain = chain
         self._backend = backend
-        self._targets = Descent(staged, Folder.make)
+        with _errors(f"write to the directory {self.path!r}", self.path):
+            self._staged = site.stage.folder.make(_STAGED)
+        self._targets = Descent(self._staged, Folder.make)
         self._files: dict[Parts, dict[str, None]] = {(): {}}
         self._sources: dict[str, _Source] = {}
 
@@ -210,8 +166,8 @@ class _Root:
 
     def link(self, parts: Parts, file: UnpackedFile) -> None:
         source = self._source(file, file.parts[: -len(parts)])
-        doing = f"link {file.name!r} to {os.path.join(self.site.path, *parts)!r}"
-        with _errors(doing, self.site.path, VANISHED):
+        doing = f"link {file.name!r} to {os.path.join(self.path, *parts)!r}"
+        with _errors(doing, self.path, VANISHED):
             target = self._make_room(parts)
             directory = Directory(parts[:-1], [parts[-1]], [])
             source.placer.place(directory, source.folders.go(file.parts[:-1]), target)
@@ -220,7 +176,7 @@ class _Root:
 
     @contextmanager
     def create(self, parts: Parts, *, executable: bool) -> Iterator[BinaryIO]:
-        path = os.path.join(self.site.path, *parts)
+        path = os.path.join(self.path, *parts)
         with _errors(f"write {path!r}", path):
             folder = self._make_room(parts)
             fd = open_new(folder.prefix + parts[-1], folder.fd, executable=executable)
@@ -235,9 +191,9 @@ class _Root:
             raise
         self._note(parts)
 
-    def transaction(self) -> Transaction:
-        sources = [source.tree.path for source in self._sources.values()]
-        return Transaction(self.site, self._stage, self._before, sources)
+    def commit(self) -> list[str]:
+        """Put the files into place; return those that were there before."""
+        return commit(self._site.transaction, self._tree(), _STAGED)
 
     def placers(self) -> Iterator[Placer]:
         for source in self._sources.values():
@@ -247,14 +203,14 @@ class _Root:
         for source in self._sources.values():
             yield source.placer.report(source.filename, ())._replace(files=source.placed)
 
-    def tree(self) -> Tree:
+    def _tree(self) -> Tree:
         """Return what is staged as if it were a wheel."""
         everywhere = {parts[:length] for parts in self._files for length in range(len(parts) + 1)}
         directories = in_order(
             Directory(parts, [*self._files.get(parts, ())], []) for parts in everywhere
         )
         source = next((source.placer.tree.path for source in self._sources.values()), None)
-        return Tree.of(source or self.site.path, self.identity, directories)
+        return Tree.of(source or self.path, self._site.identity, directories)
 
     def _make_room(self, parts: Parts) -> Folder:
         if parts[0].startswith(PREFIX):
@@ -275,10 +231,11 @@ class _Root:
         path = os.path.join(file.tree.path, *above)
         source = self._sources.get(path)
         if source is None:
-            refuse_own_inside(self.site.path, file.tree)
+            refuse_own_inside(self.path, file.tree)
             tree = file.tree._replace(path=path)
-            placer = Placer(tree, self._chain, self._backend, None, self.site.path)
+            placer = Placer(tree, self._chain, self._backend, None, self.path)
             source = self._sources[path] = _Source(file.filename, placer, file.tree)
+            self._sites.protect([path])
         return source
 
     def __enter__(self) -> _Root:
@@ -286,6 +243,7 @@ class _Root:
 
     def __exit__(self, *_: object) -> None:
         self._targets.close()
+        self._staged.close()
         for source in self._sources.values():
             source.close()
 
