@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,23 +42,34 @@ install(UnpackedSource(wheel), LinkingDestination(schemes, sys.executable, "posi
 """
 
 
-@pytest.fixture
-def apart(tmp_path: Path) -> Layout:
-    """An environment whose two libraries are two directories."""
+@pytest.fixture(params=["first", "last"])
+def apart(request: pytest.FixtureRequest, tmp_path: Path) -> Layout:
+    """An environment with two libraries, of which the first by path is the first or the last by identity."""
     layout = layout_in(tmp_path / "env")
     library = Path(layout.schemes["purelib"])
-    schemes = {**layout.schemes, "purelib": f"{library}-a", "platlib": f"{library}-b"}
-    for scheme in ("purelib", "platlib"):
-        os.makedirs(schemes[scheme])
+    library.mkdir(parents=True)
+    made = [library / "made1", library / "made2"]
+    for path in made:
+        path.mkdir()
+    made.sort(key=identity, reverse=request.param == "last")
+    for path, name in zip(made, ("a", "b")):
+        path.rename(library / name)
+    schemes = {**layout.schemes, "purelib": f"{library}/a", "platlib": f"{library}/b"}
     return layout._replace(schemes=schemes)
 
 
-def locked(directory: Path) -> Iterator[int]:
+def identity(directory: Path) -> tuple[int, int]:
+    status = directory.stat()
+    return status.st_dev, status.st_ino
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
     """Open and lock a directory."""
     fd = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield fd
+        yield
     finally:
         os.close(fd)
 
@@ -65,34 +78,37 @@ def stages(directory: Path) -> list[str]:
     return [name for name in os.listdir(directory) if name.startswith(".wheel_linker-")]
 
 
-@pytest.mark.parametrize("swapped", [False, True])
+def wait_for_stages(child: subprocess.Popen[bytes], libraries: list[Path]) -> None:
+    """Wait until a process has staged everything, and waits itself."""
+    deadline = time.monotonic() + 60
+    while not all(map(stages, libraries)):
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert child.poll() is None
+
+
 @pytest.mark.parametrize("program", [INSTALL, INTEGRATION], ids=["install", "integration"])
 def test_a_process_that_waits_has_locked_nothing_that_comes_later(
-    apart: Layout, tmp_path: Path, program: str, swapped: bool
+    apart: Layout, tmp_path: Path, program: str
 ) -> None:
-    import json
-
-    if swapped:
-        schemes = dict(apart.schemes)
-        schemes["purelib"], schemes["platlib"] = schemes["platlib"], schemes["purelib"]
-        apart = apart._replace(schemes=schemes)
     wheel = make(
         tmp_path / "wheel",
         {"demo/__init__.py": b"", "demo-1.0.data/platlib/other/__init__.py": b""},
     )
     libraries = [Path(apart.schemes[scheme]) for scheme in ("purelib", "platlib")]
-    first, second = sorted(libraries, key=lambda path: (path.stat().st_dev, path.stat().st_ino))
+    first, second = sorted(libraries, key=identity)
     command = [sys.executable, "-c", program, json.dumps(dict(apart.schemes)), str(wheel)]
-    for _ in locked(first):
+    with locked(first):
         child = subprocess.Popen(command)
-        deadline = time.monotonic() + 60
-        while not all(map(stages, libraries)):
-            assert child.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        time.sleep(0.3)  # everything is staged by then, and it waits
-        assert child.poll() is None
-        for _ in locked(second):
-            pass
+        try:
+            wait_for_stages(child, libraries)
+            with locked(second):
+                pass
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
     assert child.wait(60) == 0
     assert (libraries[1] / "other").is_dir()
