@@ -148,7 +148,13 @@ class TestInstall:
             "install", new, other, "--target", target, "--json", "--mode", "copy", "--strict"
         )
         first, second = json.loads(output)
-        assert first.keys() == LINK_KEYS | {"dist_info", "scripts", "upgraded", "removed"}
+        assert first.keys() == LINK_KEYS | {
+            "dist_info",
+            "scripts",
+            "upgraded",
+            "removed",
+            "record_problems",
+        }
         assert first["wheel"] == f"{NAME}-1.0-py3-none-any.whl"
         assert first["requested"] == ["copy"]
         assert first["upgraded"] == ["0.9"]

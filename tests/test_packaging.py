@@ -43,6 +43,8 @@ PUBLIC: Final = (
     "PackageConflictError",
     "PackageConflictWarning",
     "Preview",
+    "RecordProblem",
+    "RecordWarning",
     "UnpackedWheel",
     "WheelFilename",
     "WheelLinkerError",

@@ -7,6 +7,7 @@ from wheel_linker._link.locks import Locks, Preview
 from wheel_linker._link.report import Fallback, LinkReport
 from wheel_linker._wheel.conflicts import PackageConflict, PackageConflictError
 from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.errors import (
     InvalidWheelError,
@@ -14,6 +15,7 @@ from wheel_linker.errors import (
     LinkFallbackWarning,
     LockTimeoutError,
     PackageConflictWarning,
+    RecordWarning,
     WheelLinkerError,
 )
 from wheel_linker.mode import AUTO, LinkMode
@@ -32,6 +34,8 @@ __all__ = [
     "PackageConflictError",
     "PackageConflictWarning",
     "Preview",
+    "RecordProblem",
+    "RecordWarning",
     "UnpackedWheel",
     "WheelFilename",
     "WheelLinkerError",

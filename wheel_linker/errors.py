@@ -106,6 +106,10 @@ class LinkFallbackWarning(UserWarning):
     """A file could not be linked as asked and was put in place by another mode of the chain."""
 
 
+class RecordWarning(UserWarning):
+    """A wheel was accepted though its ``RECORD`` is not right; given once for each wheel."""
+
+
 class PackageConflictWarning(UserWarning):
     """Several wheels supply the same path with different contents."""
 

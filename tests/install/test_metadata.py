@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from wheels import snapshot
@@ -11,14 +12,17 @@ from install.kit import check_record, check_recorded, make, pure, root_of, row_o
 from wheel_linker import InvalidWheelError, LinkError, UnpackedWheel, WheelLinkerError
 from wheel_linker.install import Layout, WheelVersionWarning, install_wheel, install_wheels
 
+if TYPE_CHECKING:
+    from wheel_linker._wheel.record_problems import RecordMode
+
 INFO = "demo-1.0.dist-info"
 WHEEL = "Wheel-Version: {}\nRoot-Is-Purelib: true\n"
 
 
-def refused(wheel: object, layout: Layout, match: str) -> None:
+def refused(wheel: object, layout: Layout, match: str, record: RecordMode = "lenient") -> None:
     """The wheel must be refused with nothing made, and the message must name it."""
     with pytest.raises(InvalidWheelError, match=match) as caught:
-        install_wheel(wheel, layout)  # type: ignore[arg-type]
+        install_wheel(wheel, layout, record=record)  # type: ignore[arg-type]
     path = wheel.path if isinstance(wheel, UnpackedWheel) else wheel
     assert str(path) in str(caught.value)
     assert not root_of(layout).exists()
@@ -105,7 +109,7 @@ BAD_RECORDS = {
 
 @pytest.mark.parametrize(("record", "match"), BAD_RECORDS.items(), ids=BAD_RECORDS.values())
 def test_bad_record(layout: Layout, tmp_path: Path, record: bytes, match: str) -> None:
-    refused(make(tmp_path / "w", {"demo.py": b""}, record=record), layout, match)
+    refused(make(tmp_path / "w", {"demo.py": b""}, record=record), layout, match, "strict")
 
 
 def test_rows_without_hash_or_size(layout: Layout, tmp_path: Path) -> None:
@@ -132,10 +136,11 @@ def test_rows_without_hash_or_size(layout: Layout, tmp_path: Path) -> None:
 
 
 def test_linked_files_are_not_read(layout: Layout, tmp_path: Path) -> None:
-    """Their rows are the wheel's own, letter by letter, even what it says of a file is wrong."""
-    said = f"demo.py,sha512=AAAA,5\n{INFO}/METADATA,,\n{INFO}/WHEEL,,\n{INFO}/RECORD,,\n"
-    install_wheel(make(tmp_path / "w", {"demo.py": b""}, record=said.encode()), layout)
-    assert rows(layout)["demo.py"] == ("sha512=AAAA", "5")
+    """Their rows are the wheel's own, letter by letter, if the size that it says is that of the file."""
+    digest = "A" * 86
+    said = f"demo.py,sha512={digest},5\n{INFO}/METADATA,,\n{INFO}/WHEEL,,\n{INFO}/RECORD,,\n"
+    install_wheel(make(tmp_path / "w", {"demo.py": b"12345"}, record=said.encode()), layout)
+    assert rows(layout)["demo.py"] == (f"sha512={digest}", "5")
 
 
 def test_notes_and_signatures_of_the_wheels_own(layout: Layout, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheel_linker._archive.zip_directory import DEFLATED, Directory, Member, read_directory
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.names import Names, fault
-from wheel_linker._wheel.record import RECORD, Row, expected_rows, parse_record
+from wheel_linker._wheel.record import RECORD, expected_rows, parse_record
+from wheel_linker._wheel.record_reading import read_record, refuse_huge
 from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from wheel_linker._archive.limits import Limits
     from wheel_linker._archive.wheel_file import WheelFile
+    from wheel_linker._wheel.record import Row
+    from wheel_linker._wheel.record_problems import RecordProblem
 
 _DIST_INFO: Final = ".dist-info"
 _LOCAL: Final = Struct("<4s5H3L2H")  # APPNOTE.TXT 4.3.7
@@ -33,10 +36,14 @@ class Contents(NamedTuple):
     directories: Iterable[str]
     """The directories that the files lie in, parents before children."""
     rows: Mapping[str, Row | None]
-    """What must be true of each file, by path."""
+    """What should be true of each file, by path."""
     record_path: str
     record: bytes
     """The content of ``RECORD`` that ``rows`` are from."""
+    problems: list[RecordProblem]
+    """What is not right about it, as far as the names tell."""
+    strict: bool = False
+    """Whether a file that is not what ``rows`` say is refused."""
 
 
 def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Contents:
@@ -64,10 +71,29 @@ def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Content
     _check_sizes(files, file.size, limits)
     dist_info = _dist_info(names.directories, filename)
     record_path = f"{dist_info}/{RECORD}"
-    record = _read_record(file, directory, record_path, limits)
     paths = dict.fromkeys(member.name for member in files)
-    rows = expected_rows(parse_record(record), paths, dist_info)
-    return Contents(directory, files, names.directories, rows, record_path, record)
+    record = _read_record(file, directory, record_path, paths)
+    claims = read_record(record, paths, names.directories, dist_info)
+    return Contents(
+        directory,
+        files,
+        names.directories,
+        claims.rows,
+        record_path,
+        record,
+        claims.problems,
+    )
+
+
+def strictly(contents: Contents) -> Contents:
+    """Return the same contents, which have to be what ``RECORD`` says.
+
+    :raises InvalidWheelError: if the names alone tell that they are not.
+    """
+    paths = {member.name for member in contents.files}
+    dist_info = contents.record_path.partition("/")[0]
+    rows = expected_rows(parse_record(contents.record), paths, dist_info)
+    return contents._replace(rows=rows, strict=True)
 
 
 def _check_sizes(files: list[Member], archive: int, limits: Limits) -> None:
@@ -100,18 +126,20 @@ def _dist_info(directories: Iterable[str], filename: WheelFilename) -> str:
     return infos[0]
 
 
-def _read_record(file: WheelFile, directory: Directory, path: str, limits: Limits) -> bytes:
+def _read_record(file: WheelFile, directory: Directory, path: str, paths: Iterable[str]) -> bytes:
     for member in directory.members:
         if member.name == path:
-            if member.size > min(limits.file_size, 1024**3):
-                raise InvalidWheelError(
-                    f"its RECORD has {member.size:,} bytes, which no wheel needs"
-                )
-            length = min(_LONGEST_HEADER + member.compressed, directory.start - member.offset)
-            raw = memoryview(file.read(member.offset, length))
-            start = data_start(member, raw)
-            return bytes(unpacked(member, raw[start : start + member.compressed]))
+            refuse_huge(member.size, paths)
+            return _read(file, directory, member)
     raise InvalidWheelError(f"it has no {path!r}; build the wheel again")
+
+
+def _read(file: WheelFile, directory: Directory, member: Member) -> bytes:
+    """Return the content of a small member; errors as for :func:`unpacked`."""
+    length = min(_LONGEST_HEADER + member.compressed, directory.start - member.offset)
+    raw = memoryview(file.read(member.offset, length))
+    start = data_start(member, raw)
+    return bytes(unpacked(member, raw[start : start + member.compressed]))
 
 
 def data_start(member: Member, header: bytes | memoryview) -> int:
@@ -146,7 +174,7 @@ def unpacked(member: Member, data: bytes | memoryview) -> bytes | memoryview:
             inflater = zlib.decompressobj(-zlib.MAX_WBITS)
             content: bytes | memoryview = inflater.decompress(data, member.size + 1)
         except zlib.error as error:
-            raise damaged(member, str(error)) from error
+            raise inflate_error(member, error) from error
         if not inflater.eof or inflater.unused_data:
             raise damaged(member, "its data are cut short, or unpack to more than they should")
     else:
@@ -163,3 +191,11 @@ def damaged(member: Member, how: str) -> InvalidWheelError:
     return InvalidWheelError(
         f"its entry {member.name!r} is damaged: {how}; download or build the wheel again"
     )
+
+
+def inflate_error(member: Member, error: Exception) -> Exception:
+    """Return what an error of the inflating library means: a damaged member, or too little memory."""
+    # Z_MEM_ERROR of zlib.h, which Python does not tell from damage.
+    if str(error).startswith("Error -4 "):
+        return MemoryError(f"too little memory to unpack {member.name!r}")
+    return damaged(member, str(error))

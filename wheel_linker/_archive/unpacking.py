@@ -12,9 +12,10 @@ import os
 import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker._archive.checks import damaged, data_start, unpacked
+from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
 from wheel_linker._archive.zip_directory import STORED, Member
 from wheel_linker._wheel.record import SHA256, Row, digest_of, encoded
+from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Result(NamedTuple):
     digest: str
     """The SHA-256 of the wheel file, in hexadecimal digits."""
     files: Sequence[StoredFile]
+    problems: tuple[RecordProblem, ...]
+    """What is not right about its ``RECORD``."""
 
 
 class _Unit(NamedTuple):
@@ -72,7 +75,8 @@ def unpack(
 
     :param stamp: the modification time of every file, in nanoseconds since the epoch.
     :param read_only: whether files are made read-only.
-    :raises InvalidWheelError: if a file is not what ``RECORD`` and the archive say. Some may have been written then.
+    :raises InvalidWheelError: if a file is not what the archive says, or a strict ``RECORD`` does. Some may have been
+        written then.
     :raises LinkError: if the wheel cannot be read or the directory cannot be written.
     """
     run = _Unpacking(file, contents, tree, stamp, read_only)
@@ -87,7 +91,7 @@ def unpack(
         raise LinkError.from_os_error(
             error, doing, source=file.path, destination=tree.path
         ) from error
-    return Result(run.digest(), sorted(run.files))
+    return Result(run.digest(), sorted(run.files), (*contents.problems, *sorted(run.problems)))
 
 
 def _weight(unit: _Unit) -> int:
@@ -101,6 +105,7 @@ class _Unpacking:
         self, file: WheelFile, contents: Contents, tree: Folder, stamp: int, read_only: bool
     ) -> None:
         self.files: list[StoredFile] = []
+        self.problems: list[RecordProblem] = []
         self._file = file
         self._contents = contents
         self._tree = tree
@@ -212,10 +217,12 @@ class _Unpacking:
         if row is not None and (
             digest != row.digest or size != (size if row.size is None else row.size)
         ):
-            raise InvalidWheelError(
-                f"its entry {member.name!r} is not what its RECORD says; "
-                "get the wheel from elsewhere, or build it again"
-            )
+            if self._contents.strict or member.name == self._contents.record_path:
+                raise InvalidWheelError(
+                    f"its entry {member.name!r} is not what its RECORD says; "
+                    "get the wheel from elsewhere, or build it again"
+                )
+            self.problems += _differences(member.name, row, size, digest)
         self.files.append(StoredFile(member.name, size, member.executable, f"{algorithm}={digest}"))
 
     def _create(self, member: Member) -> int:
@@ -227,6 +234,14 @@ class _Unpacking:
             os.utime(fd, ns=self._times)
         else:
             os.utime(self._tree.prefix + member.name, ns=self._times, dir_fd=self._tree.fd)
+
+
+def _differences(path: str, row: Row, size: int, digest: str) -> Iterator[RecordProblem]:
+    if digest != row.digest:
+        detail = f"has the {row.algorithm} {digest}, and {row.digest} in RECORD"
+        yield RecordProblem("hash", path, detail)
+    if row.size not in (None, size):
+        yield RecordProblem("size", path, f"has {size:,} bytes, and {row.size:,} in RECORD")
 
 
 def _batches(members: Sequence[Member], end: int) -> Iterator[tuple[Sequence[Member], int]]:
@@ -264,7 +279,7 @@ def _pieces(member: Member, chunks: Iterable[bytes | memoryview]) -> Iterator[by
                 rest = inflater.unconsumed_tail
         yield inflater.flush()
     except zlib.error as error:
-        raise damaged(member, str(error)) from error
+        raise inflate_error(member, error) from error
     if not inflater.eof or inflater.unused_data:
         raise damaged(member, "its data are cut short, or followed by others")
 

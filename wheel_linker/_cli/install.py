@@ -79,6 +79,7 @@ def install(arguments: argparse.Namespace) -> None:
             progress=advance,
             requested=not arguments.as_dependencies,
             compile_bytecode=arguments.compile,
+            record=arguments.record,
         )
     if arguments.json:
         print_json([installed_as_json(report) for report in reports])
@@ -160,7 +161,8 @@ def installed_as_json(report: InstallReport) -> dict[str, object]:
 
     Besides those of :func:`~wheel_linker._cli.link.as_json`, ``dist_info`` is the absolute path of the ``*.dist-info``,
     ``scripts`` are those of its scripts and launchers, ``upgraded`` the versions that the wheel took the place of, and
-    ``removed`` the absolute paths of their files that the wheel has not.
+    ``removed`` the absolute paths of their files that the wheel has not, ``record_problems`` in what its ``RECORD`` is
+    not right, each with ``kind``, ``path`` and ``detail``.
     """
     return {
         **as_json(report.link),
@@ -168,6 +170,7 @@ def installed_as_json(report: InstallReport) -> dict[str, object]:
         "scripts": list(report.scripts),
         "upgraded": list(report.upgraded),
         "removed": list(report.removed),
+        "record_problems": [problem._asdict() for problem in report.record_problems],
     }
 
 

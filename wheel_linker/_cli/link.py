@@ -53,7 +53,18 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         default="ignore",
         help="what to do if wheels have different files of one name (default: ignore, the last wins)",
     )
+    add_record(parser)
     add_json(parser)
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what a ``RECORD`` that is not right means."""
+    parser.add_argument(
+        "--record",
+        choices=("lenient", "strict"),
+        default="lenient",
+        help="whether a wheel whose RECORD is not right is refused (default: lenient, what is there is used)",
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -127,10 +138,11 @@ def _all_unpacked(
     store = _usable_store(arguments)
     if store is not None:
         with store:
-            yield add_archives(store, arguments.wheels)
+            yield add_archives(store, arguments.wheels, arguments.record)
         return
     with private_directory(site_packages) as place:
-        yield unpack_archives(arguments.wheels, place, arguments.jobs or usable_cpus())
+        jobs = arguments.jobs or usable_cpus()
+        yield unpack_archives(arguments.wheels, place, jobs, arguments.record)
 
 
 def _usable_store(arguments: argparse.Namespace) -> WheelStore | None:
@@ -189,7 +201,8 @@ def as_json(report: LinkReport) -> dict[str, object]:
     ``wheel`` is the file name, ``requested`` the fallback chain, ``mode`` how most files were linked, ``files`` their
     number, ``used`` how many there are by mode, ``fallbacks`` the first few refusals for each cause, with ``path``,
     ``tried``, ``used``, ``errno`` and ``error``, ``fallback_count`` how many files were refused a mode, ``replaced``
-    the paths of files that were there before.
+    the paths of files that were there before, ``record_problems`` in what its ``RECORD`` was found not to be right when
+    a store unpacked it, each with ``kind``, ``path`` and ``detail``.
     """
     return {
         "wheel": str(report.wheel),
@@ -209,6 +222,7 @@ def as_json(report: LinkReport) -> dict[str, object]:
         ],
         "fallback_count": report.fallback_count,
         "replaced": list(report.replaced),
+        "record_problems": [problem._asdict() for problem in report.record_problems],
     }
 
 

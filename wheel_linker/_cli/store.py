@@ -76,6 +76,12 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
     add = command("add", _add, "unpack and verify wheel files, unless they are there")
     add.add_argument("wheels", nargs="+", metavar="WHEEL_FILE", help="a .whl file")
+    add.add_argument(
+        "--record",
+        choices=("lenient", "strict"),
+        default="lenient",
+        help="whether a wheel whose RECORD is not right is refused (default: lenient)",
+    )
     add.add_argument("--protect", action="store_true", help="make the stored files read-only")
     command("list", _list, "show what is in the store")
     verify = command("verify", _verify, "find files that were changed since they were unpacked")
@@ -85,6 +91,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         type=_entry,
         metavar="ENTRY",
         help="its name or SHA-256 (default: all)",
+    )
+    verify.add_argument(
+        "--record", action="store_true", help="show in what the RECORD of the wheels was not right"
     )
     verify.add_argument(
         "--deep", action="store_true", help="read every file, not its size and time"
@@ -118,7 +127,7 @@ def _store(arguments: argparse.Namespace) -> WheelStore:
 
 def _add(arguments: argparse.Namespace) -> None:
     with _store(arguments) as store:
-        for wheel in store.add_all(arguments.wheels):
+        for wheel in store.add_all(arguments.wheels, record=arguments.record):
             print(f"{wheel.filename}: {wheel.path}")
 
 
@@ -144,12 +153,16 @@ def _verify(arguments: argparse.Namespace) -> None:
         for name in arguments.entries:
             if name not in known:
                 raise WheelLinkerError(f"the store {store.root!r} has no entry {name!r}")
-        damage = [
-            item
+        chosen = [
+            entry
             for entry in present
             if not arguments.entries or {entry.name, entry.digest} & set(arguments.entries)
-            for item in store.verify(entry, deep=arguments.deep)
         ]
+        damage = [item for entry in chosen for item in store.verify(entry, deep=arguments.deep)]
+        if arguments.record:
+            for entry in chosen:
+                for problem in store.record_problems(entry):
+                    print(f"{entry.name} {entry.filename}: {problem.kind}: {problem}")
     for item in damage:
         print(f"{item.entry.name} {item}")
     if damage:

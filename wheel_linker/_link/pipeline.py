@@ -75,7 +75,10 @@ def _link(
     try:
         with opened_sites([wheel.tree.path for wheel in wheels]) as sites:
             site = sites.prepare(path)
-            reports = _stage_and_commit(sites, site, wheels, how)
+            reports = [
+                report._replace(record_problems=wheel.record_problems())
+                for report, wheel in zip(_stage_and_commit(sites, site, wheels, how), given)
+            ]
             how.locks.record(site.folder, site.identity, suppliers)
             return reports
     except LinkError:

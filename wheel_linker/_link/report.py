@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker.mode import LinkMode
 
 
@@ -46,6 +47,8 @@ class LinkReport(NamedTuple):
 
     In :func:`~wheel_linker.link_wheels` those of the wheels before it in the same call are among them.
     """
+    record_problems: tuple[RecordProblem, ...] = ()
+    """What was not right about the wheel's ``RECORD`` when a store unpacked it; linking does not read that."""
 
 
 def combined(reports: Sequence[LinkReport], mode: LinkMode, replaced: Sequence[str]) -> LinkReport:

@@ -59,11 +59,20 @@ def _lines(text: str) -> Sequence[str]:
 
 RECORD: Final = "RECORD"
 SIGNATURES: Final = ("RECORD.jws", "RECORD.p7s")
+"""What may be beside ``RECORD`` without being named in it."""
 SHA256: Final = "sha256"
 # "sha256 or better": MD5, SHA-1 and SHA-224 are not permitted.
-_ALGORITHMS: Final = frozenset(
-    {SHA256, "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"}
-)
+ALGORITHMS: Final = {
+    SHA256: 32,
+    "sha384": 48,
+    "sha512": 64,
+    "sha3_256": 32,
+    "sha3_384": 48,
+    "sha3_512": 64,
+    "blake2b": 64,
+    "blake2s": 32,
+}
+"""Those that a hash may be made by, with the bytes of their digests."""
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _SHOWN: Final = 3
 
@@ -117,7 +126,7 @@ def _row(path: str, claim: str, size: str) -> Row | None:
     if not claim:
         return None
     algorithm, _, digest = claim.partition("=")
-    if algorithm not in _ALGORITHMS:
+    if algorithm not in ALGORITHMS:
         raise InvalidWheelError(
             f"its RECORD has a hash of {path!r} by {algorithm!r}, where at least sha256 is asked for; "
             "build the wheel again"

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple, Union
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.record import Row
+    from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker._wheel.tree import Tree
 
 
@@ -32,6 +35,18 @@ class UnpackedWheel(NamedTuple):
     def known_tree(self) -> Tree | None:
         """Return what is in it, where that is known without a look; None where it has to be scanned."""
         return None
+
+    def known_rows(self) -> Mapping[str, Row] | None:
+        """Return what an installed ``RECORD`` says of each file, where that is known; None where it is not."""
+        return None
+
+    def carried_rows(self) -> bytes | None:
+        """Return the rows of an installed ``RECORD`` that are the same everywhere, where they are known."""
+        return None
+
+    def record_problems(self) -> tuple[RecordProblem, ...]:
+        """Return what is known not to be right about its ``RECORD``."""
+        return ()
 
 
 WheelLike = Union[str, "os.PathLike[str]", UnpackedWheel]

@@ -12,6 +12,7 @@ from wheel_linker._fs.temporary import private_directory
 from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.filename import normalised
+from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install.installing import Options, install
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._link.options import How, MustCopy
     from wheel_linker._wheel.conflicts import OnConflict
+    from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.backends import Backend
     from wheel_linker.install.layout import Layout
@@ -44,6 +46,7 @@ def install_wheel(
     direct_url: Mapping[str, object] | None = None,
     compile_bytecode: bool = False,
     must_copy: MustCopy | None = None,
+    record: RecordMode = "lenient",
     backend: Backend | None = None,
 ) -> InstallReport:
     """Install one wheel into an environment, completely or not at all.
@@ -65,6 +68,8 @@ def install_wheel(
     :param compile_bytecode: whether the environment's interpreter compiles the sources, after they are in place.
     :param must_copy: called with each linked file's path relative to the wheel: whether it will be edited, and so needs
         a copy of its own where others are hard links or symlinks.
+    :param record: what it means that the wheel's ``RECORD`` is not right: ``"lenient"`` notes it in the report, warns,
+        and installs what is there; ``"strict"`` refuses the wheel.
     :param backend: how to clone; the platform's own by default.
     :returns: what became of it.
     :raises InvalidWheelError: if it is no wheel that can be installed. Nothing has been touched then.
@@ -73,9 +78,10 @@ def install_wheel(
         the interpreter that cannot be run to compile.
     :raises ValueError: for an unknown mode or an empty chain.
     """
+    refuse_unknown_record(record)
     how = checked_how(mode, locks, must_copy, 1, None, backend)
     notes = Notes(installer, requested, direct_url)
-    options = Options(lambda _: notes, "ignore", compile_bytecode)
+    options = Options(lambda _: notes, "ignore", compile_bytecode, record)
     (report,) = _install([wheel], layout, store, how, options)
     return report
 
@@ -95,6 +101,7 @@ def install_wheels(
     direct_urls: Mapping[str, Mapping[str, object]] | None = None,
     compile_bytecode: bool = False,
     must_copy: MustCopy | None = None,
+    record: RecordMode = "lenient",
     backend: Backend | None = None,
 ) -> list[InstallReport]:
     """Install many wheels into an environment, in parallel: all of them completely, or none.
@@ -118,6 +125,7 @@ def install_wheels(
     :param direct_urls: by the distribution's name, what ``direct_url.json`` says.
     :param compile_bytecode: as for :func:`install_wheel`.
     :param must_copy: as for :func:`install_wheel`.
+    :param record: as for :func:`install_wheel`.
     :param backend: as for :func:`install_wheel`.
     :returns: what became of each wheel, in the order given.
     :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been touched
@@ -128,9 +136,10 @@ def install_wheels(
     :raises ValueError: for an unknown mode, an empty chain, fewer than one job, or an unknown ``on_conflict``.
     """
     refuse_unknown(on_conflict)
+    refuse_unknown_record(record)
     how = checked_how(mode, locks, must_copy, jobs, progress, backend)
     notes = _notes(installer, requested, direct_urls or {})
-    options = Options(notes, on_conflict, compile_bytecode)
+    options = Options(notes, on_conflict, compile_bytecode, record)
     return _install(list(wheels), layout, store, how, options)
 
 
@@ -175,23 +184,27 @@ def _install(
     how: How,
     options: Options,
 ) -> list[InstallReport]:
-    with _all_unpacked(wheels, layout, store, how) as given:
+    with _all_unpacked(wheels, layout, store, how, options.record) as given:
         return install(given, layout, how, options)
 
 
 @contextmanager
 def _all_unpacked(
-    wheels: Sequence[WheelLike], layout: Layout, store: WheelStore | None, how: How
+    wheels: Sequence[WheelLike],
+    layout: Layout,
+    store: WheelStore | None,
+    how: How,
+    record: RecordMode,
 ) -> Iterator[list[UnpackedWheel]]:
     """Have every wheel unpacked, as long as it takes to install them."""
     for wheel in wheels:
         _refuse_missing(_path_of(wheel))
     if store is not None:
-        yield _unpacked(wheels, store)
+        yield _unpacked(wheels, store, record)
         return
     archives = [path for path in map(_path_of, wheels) if is_archive(path)]
     if not archives:
-        yield _unpacked(wheels, store)
+        yield _unpacked(wheels, store, record)
         return
     if LinkMode.SYMLINK in how.chain:
         raise LinkError(
@@ -202,16 +215,19 @@ def _all_unpacked(
         private_directory(layout.schemes["purelib"]) as place,
         WheelStore(place, jobs=how.jobs) as temporary,
     ):
-        yield _unpacked(wheels, temporary)
+        yield _unpacked(wheels, temporary, record)
 
 
-def _unpacked(wheels: Sequence[WheelLike], store: WheelStore | None) -> list[UnpackedWheel]:
+def _unpacked(
+    wheels: Sequence[WheelLike], store: WheelStore | None, record: RecordMode
+) -> list[UnpackedWheel]:
     if store is None:
         return [unpacked(wheel) for wheel in wheels]
     # Those unpacked already keep what is known of them besides their paths.
     paths = [_path_of(wheel) for wheel in wheels]
     packed = [is_archive(path) for path in paths]
-    stored = iter(store.add_all(path for path, is_packed in zip(paths, packed) if is_packed))
+    archives = [path for path, is_packed in zip(paths, packed) if is_packed]
+    stored = iter(store.add_all(archives, record=record))
     return [
         next(stored) if is_packed else unpacked(wheel) for wheel, is_packed in zip(wheels, packed)
     ]

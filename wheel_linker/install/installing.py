@@ -20,6 +20,7 @@ from wheel_linker._link.report import combined
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all
 from wheel_linker._threads import run
+from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install._present.clashes import clashes_with_installed
 from wheel_linker.install._present.distributions import Distribution, find_distributions, named
@@ -41,11 +42,14 @@ if TYPE_CHECKING:
     from wheel_linker._link.sites import Site, Sites
     from wheel_linker._wheel.conflict_search import Supplier
     from wheel_linker._wheel.conflicts import OnConflict
+    from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.piece import Piece
     from wheel_linker.install.plan import Notes, Plan
 
+# Whoever unpacked a wheel may have added files, and told nobody what they are.
+_ADDED_SINCE: Final = frozenset({"extra", "no-hash"})
 _LIBRARIES: Final = ("purelib", "platlib")
 
 
@@ -56,6 +60,7 @@ class Options(NamedTuple):
     """What to note of a distribution, by its normalised name."""
     on_conflict: OnConflict
     compile_bytecode: bool
+    record: RecordMode = "lenient"
 
 
 class _Staged(NamedTuple):
@@ -75,9 +80,11 @@ def install(
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
-        plans = [plan(wheel, layout, how, options.notes) for wheel in given]
+        strict = options.record == "strict"
+        plans = [plan(wheel, layout, how, options.notes, strict=strict) for wheel in given]
         _refuse_twice(plans)
         refuse_protected(plans, layout)
+        _warn_of_records(given, plans)
         _check_conflicts(plans, options.on_conflict)
         try:
             sources = [one.wheel.tree.path for one in plans]
@@ -227,7 +234,15 @@ def _report(one: Plan, link: LinkReport, outdated: Outdated, gone: Iterable[str]
         scripts=one.scripts(),
         upgraded=tuple(older.version for older in outdated.distributions if older.name == name),
         removed=tuple(sorted(path for path in gone if outdated.names.get(path) == name)),
+        record_problems=one.record_problems,
     )
+
+
+def _warn_of_records(given: Sequence[UnpackedWheel], plans: Sequence[Plan]) -> None:
+    """Warn of unpacked wheels whose ``RECORD`` is not right; a store does so itself, when it unpacks one."""
+    for wheel, one in zip(given, plans):
+        if not wheel.record_problems():
+            warn_of_problems(str(one.wheel.name), one.record_problems, but_for=_ADDED_SINCE)
 
 
 def _refuse_twice(plans: Sequence[Plan]) -> None:

@@ -91,14 +91,20 @@ def _data_directory(tree: Tree, dist_info: str, name: WheelFilename) -> str:
 
 def read_text(tree: Tree, dist_info: str, name: str) -> str:
     """Return the text of a file in the ``*.dist-info``; errors as for :func:`read_metadata`."""
+    try:
+        return read_bytes(tree, dist_info, name).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _invalid(tree, f"its {name} is not UTF-8 ({error})") from error
+
+
+def read_bytes(tree: Tree, dist_info: str, name: str) -> bytes:
+    """Return the content of a file in the ``*.dist-info``; errors as for :func:`read_metadata`."""
     path = os.path.join(tree.path, dist_info, name)
     try:
         with open(path, "rb", buffering=0) as file:
-            return file.read().decode("utf-8")
+            return file.read()
     except FileNotFoundError as error:
         raise _invalid(tree, f"its {dist_info} has no {name}") from error
-    except UnicodeDecodeError as error:
-        raise _invalid(tree, f"its {name} is not UTF-8 ({error})") from error
     except OSError as error:
         raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
 

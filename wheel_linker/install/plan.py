@@ -13,13 +13,13 @@ from wheel_linker.install._scripts.scripts import is_wrapper_of, launchers, prep
 from wheel_linker.install.metadata import read_metadata
 from wheel_linker.install.piece import Piece, Written, split, without_overlap
 from wheel_linker.install.record import installed_record
-from wheel_linker.store import StoredWheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from wheel_linker._link.options import How
     from wheel_linker._link.pipeline import Wheel
+    from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.metadata import Metadata
@@ -50,6 +50,8 @@ class Plan(NamedTuple):
     metadata: Metadata
     pieces: Sequence[Piece]
     """In the order in which they come into place; that of the wheel's root is the last."""
+    record_problems: tuple[RecordProblem, ...]
+    """What is not right about its ``RECORD``."""
 
     @property
     def library(self) -> str:
@@ -67,11 +69,19 @@ class Plan(NamedTuple):
         return tuple(sorted(path for piece in pieces for path in piece.paths()))
 
 
-def plan(given: UnpackedWheel, layout: Layout, how: How, notes: Callable[[str], Notes]) -> Plan:
+def plan(
+    given: UnpackedWheel,
+    layout: Layout,
+    how: How,
+    notes: Callable[[str], Notes],
+    *,
+    strict: bool = False,
+) -> Plan:
     """Decide what goes where.
 
     :param layout: with its symlinks resolved.
     :param notes: called with the distribution's normalised name.
+    :param strict: whether a ``RECORD`` that is not right is refused.
     :raises InvalidWheelError: if it is no wheel that can be installed.
     :raises LinkError: if it cannot be read.
     """
@@ -87,11 +97,9 @@ def plan(given: UnpackedWheel, layout: Layout, how: How, notes: Callable[[str], 
     pieces = without_overlap(
         pieces, os.path.join(pieces[-1].destination, metadata.dist_info, RECORD)
     )
-    verified = isinstance(given, StoredWheel)
-    carried = given.carried_rows() if isinstance(given, StoredWheel) else None
-    record = installed_record(wheel.tree, metadata, pieces, verified=verified, carried=carried)
-    pieces[-1] = _with_written(pieces[-1], Written((metadata.dist_info,), RECORD, record))
-    return Plan(wheel, metadata, pieces)
+    record = installed_record(given, wheel.tree, metadata, pieces, strict=strict)
+    pieces[-1] = _with_written(pieces[-1], Written((metadata.dist_info,), RECORD, record.content))
+    return Plan(wheel, metadata, pieces, record.problems)
 
 
 def _add_launchers(pieces: list[Piece], wheel: Wheel, metadata: Metadata, layout: Layout) -> None:

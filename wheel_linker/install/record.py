@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from installer.records import Hash, RecordEntry
 from installer.utils import Scheme, construct_record_file
@@ -24,55 +24,71 @@ from wheel_linker._wheel.record import (
     encoded,
     parse_record,
 )
+from wheel_linker._wheel.record_problems import RecordProblem
+from wheel_linker._wheel.record_reading import read_record, refuse_huge
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.install.metadata import read_text
+from wheel_linker.install.metadata import read_bytes, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from wheel_linker._wheel.record import Row
+    from wheel_linker._wheel.record_reading import Claims
     from wheel_linker._wheel.tree import Tree
+    from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.metadata import Metadata
     from wheel_linker.install.piece import Piece
+
 
 _SHOWN: Final = 3
 
 
+class Recorded(NamedTuple):
+    """The ``RECORD`` of what will be installed."""
+
+    content: bytes
+    problems: tuple[RecordProblem, ...]
+    """What is not right about the wheel's own."""
+
+
 def installed_record(
+    given: UnpackedWheel,
     tree: Tree,
     metadata: Metadata,
     pieces: Sequence[Piece],
     *,
-    verified: bool,
-    carried: bytes | None = None,
-) -> bytes:
+    strict: bool,
+) -> Recorded:
     """Return the ``RECORD`` for a wheel's pieces, the last of which is that of its root.
 
-    :param tree: the whole wheel.
-    :param verified: whether it is known that the wheel has the files of its ``RECORD``, and no others.
-    :param carried: the rows that stay as they are, if these are known and all others are of what goes elsewhere.
-    :raises InvalidWheelError: if it cannot be read, or names what is not there.
-    :raises LinkError: if a file that it has no hash of cannot be read.
+    :param given: the wheel.
+    :param tree: the same, whole.
+    :param strict: whether one of the wheel's own that cannot be read, or names what is not there, is refused.
+    :raises InvalidWheelError: if its own is refused, missing, or larger than its files can account for.
+    :raises LinkError: if a file that has to be hashed cannot be read.
     """
     own = [f"{metadata.dist_info}/{name}" for name in (RECORD, *NOTES)]
+    carried, problems = given.carried_rows(), given.record_problems()
+    rows: Mapping[str, Row | None] | None = None
+    if carried is None or problems:
+        rows = given.known_rows()
+    if carried is None and rows is None:
+        if strict:
+            _refuse_wrong(tree, metadata, own)
+        claims = read_claims(tree, metadata)
+        rows = claims.rows
+        problems = (*claims.problems, *_other_sizes(tree, claims.rows))
     entries = [RecordEntry(own[0], None, None)]
     if carried is None:
-        text = read_text(tree, metadata.dist_info, RECORD)
-        if not verified:
-            entries += _unrecorded(tree, metadata, text, own)
-        rows, others = carried_rows(text, metadata.dist_info)
-        carried = rows.encode("utf-8")
-        data = f"{metadata.data}/"
-        if others := [path for path in others if not path.startswith(data)]:
-            entries += _completed(tree, text, others)
+        carried, others = _carried(tree, metadata) if not problems else (b"", None)
+        entries += _at_home(tree, metadata, rows or {}, own, others)
     if not metadata.is_usual_data():
         carried = _without(carried, metadata.data)
-    entries += _signatures(tree, metadata, carried, entries)
-    entries += _elsewhere(tree, metadata, pieces)
+    entries += _elsewhere(tree, metadata, pieces, rows)
     entries += _of_written(pieces)
     made = construct_record_file((Scheme("purelib"), entry) for entry in entries)
     with made:
-        return carried + made.read()
+        return Recorded(carried + made.read(), problems)
 
 
 def _without(rows: bytes, directory: str) -> bytes:
@@ -82,71 +98,96 @@ def _without(rows: bytes, directory: str) -> bytes:
     return b"".join([row for row in rows.splitlines(keepends=True) if not row.startswith(start)])
 
 
-def _signatures(
-    tree: Tree, metadata: Metadata, carried: bytes, others: Iterable[RecordEntry]
-) -> list[RecordEntry]:
-    """Return entries for signatures of ``RECORD``, which the wheel's own must not have."""
-    index = tree.find(metadata.dist_info)
-    files = tree.directories[index].files if index is not None else ()
-    known = {entry.path for entry in others}
-    return [
-        _hashed(tree, path, path)
-        for path in (f"{metadata.dist_info}/{name}" for name in SIGNATURES if name in files)
-        if path not in known and f"{path},".encode() not in carried
-    ]
-
-
-def rows_of(tree: Tree, text: str) -> dict[str, Row | None]:
-    """Return what ``RECORD`` says of each path.
-
-    :raises InvalidWheelError: if it cannot be read.
-    """
+def read_claims(tree: Tree, metadata: Metadata) -> Claims:
+    """Return what ``RECORD`` says of each file of an unpacked wheel; errors as for :func:`installed_record`."""
+    content = read_bytes(tree, metadata.dist_info, RECORD)
+    files = dict.fromkeys(_linked(tree))
+    directories = {"/".join(directory.parts) for directory in tree.directories}
     try:
-        rows = parse_record(text.encode("utf-8"))
+        refuse_huge(len(content), files)
     except InvalidWheelError as error:
         raise InvalidWheelError(f"cannot install {tree.path!r}: {error}") from error
-    return rows
+    return read_record(content, files, directories, metadata.dist_info)
 
 
-def _completed(tree: Tree, text: str, paths: Iterable[str]) -> list[RecordEntry]:
-    """Return entries for files that ``RECORD`` has no size of, or no hash either, as far as they are there."""
-    rows = rows_of(tree, text)
-    there = [path for path in paths if os.path.lexists(os.path.join(tree.path, path))]
-    return [_entry(tree, path, path, rows.get(path)) for path in there]
-
-
-def _linked(piece: Piece) -> Iterable[str]:
-    for directory in piece.tree.directories:
-        for name in (*directory.files, *(name for name, _ in directory.links)):
-            yield directory.path_of(name)
-
-
-def _unrecorded(tree: Tree, metadata: Metadata, text: str, own: Sequence[str]) -> list[RecordEntry]:
-    """Return entries for what the wheel has and its ``RECORD`` lacks, once it is sure to lack nothing else."""
-    record = rows_of(tree, text)
-    there = {
-        directory.path_of(name)
-        for directory in tree.directories
-        for name in (*directory.files, *(name for name, _ in directory.links))
-    }
-    missing = sorted(path for path in record if path not in there and path not in own)
+def _refuse_wrong(tree: Tree, metadata: Metadata, own: Collection[str]) -> None:
+    try:
+        record = parse_record(read_text(tree, metadata.dist_info, RECORD).encode("utf-8"))
+    except InvalidWheelError as error:
+        raise InvalidWheelError(f"cannot install {tree.path!r}: {error}") from error
+    missing = sorted(record.keys() - {*_linked(tree), *own})
     if missing:
         raise InvalidWheelError(
             f"cannot install {tree.path!r}: its RECORD names what is not there: "
             f"{', '.join(map(repr, missing[:_SHOWN]))}; unpack the wheel again"
         )
-    # What goes elsewhere gets its entry with all that does.
-    extra = {path for path in there if not path.startswith(f"{metadata.data}/")}
-    return [_hashed(tree, path, path) for path in sorted(extra.difference(record, own))]
 
 
-def _elsewhere(tree: Tree, metadata: Metadata, pieces: Sequence[Piece]) -> list[RecordEntry]:
-    """Return entries for linked files that do not lie in the wheel's root."""
-    moved = [(piece, path) for piece in pieces if piece.prefix for path in _linked(piece)]
+def _other_sizes(tree: Tree, rows: dict[str, Row | None]) -> Iterator[RecordProblem]:
+    """Yield files of another size than ``RECORD`` says: what was edited, or never was right, has another hash too."""
+    for directory in tree.directories:
+        where = os.path.join(tree.path, *directory.parts, "")
+        for name in (*directory.files, *(name for name, _ in directory.links)):
+            path = directory.path_of(name)
+            row = rows[path]
+            if row is None:
+                continue
+            size = _size(where + name)
+            if row.size is None:
+                rows[path] = row._replace(size=size)
+            elif row.size != size:
+                rows[path] = None
+                detail = f"has {size:,} bytes, and {row.size:,} in RECORD"
+                yield RecordProblem("size", path, detail)
+
+
+def _carried(tree: Tree, metadata: Metadata) -> tuple[bytes, Collection[str]]:
+    """Return the rows of a ``RECORD`` that is right, and the paths that it lacks something of, if they are there."""
+    text = read_text(tree, metadata.dist_info, RECORD)
+    rows, others = carried_rows(text, metadata.dist_info)
+    signatures = (f"{metadata.dist_info}/{name}" for name in SIGNATURES)
+    return rows.encode("utf-8"), {*others, *(path for path in signatures if path not in text)}
+
+
+def _at_home(
+    tree: Tree,
+    metadata: Metadata,
+    rows: Mapping[str, Row | None],
+    own: Sequence[str],
+    wanted: Collection[str] | None,
+) -> list[RecordEntry]:
+    """Return entries for files that stay where they lie in the wheel, all of them or those that are wanted."""
+    data = f"{metadata.data}/"
+    paths = (
+        path
+        for path in _linked(tree)
+        if path not in own and not path.startswith(data) and (wanted is None or path in wanted)
+    )
+    return [_entry(tree, path, path, rows.get(path)) for path in paths]
+
+
+def _linked(tree: Tree) -> Iterator[str]:
+    for directory in tree.directories:
+        for name in (*directory.files, *(name for name, _ in directory.links)):
+            yield directory.path_of(name)
+
+
+def _elsewhere(
+    tree: Tree,
+    metadata: Metadata,
+    pieces: Sequence[Piece],
+    rows: Mapping[str, Row | None] | None,
+) -> list[RecordEntry]:
+    """Return entries for linked files that do not lie in the wheel's root.
+
+    :param rows: what is known of them; None if ``RECORD`` is right, and has it.
+    """
+    moved = [(piece, path) for piece in pieces if piece.prefix for path in _linked(piece.tree)]
     if not moved:
         return []
-    text = read_text(tree, metadata.dist_info, RECORD)
-    rows = rows_of(tree, _about(text, {piece.prefix for piece, _ in moved}))
+    if rows is None:
+        text = read_text(tree, metadata.dist_info, RECORD)
+        rows = parse_record(_about(text, {piece.prefix for piece, _ in moved}).encode("utf-8"))
     home = pieces[-1].destination
     return [
         _entry(tree, original, _relative(piece, path, home), rows.get(original))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from wheel_linker._link.report import LinkReport
     from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.record_problems import RecordProblem
 
 
 class InstallReport(NamedTuple):
@@ -24,6 +25,8 @@ class InstallReport(NamedTuple):
     """The versions of the same distribution that it took the place of; usually one or none."""
     removed: tuple[str, ...]
     """The absolute paths of files of these versions that the new one lacks, sorted."""
+    record_problems: tuple[RecordProblem, ...] = ()
+    """What is not right about the wheel's ``RECORD``; that of what is installed is right all the same."""
 
 
 class UninstallReport(NamedTuple):

@@ -7,23 +7,21 @@ import os
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker._archive.checks import examine
+from wheel_linker._archive.checks import examine, strictly
 from wheel_linker._archive.unpacking import unpack
-from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.folder import Folder
-from wheel_linker._wheel.record import carried_rows
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.store import manifest
+from wheel_linker.store import manifest, records
 from wheel_linker.store.entries import read_entry
-from wheel_linker.store.layout import MANIFEST, ROWS, TREE, names_for
+from wheel_linker.store.layout import MANIFEST, TREE, names_for
 from wheel_linker.store.manifest import Manifest
 
 if TYPE_CHECKING:
-    from wheel_linker._archive.checks import Contents
     from wheel_linker._archive.limits import Limits
     from wheel_linker._archive.wheel_file import WheelFile
     from wheel_linker._threads import Crew
     from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
 
@@ -40,6 +38,8 @@ class How(NamedTuple):
     limits: Limits
     protect: bool
     crew: Crew
+    strict: bool = False
+    """Whether a ``RECORD`` that is not right is refused."""
 
 
 def check_digest(file: WheelFile, digest: str, expected: str | None) -> None:
@@ -56,17 +56,17 @@ def check_digest(file: WheelFile, digest: str, expected: str | None) -> None:
 
 def make_entry(
     session: Session, file: WheelFile, filename: WheelFilename, expected: str | None, how: How
-) -> Manifest:
+) -> tuple[Manifest, tuple[RecordProblem, ...]]:
     """Unpack a wheel into a new entry, unless another process has done so meanwhile; the session holds it then.
 
     :param expected: the wheel's SHA-256 in hexadecimal digits, if it is known.
-    :returns: what is in the entry.
+    :returns: what is in the entry, and what is not right about the wheel's ``RECORD``.
     :raises InvalidWheelError: if it is no wheel that may be unpacked, or another one than expected. Nothing is kept.
     :raises LinkError: if the wheel cannot be read, or the store not be written. Nothing is kept.
     """
     try:
         with session.stage() as stage:
-            facts = unpack_entry(stage.folder, file, filename, how)
+            facts, problems = unpack_entry(stage.folder, file, filename, how)
             check_digest(file, facts.digest, expected)
             session.settle(stage.folder, NEW)
             while not _place(session, stage.folder, facts):
@@ -78,20 +78,23 @@ def make_entry(
         raise LinkError.from_os_error(
             error, doing, source=file.path, destination=session.layout.root
         ) from error
-    return facts
+    return facts, problems
 
 
 def unpack_entry(
     stage: Folder, file: WheelFile, filename: WheelFilename, how: How, *, stamp: int | None = None
-) -> Manifest:
+) -> tuple[Manifest, tuple[RecordProblem, ...]]:
     """Unpack a wheel into the entry ``new`` of a private directory.
 
     :param stamp: the modification time for its files in nanoseconds since the epoch; that of now by default.
+    :returns: what is in the entry, and what is not right about the wheel's ``RECORD``.
     :raises InvalidWheelError: if it is no wheel that may be unpacked.
     :raises OSError: if the wheel cannot be read, or the directory not be written.
     """
     try:
         contents = examine(file, filename, how.limits)
+        if how.strict:
+            contents = strictly(contents)
         with stage.make(NEW) as entry, entry.make(TREE) as tree:
             wanted = time.time_ns() // _STAMP_STEP * _STAMP_STEP if stamp is None else stamp
             result = unpack(file, contents, tree, how.crew, stamp=wanted, read_only=how.protect)
@@ -105,18 +108,11 @@ def unpack_entry(
                 size=sum(item.size for item in result.files),
                 stamp=kept,
             )
-            _write_rows(entry, contents)
+            records.write(entry, contents, result)
             manifest.write(os.path.join(entry.path, MANIFEST), facts, result.files)
     except InvalidWheelError as error:
         raise InvalidWheelError(f"cannot use {file.path!r}: {error}") from error
-    return facts
-
-
-def _write_rows(entry: Folder, contents: Contents) -> None:
-    dist_info = contents.record_path.partition("/")[0]
-    rows, others = carried_rows(contents.record.decode("utf-8"), dist_info)
-    if not others:
-        create_with(rows.encode("utf-8"), entry.prefix + ROWS, entry.fd)
+    return facts, result.problems
 
 
 def entry_name(layout: Layout, digest: str) -> tuple[str, bool]:

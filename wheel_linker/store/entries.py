@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker._log import log
 from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.record import Row
 from wheel_linker._wheel.unpacked import UnpackedWheel
+from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store import manifest
 from wheel_linker.store.known_tree import known_tree
 from wheel_linker.store.layout import is_digest, is_entry_name, names_for
+from wheel_linker.store.records import read_problems
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from wheel_linker._archive.unpacking import StoredFile
+    from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker._wheel.tree import Tree
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
@@ -81,10 +86,33 @@ class StoredWheel(UnpackedWheel):
             with open(self._session.layout.rows(self.entry), "rb", buffering=0) as file:
                 return file.read()
         except OSError:
-            return None  # RECORD itself has them, or says what is wrong
+            return None  # the manifest has them, too
+
+    def known_rows(self) -> dict[str, Row]:
+        """Return what an installed ``RECORD`` says of each file.
+
+        :raises InvalidWheelError: if that is not known any more.
+        """
+        try:
+            _, files = manifest.read_files(self._session.layout.manifest(self.entry))
+        except (OSError, manifest.BrokenManifestError) as error:
+            raise InvalidWheelError(
+                f"the entry {self._session.layout.entry(self.entry)!r} is damaged: {error}; "
+                "remove it, and add the wheel again"
+            ) from error
+        return {file.path: _row(file) for file in files}
+
+    def record_problems(self) -> tuple[RecordProblem, ...]:
+        """Return what was not right about its ``RECORD`` when it was unpacked."""
+        return read_problems(self._session.layout.problems(self.entry))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (UnpackedWheel, tuple(self))
+
+
+def _row(file: StoredFile) -> Row:
+    algorithm, _, digest = file.hash.partition("=")
+    return Row(algorithm, digest, file.size)
 
 
 EntryLike = Entry | StoredWheel | str

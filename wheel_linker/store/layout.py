@@ -5,7 +5,8 @@
     root/
         k5tmyx6zcd/        an entry, named by the first digits of the wheel's SHA-256
             entry          what it holds, and when it was last used (see manifest)
-            rows           what installing it takes from its RECORD (see carried_rows)
+            rows           what installing it takes from its RECORD (see records)
+            problems       what is not right about its RECORD, if anything (see records)
             w/             the unpacked wheel
         .store/
             index          which wheel files are known (see index)
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 TREE: Final = "w"
 MANIFEST: Final = "entry"
 ROWS: Final = "rows"
+PROBLEMS: Final = "problems"
 CONTROL: Final = ".store"
 INDEX: Final = "index"
 LOCK: Final = "lock"
@@ -93,3 +95,7 @@ class Layout:
     def rows(self, name: str) -> str:
         """Return the file with what installing an entry takes from its ``RECORD``."""
         return f"{self.root}{os.sep}{name}{os.sep}{ROWS}"
+
+    def problems(self, name: str) -> str:
+        """Return the file with what is not right about an entry's ``RECORD``; there is none if all is."""
+        return f"{self.root}{os.sep}{name}{os.sep}{PROBLEMS}"

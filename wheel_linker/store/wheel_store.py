@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.wheel_file import WheelFile
@@ -16,6 +16,11 @@ from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._log import log, log_warning
 from wheel_linker._threads import Crew, run, usable_cpus
 from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.record_problems import (
+    described,
+    refuse_unknown_record,
+    warn_of_problems,
+)
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.store import index, manifest
 from wheel_linker.store.adding import NEW, How, check_digest, make_entry, unpack_entry
@@ -24,12 +29,14 @@ from wheel_linker.store.damage import find_damage, mend
 from wheel_linker.store.entries import StoredWheel, find_entry, named, read_entries, read_entry
 from wheel_linker.store.index import Known
 from wheel_linker.store.layout import MANIFEST, TREE, Layout, is_digest
+from wheel_linker.store.records import read_problems
 from wheel_linker.store.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import timedelta
 
+    from wheel_linker._wheel.record_problems import RecordMode, RecordProblem
     from wheel_linker.store.damage import Damage
     from wheel_linker.store.entries import Entry, EntryLike
     from wheel_linker.store.manifest import Manifest
@@ -79,19 +86,36 @@ class WheelStore:
         """The store's directory, as an absolute path."""
         return self._layout.root
 
-    def add(self, wheel_file: str | os.PathLike[str], *, sha256: str | None = None) -> StoredWheel:
+    def add(
+        self,
+        wheel_file: str | os.PathLike[str],
+        *,
+        sha256: str | None = None,
+        record: RecordMode = "lenient",
+    ) -> StoredWheel:
         """Return the unpacked wheel of a wheel file; unpack and verify it if it is not in the store yet.
 
         A file that was added before and has not been changed or replaced since costs one stat(2).
 
+        What is unpacked is what the archive holds. Where its ``RECORD`` says otherwise, the wheel's
+        :meth:`~wheel_linker.store.StoredWheel.record_problems` do so, and one
+        :class:`~wheel_linker.RecordWarning` is given when it is unpacked.
+
         :param wheel_file: the ``.whl`` file.
         :param sha256: the SHA-256 that the file must have, in hexadecimal digits.
-        :raises InvalidWheelError: if it is no wheel, not the one it is called, not what its ``RECORD`` or ``sha256``
-            says, or holds what may not be unpacked. Nothing is kept of it.
+        :param record: ``"strict"`` to refuse a wheel whose ``RECORD`` is not right.
+        :raises InvalidWheelError: if it is no wheel, not the one it is called, not what ``sha256`` or a strict
+            ``RECORD`` says, or holds what may not be unpacked. Nothing is kept of it.
         :raises LinkError: if it cannot be read, or the store not be written. Nothing is kept of it.
-        :raises ValueError: if ``sha256`` is no SHA-256.
+        :raises ValueError: if ``sha256`` is no SHA-256, or ``record`` another word.
         """
-        path = os.path.abspath(os.fsdecode(wheel_file))
+        refuse_unknown_record(record)
+        added = self._added(os.fsdecode(wheel_file), sha256, strict=record == "strict")
+        _warn([added])
+        return added.wheel
+
+    def _added(self, wheel_file: str, sha256: str | None, *, strict: bool) -> _Added:
+        path = os.path.abspath(wheel_file)
         expected = _checked(sha256)
         session = self._session()
         with _errors(f"add the wheel {path!r} to the store {self.root!r}", path):
@@ -102,28 +126,38 @@ class WheelStore:
             if unchecked:
                 known = None
             if known is not None and expected in (None, known.digest) and session.hold(known.entry):
-                return StoredWheel.of(session, known.entry, known.digest, _trusted_filename(path))
+                wheel = StoredWheel.of(session, known.entry, known.digest, _trusted_filename(path))
+                if strict:
+                    _refuse_problems(path, wheel)
+                return _Added(wheel)
             with self._how.crew, WheelFile(path) as file, session.adding():
-                return self._add(session, file, expected)
+                return self._add(session, file, expected, strict=strict)
 
-    def add_all(self, wheel_files: Iterable[str | os.PathLike[str]]) -> list[StoredWheel]:
+    def add_all(
+        self, wheel_files: Iterable[str | os.PathLike[str]], *, record: RecordMode = "lenient"
+    ) -> list[StoredWheel]:
         """Add several wheels, as many at once as the store has jobs.
 
+        :param record: as for :meth:`add`.
         :returns: the unpacked wheels in the order given.
         :raises InvalidWheelError: as :meth:`add`; other wheels may have been added.
         :raises LinkError: as :meth:`add`; other wheels may have been added.
         """
+        refuse_unknown_record(record)
         paths = [os.fsdecode(wheel_file) for wheel_file in wheel_files]
-        added: dict[int, StoredWheel] = {}
+        added: dict[int, _Added] = {}
 
         def add(position: int) -> None:
-            added[position] = self.add(paths[position])
+            added[position] = self._added(paths[position], None, strict=record == "strict")
 
         # The largest first: should it come last, one thread would be at work on it when the others are done.
         run(
             sorted(range(len(paths)), key=lambda position: -_size(paths[position])), add, self._jobs
         )
-        return [added[position] for position in range(len(paths))]
+        in_order = [added[position] for position in range(len(paths))]
+        # Not before: in the threads there is no line of the caller's to point to.
+        _warn(in_order)
+        return [each.wheel for each in in_order]
 
     def find(self, sha256: str) -> StoredWheel | None:
         """Return the unpacked wheel of a wheel file that was added before, by its content alone.
@@ -207,6 +241,16 @@ class WheelStore:
                 for damage in self._verify_if_readable(one, deep=deep)
             ]
 
+    def record_problems(self, entry: EntryLike) -> tuple[RecordProblem, ...]:
+        """Return what was not right about the ``RECORD`` of an entry's wheel; nothing for one that is not there.
+
+        :raises LinkError: if the store cannot be read.
+        :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
+        """
+        with _errors(f"read the store {self.root!r}", self.root):
+            found = named(self._layout, entry)
+            return () if found is None else read_problems(self._layout.problems(found.name))
+
     def repair(self, entry: EntryLike, wheel_file: str | os.PathLike[str]) -> list[Damage]:
         """Make an entry again what it was, from its wheel file; what links to it may be in use meanwhile.
 
@@ -235,7 +279,7 @@ class WheelStore:
                 facts, files = manifest.read_files(self._layout.manifest(found.name))
                 check_digest(file, file.digest(), found.digest)
                 how = self._how._replace(protect=_is_protected(found, files[0].path))
-                fresh = unpack_entry(stage.folder, file, found.filename, how, stamp=facts.stamp)
+                fresh, _ = unpack_entry(stage.folder, file, found.filename, how, stamp=facts.stamp)
                 check_digest(file, fresh.digest, found.digest)
                 session.settle(stage.folder, NEW)
                 damage = find_damage(found, facts, files, deep=True)
@@ -269,9 +313,12 @@ class WheelStore:
         self._current.open()
         return self._current
 
-    def _add(self, session: Session, file: WheelFile, expected: str | None) -> StoredWheel:
+    def _add(
+        self, session: Session, file: WheelFile, expected: str | None, *, strict: bool
+    ) -> _Added:
         filename = WheelFilename.parse(os.path.basename(file.path))
         facts = None
+        problems: tuple[RecordProblem, ...] = ()
         # Worth reading the file twice if it may be an old one under a new name, or just touched.
         others_write = not session.standing.exclusive
         if session.index.may_know(file.size) or not session.writable or others_write:
@@ -279,13 +326,17 @@ class WheelStore:
         if facts is not None and expected is not None and others_write:
             self._refuse_forged(session, file, filename, facts)
         if facts is None:
-            facts = make_entry(session, file, filename, expected, self._how)
+            how = self._how._replace(strict=strict)
+            facts, problems = make_entry(session, file, filename, expected, how)
         entry = find_entry(self._layout, facts.digest)
         if entry is None or not session.hold(entry.name):
             raise FileNotFoundError(errno.ENOENT, "the entry was removed at once", self.root)
         if file.is_unchanged() and not unsettled_for(file.status):
             session.note(file.path, file.status, Known(facts.digest, entry.name))
-        return StoredWheel.of(session, entry.name, facts.digest, filename)
+        wheel = StoredWheel.of(session, entry.name, facts.digest, filename)
+        if strict:
+            _refuse_problems(file.path, wheel)
+        return _Added(wheel, problems)
 
     def _find(
         self, session: Session, file: WheelFile, filename: WheelFilename, expected: str | None
@@ -312,7 +363,7 @@ class WheelStore:
         """
         entry = find_entry(self._layout, facts.digest)
         with session.stage() as stage:
-            fresh = unpack_entry(stage.folder, file, filename, self._how)
+            fresh, _ = unpack_entry(stage.folder, file, filename, self._how)
             check_digest(file, fresh.digest, facts.digest)
             _, files = manifest.read_files(os.path.join(stage.folder.path, NEW, MANIFEST))
             damage = [] if entry is None else find_damage(entry, fresh, files, deep=True)
@@ -373,6 +424,32 @@ class WheelStore:
                 session.forget(entry.name)
                 removed[entry.name] = entry
         return list(removed.values())
+
+
+class _Added(NamedTuple):
+    """A wheel that was added."""
+
+    wheel: StoredWheel
+    problems: tuple[RecordProblem, ...] = ()
+    """What is not right about its ``RECORD``, if it was unpacked just now."""
+
+
+def _warn(added: Iterable[_Added]) -> None:
+    for wheel, problems in added:
+        warn_of_problems(str(wheel.filename), problems)
+
+
+def _refuse_problems(path: str, wheel: StoredWheel) -> None:
+    """Refuse a wheel that was accepted before, when nobody was strict.
+
+    :raises InvalidWheelError: if its ``RECORD`` is not right.
+    """
+    problems = [problem for problem in wheel.record_problems() if not problem.is_harmless]
+    if problems:
+        raise InvalidWheelError(
+            f"cannot use {path!r}: its RECORD is not right: {described(problems)}; "
+            "get the wheel from elsewhere, or build it again"
+        )
 
 
 def _prunable(

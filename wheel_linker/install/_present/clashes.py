@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._wheel.conflicts import PackageConflict
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker._wheel.record import RECORD
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.install._present.distributions import read_claims
-from wheel_linker.install.metadata import read_text
-from wheel_linker.install.record import rows_of
+from wheel_linker.install._present.distributions import read_claims as read_installed
+from wheel_linker.install.record import read_claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +28,7 @@ def clashes_with_installed(
     """
     if not others:
         return ()
-    claims = read_claims(
+    claims = read_installed(
         others, (path for plan in plans for piece in plan.pieces for path in piece.paths())
     )
     found: dict[tuple[WheelFilename, str], PackageConflict] = {}
@@ -48,7 +46,7 @@ def clashes_with_installed(
 
 def _recorded(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the absolute path of each file of a wheel, and the hash that its ``RECORD`` has, if any."""
-    rows = rows_of(plan.wheel.tree, read_text(plan.wheel.tree, plan.metadata.dist_info, RECORD))
+    rows = read_claims(plan.wheel.tree, plan.metadata).rows
     for piece in plan.pieces:
         for path in piece.paths():
             relative = os.path.relpath(path, piece.destination).replace(os.sep, "/")

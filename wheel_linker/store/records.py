@@ -1,0 +1,75 @@
+"""What a store keeps of a wheel's ``RECORD``: the rows that an installed one has, and what was not right about it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+from typing import TYPE_CHECKING, get_args
+
+from wheel_linker._fs.copying import create_with
+from wheel_linker._log import log
+from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES, carried_rows
+from wheel_linker._wheel.record_problems import RecordProblem, RecordProblemKind
+from wheel_linker.store.layout import PROBLEMS, ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wheel_linker._archive.checks import Contents
+    from wheel_linker._archive.unpacking import Result, StoredFile
+    from wheel_linker._fs.folder import Folder
+
+
+def write(entry: Folder, contents: Contents, result: Result) -> None:
+    """Write what is kept into a new entry.
+
+    :raises OSError: if it cannot be written.
+    """
+    dist_info = contents.record_path.partition("/")[0]
+    signatures = {f"{dist_info}/{name}" for name in SIGNATURES}
+    if result.problems or any(file.path in signatures for file in result.files):
+        rows: str | None = _made(result.files, dist_info)
+    else:
+        rows = _as_they_are(contents.record, dist_info)
+    if rows is not None:
+        create_with(rows.encode("utf-8"), entry.prefix + ROWS, entry.fd)
+    if result.problems:
+        problems = json.dumps(result.problems, ensure_ascii=False, indent=0)
+        create_with(problems.encode("utf-8"), entry.prefix + PROBLEMS, entry.fd)
+
+
+def read_problems(path: str) -> tuple[RecordProblem, ...]:
+    """Return what was not right about a wheel's ``RECORD`` when it was unpacked.
+
+    :param path: the file that :func:`write` made, if there was something.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            found = json.loads(file.read())
+        kinds = get_args(RecordProblemKind)
+        return tuple(RecordProblem(*each) for each in found if each[0] in kinds)
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        log("cannot read %s: %s", path, error)
+        return ()
+
+
+def _as_they_are(record: bytes, dist_info: str) -> str | None:
+    """Return the rows of ``RECORD`` letter by letter; None if some of them lack something."""
+    rows, others = carried_rows(record.decode("utf-8"), dist_info)
+    return None if others else rows
+
+
+def _made(files: Iterable[StoredFile], dist_info: str) -> str:
+    """Return rows for all files that stay where they lie in the wheel, by what they are."""
+    own = {f"{dist_info}/{name}" for name in (RECORD, *NOTES)}
+    data = f"{dist_info.removesuffix('.dist-info')}.data/"
+    text = StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(
+        (file.path, file.hash, file.size)
+        for file in files
+        if file.path not in own and not file.path.startswith(data)
+    )
+    return text.getvalue()
