@@ -93,6 +93,19 @@ def _make(root: Path, system: System) -> None:
     part = root.with_name(f"{root.name}.part")
     for old in (root, part):
         _remove(old)
+    if system.more:
+        base = made(system._replace(more=(), title=""))
+        subprocess.run(["cp", "--archive", "--reflink=auto", base, part], check=True)
+        install(part, *system.more)
+    else:
+        _bootstrap(part, system)
+    mark = {"made": time.time(), "system": _description(system)}
+    (part / _MARK).write_text(json.dumps(mark), encoding="utf-8")
+    part.rename(root)
+
+
+def _bootstrap(part: Path, system: System) -> None:
+    """Make a fresh system with an ordinary user."""
     script = _SCRIPTS / system.suite
     subprocess.run(
         [
@@ -107,14 +120,7 @@ def _make(root: Path, system: System) -> None:
         env={**os.environ, **_QUIET},
     )
     _lend_settings(part)
-    subprocess.run(
-        ["chroot", part, "useradd", "--create-home", "--shell=/bin/sh", USER], check=True
-    )
-    if system.more:
-        install(part, *system.more)
-    mark = {"made": time.time(), "system": _description(system)}
-    (part / _MARK).write_text(json.dumps(mark), encoding="utf-8")
-    part.rename(root)
+    subprocess.run(["chroot", part, "useradd", "--create-home", "--shell=/bin/sh", USER], check=True)
 
 
 def install(root: Path, *packages: str) -> None:
