@@ -120,7 +120,9 @@ def _bootstrap(part: Path, system: System) -> None:
         env={**os.environ, **_QUIET},
     )
     _lend_settings(part)
-    subprocess.run(["chroot", part, "useradd", "--create-home", "--shell=/bin/sh", USER], check=True)
+    subprocess.run(
+        ["chroot", part, "useradd", "--create-home", "--shell=/bin/sh", USER], check=True
+    )
 
 
 def install(root: Path, *packages: str) -> None:

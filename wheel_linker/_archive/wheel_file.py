@@ -23,6 +23,8 @@ _READ: Final = (
     | getattr(os, "O_CLOEXEC", 0)
 )
 _CHUNK: Final = 1024 * 1024
+# Windows has no pread(2).
+_READS_ANYWHERE: Final = hasattr(os, "pread")
 
 
 class WheelFile:
@@ -105,11 +107,11 @@ class WheelFile:
         self.close()
 
     def _pread(self, size: int, offset: int) -> bytes:
-        if sys.platform == "win32":
-            with self._turn:  # one position for all threads
-                os.lseek(self._fd, offset, os.SEEK_SET)
-                return os.read(self._fd, size)
-        return os.pread(self._fd, size, offset)
+        if sys.platform != "win32" and _READS_ANYWHERE:
+            return os.pread(self._fd, size, offset)
+        with self._turn:  # one position for all threads
+            os.lseek(self._fd, offset, os.SEEK_SET)
+            return os.read(self._fd, size)
 
 
 _SUFFIX: Final = ".whl"

@@ -28,6 +28,9 @@ _EVERYBODY_RUNS: Final = 0o777
 _EVERYBODY_READS: Final = 0o666
 # On Windows the read-only attribute would keep a file from being replaced, and from being removed.
 _ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
+_KEEPS_MODES: Final = hasattr(os, "fchmod")
+# PyPy has no os.copy_file_range, nor has CPython for an old C library.
+_COPIES_IN_KERNEL: Final = hasattr(os, "copy_file_range")
 _CHUNK: Final = 1024 * 1024
 # copy_file_range(2) where the two ends or the kernel cannot do it, read and write still can.
 _PLAIN_COPY_INSTEAD: Final = frozenset(
@@ -65,11 +68,18 @@ def create_from(
         try:
             fill(new, original, status.st_size)
             # The umask, or the directory's default ACL, may have taken some away at creation.
-            if sys.platform != "win32" and os.fstat(new).st_mode & _PERMISSIONS != bits:
+            if (
+                sys.platform != "win32"
+                and _KEEPS_MODES
+                and os.fstat(new).st_mode & _PERMISSIONS != bits
+            ):
                 os.fchmod(new, bits)
         except BaseException:
-            os.close(new)
-            os.unlink(destination, dir_fd=destination_dir)
+            try:
+                close_quietly(new)
+            finally:
+                # Else the fallback would find the name taken, and blame the wheel for it.
+                os.unlink(destination, dir_fd=destination_dir)
             raise
         try:
             os.close(new)
@@ -137,7 +147,7 @@ def copy_content(new: int, original: int, size: int) -> None:
 def _copy_in_kernel(new: int, original: int, size: int) -> int:
     """Copy what copy_file_range(2) can; return how many bytes that was."""
     copied = 0
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not _COPIES_IN_KERNEL:
         return copied
     try:
         # Answers 0 at the end, and on some file systems for what they cannot do: reading tells which.

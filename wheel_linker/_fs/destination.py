@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def _open(path: str, made: list[str]) -> Folder:
 
 def _make(path: str, made: list[str]) -> None:
     missing = []
-    while not os.path.isdir(path):
+    while not _is_directory(path):
         missing.append(path)
         path = os.path.dirname(path)
     for directory in reversed(missing):
@@ -71,8 +72,23 @@ def _make(path: str, made: list[str]) -> None:
             os.mkdir(directory)
         except FileExistsError:
             made.pop()
-            if not os.path.isdir(directory):
+            if not _is_directory(directory):
                 raise
+
+
+def _is_directory(path: str) -> bool:
+    """Tell whether there is a directory, links followed.
+
+    A time past 2038 is more than some 32-bit interpreters can read (EOVERFLOW). Linking changes the directory's
+    time anyway, so it is set to the present one.
+    """
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError as error:
+        if error.errno != errno.EOVERFLOW:
+            return False
+    os.utime(os.path.join(path, os.curdir))
+    return os.path.isdir(path)
 
 
 def _remove(made: list[str]) -> None:

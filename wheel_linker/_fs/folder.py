@@ -17,18 +17,14 @@ from wheel_linker._fs.retry import patiently
 
 Parts = tuple[str, ...]
 """The names leading from one directory down to another."""
+# By name: not every Python has all of them.
 _NEEDED: Final = (
-    os.open,
-    os.stat,
-    os.mkdir,
-    os.rmdir,
-    os.unlink,
-    os.rename,
-    os.link,
-    os.symlink,
-    os.readlink,
+    *("open", "stat", "mkdir", "rmdir", "unlink", "rename"),
+    *("link", "symlink", "readlink"),
 )
-BY_DESCRIPTOR: bool = set(_NEEDED) <= os.supports_dir_fd and os.scandir in os.supports_fd
+BY_DESCRIPTOR: bool = os.scandir in os.supports_fd and all(
+    getattr(os, name, None) in os.supports_dir_fd for name in _NEEDED
+)
 """Whether directories are traversed by descriptor, so that no symlink can take the place of one."""
 _DIRECTORY: Final = getattr(os, "O_DIRECTORY", 0)
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)

@@ -61,7 +61,7 @@ def refresh(folder: Folder, before: int) -> None:
     """
     try:
         _advance(folder, before)
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # OverflowError: past 2038, where time_t has 32 bits
         log("cannot set the modification time of %s: %s", folder.path, error)
 
 

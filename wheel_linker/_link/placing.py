@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import copy_content, create_from
+from wheel_linker._fs.links import FOLLOW, hard_link
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from wheel_linker.backends import Backend
 
     PlaceEach = Callable[[Sequence[str], Folder, Folder], tuple[int, OSError | None]]
-
-# Where link(2) can be told not to follow a symlink that took the file's place.
-_FOLLOW: Final = os.link not in os.supports_follow_symlinks
 
 
 def placing(mode: LinkMode, backend: Backend) -> PlaceEach:
@@ -67,7 +65,7 @@ def _copy_each(names: Sequence[str], source: Folder, target: Folder) -> tuple[in
 def _hard_link_each(
     names: Sequence[str], source: Folder, target: Folder
 ) -> tuple[int, OSError | None]:
-    link, here, there = os.link, source.prefix, target.prefix
+    link, here, there = hard_link(), source.prefix, target.prefix
     fd, target_fd = source.fd, target.fd
     done = 0
     try:
@@ -77,7 +75,7 @@ def _hard_link_each(
                 there + name,
                 src_dir_fd=fd,
                 dst_dir_fd=target_fd,
-                follow_symlinks=_FOLLOW,
+                follow_symlinks=FOLLOW,
             )
             done += 1
     except OSError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.paths import named_by
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._link.helper.process import helper_in, how_many
 from wheel_linker._link.units import Unit
@@ -107,7 +108,7 @@ def _drop(tree: Tree, stage: Folder, staged: str) -> None:
                 else:
                     os.unlink(parent.prefix + parts[-1], dir_fd=parent.fd)
     except OSError as error:
-        doing = f"make the clone of {tree.path!r} smaller at {error.filename!r}"
+        doing = f"make the clone of {tree.path!r} smaller at {named_by(error, tree.path)!r}"
         raise LinkError.from_os_error(error, doing, source=tree.path) from error
 
 
@@ -118,7 +119,7 @@ def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
             for directory in tree.directories[1:]:
                 clones.go(directory.parts)
     except OSError as error:
-        doing = f"open up the clone of {tree.path!r} at {error.filename!r}"
+        doing = f"open up the clone of {tree.path!r} at {named_by(error, tree.path)!r}"
         raise LinkError.from_os_error(error, doing, source=tree.path) from error
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.links import FOLLOW, hard_link
 from wheel_linker._fs.stage import OLD
 from wheel_linker._fs.timestamps import refresh
 from wheel_linker._link.containment import Containment
@@ -196,12 +197,12 @@ def _has_files(folder: Folder, name: str) -> bool:
 def _keep(folder: Folder, name: str, old: Folder, kept: str) -> None:
     """Give a file that is going to be replaced a second name, or where there are no links, make a copy of it."""
     try:
-        os.link(
+        hard_link()(
             folder.prefix + name,
             old.prefix + kept,
             src_dir_fd=folder.fd,
             dst_dir_fd=old.fd,
-            follow_symlinks=os.link not in os.supports_follow_symlinks,
+            follow_symlinks=FOLLOW,
         )
     except OSError as error:
         if classify(error) is Cause.FATAL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker._fs.paths import named_by
 from wheel_linker._link.helper.program import Order
 from wheel_linker._link.walk import walk
 from wheel_linker.errors import VANISHED, LinkError
@@ -44,7 +45,7 @@ class Unit(NamedTuple):
         except LinkError:
             raise
         except OSError as error:
-            doing = f"link the unpacked wheel {tree.path!r} at {error.filename!r}"
+            doing = f"link the unpacked wheel {tree.path!r} at {named_by(error, tree.path)!r}"
             raise LinkError.from_os_error(
                 error, doing, source=tree.path, advice=VANISHED
             ) from error

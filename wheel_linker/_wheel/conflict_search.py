@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.paths import named_by
 from wheel_linker._fs.stage import Stage
 from wheel_linker._log import log
 from wheel_linker._wheel.conflicts import PackageConflict
@@ -151,7 +152,7 @@ def _same_bytes(one: str, other: str) -> bool:
 
 
 def _unreadable(error: OSError, path: str) -> LinkError:
-    where = os.fsdecode(error.filename) if error.filename else path
+    where = named_by(error, path)
     return LinkError.from_os_error(error, f"compare {where!r} with other wheels", source=where)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder, Parts
+from wheel_linker._fs.paths import named_by
 from wheel_linker._wheel.tree import Directory, Tree, is_dist_info, number_ends
 from wheel_linker.errors import InvalidWheelError, LinkError
 
@@ -35,11 +36,11 @@ def scan(path: str | os.PathLike[str]) -> Tree:
         raise InvalidWheelError(f"no unpacked wheel at {root_path!r}: {error}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InvalidWheelError(
-            f"no unpacked wheel at {root_path!r}: {error.strerror} ({error.filename!r}); "
+            f"no unpacked wheel at {root_path!r}: {error.strerror} ({named_by(error, root_path)!r}); "
             "give the directory that a wheel was unpacked into"
         ) from error
     except OSError as error:
-        where = error.filename if isinstance(error.filename, str) else root_path
+        where = named_by(error, root_path)
         doing = f"read the unpacked wheel {root_path!r} at {where!r}"
         raise LinkError.from_os_error(error, doing, source=where) from error
     _refuse_escaping_links(root_path, directories)
