@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from wheels import contents, make_wheel, sample_wheel, snapshot
+from wheels import contents, make_wheel, sample_wheel, snapshot, zip_wheel
 
 from wheel_linker import LinkMode, link_wheel_files
+from wheel_linker.backends.macos import MacOSBackend
+from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from standins import FakeClonefile
 
 MODES = list(LinkMode)
 PRIVATE = [LinkMode.COPY, LinkMode.CLONE]
@@ -35,23 +41,112 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(previous)
 
 
+def current_umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def like_an_installer(source: int, umask: int) -> int:
+    """Return the bits of a private copy: its owner's as the source has them, and others' as the umask leaves them."""
+    owner = source & 0o700 | 0o400 | (0o100 if source & 0o111 else 0)
+    return (owner | owner >> 3 | owner >> 6) & ~umask | owner & 0o100
+
+
 @pytest.mark.parametrize("mode", PRIVATE)
 @pytest.mark.parametrize("wanted", [0o400, 0o444, 0o600, 0o644, 0o755, 0o777, 0o511])
-def test_each_bit_arrives(place: Path, mode: LinkMode, wanted: int) -> None:
+def test_each_bit_of_the_owner_arrives(
+    place: Path, mode: LinkMode, wanted: int, umask: int
+) -> None:
     source = make_wheel(place / "w", {"tool": b"#!/bin/sh\n"})
     (source / "tool").chmod(wanted)
     link_wheel_files(place / "site", source, mode=mode)
-    assert bits(place / "site/tool") == wanted
+    assert bits(place / "site/tool") & 0o700 == wanted & 0o700
+    assert bits(place / "site/tool") == like_an_installer(wanted, umask)
 
 
-@pytest.mark.usefixtures("umask")
 @pytest.mark.parametrize("mode", PRIVATE)
-def test_the_umask_takes_nothing_from_files(tmp_path: Path, wheel: Path, mode: LinkMode) -> None:
-    link_wheel_files(tmp_path / "new", wheel, mode=mode)
-    files = [path for path in wheel.rglob("*") if path.is_file()]
-    assert [
-        path for path in files if bits(path) != bits(tmp_path / "new" / path.relative_to(wheel))
-    ] == []
+@pytest.mark.parametrize("unpacked_under", [0o000, 0o022, 0o077], ids=oct)
+def test_files_follow_the_umask_of_the_environment(
+    tmp_path: Path, mode: LinkMode, unpacked_under: int, umask: int
+) -> None:
+    """As those that pip writes, whatever the umask was when the wheel was unpacked."""
+    os.umask(unpacked_under)
+    source = make_wheel(tmp_path / "w", {"demo/plain.py": b"1", "demo/tool": b"#!/bin/sh\n"})
+    (source / "demo/tool").chmod(0o777 & ~unpacked_under)
+    os.umask(umask)
+    link_wheel_files(tmp_path / "new", source, mode=mode)
+    assert bits(tmp_path / "new/demo/plain.py") == 0o666 & ~umask
+    assert bits(tmp_path / "new/demo/tool") == 0o777 & ~umask
+
+
+@pytest.mark.parametrize("mode", PRIVATE)
+def test_an_executable_stays_one_whatever_the_umask(tmp_path: Path, mode: LinkMode) -> None:
+    source = make_wheel(tmp_path / "w", {"tool": b"#!/bin/sh\n"})
+    (source / "tool").chmod(0o711)
+    previous = os.umask(0o133)
+    try:
+        link_wheel_files(tmp_path / "new", source, mode=mode)
+    finally:
+        os.umask(previous)
+    assert bits(tmp_path / "new/tool") == 0o744
+
+
+@pytest.mark.parametrize("mode", PRIVATE)
+def test_a_default_acl_is_not_cut_short(place: Path, mode: LinkMode) -> None:
+    """A directory that a group shares by one: what it grants arrives, on files and directories."""
+    source = make_wheel(place / "w", {"demo/plain.py": b"1", "demo/tool": b"#!/bin/sh\n"})
+    (source / "demo/tool").chmod(0o755)
+    target = place / "site"
+    target.mkdir()
+    set_default_acl(target)
+    link_wheel_files(target, source, mode=mode)
+    assert bits(target / "demo") & 0o770 == 0o770
+    assert bits(target / "demo/plain.py") & 0o770 == 0o660
+    assert bits(target / "demo/tool") & 0o770 == 0o770
+
+
+def set_default_acl(directory: Path) -> None:
+    """Give the directory the default ACL u::rwx,u:65534:rwx,g::rwx,m::rwx,o::r-x, as acl(5) and posix_acl_xattr.h."""
+    if sys.platform != "linux":
+        pytest.skip("ACLs are set by an extended attribute of Linux")
+    nobody = 0xFFFFFFFF
+    entries = [(1, 7, nobody), (2, 7, 65534), (4, 7, nobody), (16, 7, nobody), (32, 5, nobody)]
+    value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(directory, "system.posix_acl_default", value)
+    except OSError as error:
+        pytest.skip(f"no ACLs here: {error}")
+
+
+@pytest.mark.parametrize("mode", PRIVATE)
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, 524])
+def test_refused_bits_and_times_cost_these_and_not_the_call(
+    tmp_path: Path, mode: LinkMode, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on CIFS, 9p, FUSE drivers of object stores, and in some sandboxes."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, "refused here")
+
+    source = make_wheel(tmp_path / "w", {"demo/tool": b"new"})
+    (source / "demo/tool").chmod(0o711)
+    other = zip_wheel(make_wheel(tmp_path / "o", {"other/tool": b""}, name="other"), tmp_path)
+    (tmp_path / "site").mkdir()
+    for name in ("chmod", "fchmod", "utime"):
+        monkeypatch.setattr(os, name, refuse)
+    previous = os.umask(0o111)
+    try:
+        for _ in range(2):
+            link_wheel_files(tmp_path / "site", source, mode=mode)
+        with WheelStore(tmp_path / "store") as store:
+            link_wheel_files(tmp_path / "site", store.add(other), mode=mode)
+            store.add(other)
+            store.prune(unused_for=0)
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "site/demo/tool").read_bytes() == b"new"
+    assert (tmp_path / "site/other/tool").exists()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -74,7 +169,7 @@ def test_set_id_bits_do_not_arrive_in_copies(place: Path, mode: LinkMode, wanted
         place / "site", source, mode=mode, must_copy=lambda path: path.name == "tool"
     )
     assert report.used.get(LinkMode.COPY, 0) + report.used.get(LinkMode.CLONE, 0) >= 1
-    assert bits(place / "site/tool") == wanted & 0o777
+    assert bits(place / "site/tool") == like_an_installer(wanted, current_umask())
     assert bits(source / "tool") == wanted
 
 
@@ -134,3 +229,25 @@ def test_a_read_only_file_in_the_way_is_replaced(nobody: Path) -> None:
     report = link_wheel_files(target, source, mode="copy")
     assert report.replaced == ("single.py",)
     assert contents(target) == contents(source)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("unpacked_under", [0o022, 0o077], ids=oct)
+def test_clones_of_macos_follow_the_umask(
+    tmp_path: Path,
+    umask: int,
+    unpacked_under: int,
+    whole: bool,
+    fake_clonefile: FakeClonefile,
+) -> None:
+    """Whole directories, and file by file."""
+    os.umask(unpacked_under)
+    source = make_wheel(tmp_path / "w", {"demo/plain.py": b"1", "demo/tool": b"#!", "other": b""})
+    (source / "demo/tool").chmod(0o777 & ~unpacked_under)
+    os.umask(umask)
+    backend = MacOSBackend(library=fake_clonefile.library)
+    backend.clones_directories = whole
+    link_wheel_files(tmp_path / "new", source, mode="clone", backend=backend)
+    assert bits(tmp_path / "new/demo") == 0o777 & ~umask
+    assert bits(tmp_path / "new/demo/plain.py") == 0o666 & ~umask
+    assert bits(tmp_path / "new/demo/tool") == 0o777 & ~umask

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
 from wheel_linker._archive.zip_directory import STORED, Member
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._wheel.record import SHA256, Row, digest_of, encoded
 from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker.errors import InvalidWheelError, LinkError
@@ -231,9 +232,11 @@ class _Unpacking:
 
     def _finish(self, fd: int, member: Member) -> None:
         if _TIMES_BY_DESCRIPTOR:
-            os.utime(fd, ns=self._times)
+            if_allowed(os.utime, fd, ns=self._times)
         else:
-            os.utime(self._tree.prefix + member.name, ns=self._times, dir_fd=self._tree.fd)
+            if_allowed(
+                os.utime, self._tree.prefix + member.name, ns=self._times, dir_fd=self._tree.fd
+            )
 
 
 def _differences(path: str, row: Row, size: int, digest: str) -> Iterator[RecordProblem]:

@@ -8,6 +8,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs.permissions import permissions_like, stay_executable
 from wheel_linker._log import log
 from wheel_linker.errors import ENOTSUPP
 
@@ -23,12 +24,8 @@ _READ: Final = (
 )
 # O_EXCL never writes through a link that happens to be there.
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_PERMISSIONS: Final = 0o777
 _EVERYBODY_RUNS: Final = 0o777
 _EVERYBODY_READS: Final = 0o666
-# On Windows the read-only attribute would keep a file from being replaced, and from being removed.
-_ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
-_KEEPS_MODES: Final = hasattr(os, "fchmod")
 # PyPy has no os.copy_file_range, nor has CPython for an old C library.
 _COPIES_IN_KERNEL: Final = hasattr(os, "copy_file_range")
 _CHUNK: Final = 1024 * 1024
@@ -54,7 +51,10 @@ def create_from(
     source_dir: int | None = None,
     destination_dir: int | None = None,
 ) -> None:
-    """Make a new file with the permission bits of another (no set-id bits), and fill it.
+    """Make a new file with what the owner of another may do with it, and fill it.
+
+    Group and others may do the same as far as the umask, or the directory's default ACL, lets them: the environment
+    decides, as for every file that an installer writes. There are no set-id bits.
 
     :param fill: called with the descriptors of the new file and the source, and the source's size in bytes.
     :raises OSError: whatever a step is refused with; FileExistsError if ``destination`` is there already.
@@ -63,17 +63,12 @@ def create_from(
     original = os.open(source, _READ, dir_fd=source_dir)
     try:
         status = os.fstat(original)
-        bits = status.st_mode & _PERMISSIONS | _ALWAYS
+        bits = permissions_like(status.st_mode)
         new = os.open(destination, _CREATE, bits, dir_fd=destination_dir)
         try:
             fill(new, original, status.st_size)
-            # The umask, or the directory's default ACL, may have taken some away at creation.
-            if (
-                sys.platform != "win32"
-                and _KEEPS_MODES
-                and os.fstat(new).st_mode & _PERMISSIONS != bits
-            ):
-                os.fchmod(new, bits)
+            if bits & stat.S_IXUSR:
+                stay_executable(new)
         except BaseException:
             try:
                 close_quietly(new)

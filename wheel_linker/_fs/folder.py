@@ -13,6 +13,7 @@ import stat
 from typing import Final, NamedTuple
 
 from wheel_linker._fs.copying import close_quietly
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.retry import patiently
 
 Parts = tuple[str, ...]
@@ -139,9 +140,9 @@ class Folder:
         """Let the owner read, write and enter the directory ``name`` in it."""
         status = os.stat(self.prefix + name, dir_fd=self.fd)
         if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-            os.chmod(
-                self.prefix + name, stat.S_IMODE(status.st_mode) | stat.S_IRWXU, dir_fd=self.fd
-            )
+            mode = stat.S_IMODE(status.st_mode) | stat.S_IRWXU
+            # Where that is refused, what is done in the directory next may be allowed all the same.
+            if_allowed(os.chmod, self.prefix + name, mode, dir_fd=self.fd)
 
     def move(self, name: str, target: Folder, new: str) -> None:
         """Rename an entry to ``new`` in another folder, over a file that may be there.

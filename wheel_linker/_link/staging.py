@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import named_by
+from wheel_linker._fs.permissions import follow_umask, granted, if_allowed
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._link.helper.process import helper_in, how_many
 from wheel_linker._link.units import Unit
@@ -113,18 +114,27 @@ def _drop(tree: Tree, stage: Folder, staged: str) -> None:
 
 
 def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
-    """Give the directories of a clone what directories that were made anew have: a present mtime, an owner's rights."""
+    """Give a clone what is given to new files: a present mtime, an owner's rights, what the umask leaves to others."""
     try:
-        with _open_directory(stage, staged) as root, Descent(root, _open_directory) as clones:
-            for directory in tree.directories[1:]:
-                clones.go(directory.parts)
+        left = granted(stage.prefix, stage.fd)
+
+        def enter(parent: Folder, name: str) -> Folder:
+            return _open_directory(parent, name, left)
+
+        with enter(stage, staged) as root, Descent(root, enter) as clones:
+            for directory in tree.directories:
+                folder = clones.go(directory.parts)
+                for name in directory.files:
+                    status = folder.lstat(name)
+                    if status is not None:
+                        follow_umask(folder.prefix + name, folder.fd, status.st_mode, left)
     except OSError as error:
         doing = f"open up the clone of {tree.path!r} at {named_by(error, tree.path)!r}"
         raise LinkError.from_os_error(error, doing, source=tree.path) from error
 
 
-def _open_directory(parent: Folder, name: str) -> Folder:
-    parent.open_up(name)
+def _open_directory(parent: Folder, name: str, mode: int) -> Folder:
+    if_allowed(os.chmod, parent.prefix + name, mode | stat.S_IRWXU, dir_fd=parent.fd)
     # An old mtime might be the one that an importer remembers of a directory that was here before.
-    os.utime(parent.prefix + name, dir_fd=parent.fd)
+    if_allowed(os.utime, parent.prefix + name, dir_fd=parent.fd)
     return parent.enter(name)

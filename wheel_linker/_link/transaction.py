@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.links import FOLLOW, hard_link
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.stage import OLD
 from wheel_linker._fs.timestamps import refresh
 from wheel_linker._link.containment import Containment
@@ -216,5 +217,7 @@ def _keep_copy(folder: Folder, name: str, old: Folder, kept: str) -> None:
         target = os.readlink(folder.prefix + name, dir_fd=folder.fd)
         os.symlink(target, old.prefix + kept, dir_fd=old.fd)
         return
-    create_from(copy_content, folder.prefix + name, old.prefix + kept, folder.fd, old.fd)
-    os.utime(old.prefix + kept, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=old.fd)
+    copy = old.prefix + kept
+    create_from(copy_content, folder.prefix + name, copy, folder.fd, old.fd)
+    if_allowed(os.chmod, copy, stat.S_IMODE(status.st_mode), dir_fd=old.fd)
+    if_allowed(os.utime, copy, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=old.fd)

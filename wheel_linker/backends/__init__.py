@@ -28,7 +28,7 @@ class Backend(Protocol):
     ) -> None:
         """Make ``destination`` a copy-on-write copy of the regular file ``source``, never through a symlink.
 
-        It gets the permission bits of the source, without set-id bits.
+        Its owner may do with it what the source's owner may; group and others as the umask leaves it. No set-id bits.
 
         :raises OSError: with the system's number; FileExistsError if ``destination`` is there already.
             Nothing new is left there then.

@@ -6,6 +6,8 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs.permissions import follow_umask, granted
+
 if TYPE_CHECKING:
     import ctypes
     from collections.abc import Callable
@@ -19,7 +21,10 @@ _AT_FDCWD: Final = -2
 
 
 class MacOSBackend:
-    """Clones files and whole directories by clonefile(2), which keeps permission bits but no set-id bits.
+    """Clones files and whole directories by clonefile(2).
+
+    That keeps permission bits, but no set-id bits. Those of single files are then set to what the umask leaves, as it
+    was when the first was cloned; whole directories stay as they are.
 
     :param library: the C library to call, loaded with ``use_errno=True``; the system's own by default.
     :raises OSError: if there is no such library; AttributeError if it has no ``clonefile``.
@@ -39,6 +44,7 @@ class MacOSBackend:
         self._clonefile.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint32)
         self._clonefile.restype = ctypes.c_int
         self._library = library
+        self._granted: int | None = None
 
     def clone_file(
         self,
@@ -52,7 +58,13 @@ class MacOSBackend:
 
         :raises OSError: ENOTSUP, EXDEV and others as in clonefile(2); FileExistsError.
         """
+        status = os.stat(source, dir_fd=source_dir, follow_symlinks=False)
         self._clone(source, destination, source_dir, destination_dir)
+        if self._granted is None:
+            self._granted = granted(
+                destination[: -len(os.path.basename(destination))], destination_dir
+            )
+        follow_umask(destination, destination_dir, status.st_mode, self._granted)
 
     def clone_directory(
         self,

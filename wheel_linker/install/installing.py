@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._link.merge import commit
 from wheel_linker._link.pipeline import (
     check_conflicts,
@@ -183,7 +184,7 @@ def _write(staged: _Staged) -> None:
         path = folder.prefix + parts[-1]
         mode = stat.S_IMODE(os.stat(path, dir_fd=folder.fd).st_mode)
         # For everybody who may read it.
-        os.chmod(path, mode | (mode & 0o444) >> 2, dir_fd=folder.fd)
+        if_allowed(os.chmod, path, mode | (mode & 0o444) >> 2, dir_fd=folder.fd)
 
 
 def _inside(stage: Folder, name: str, parts: Iterable[str]) -> Folder:

@@ -21,6 +21,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.unpacking import StoredFile
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._wheel.tree import Directory, in_order, number_ends
 from wheel_linker.store.layout import is_digest
 
@@ -159,7 +160,7 @@ def touch(path: str) -> None:
 
     :raises OSError: FileNotFoundError if there is no such entry any more.
     """
-    os.utime(path)
+    if_allowed(os.utime, path)
 
 
 def _facts(lines: Sequence[str], path: str) -> Manifest:

@@ -1,0 +1,97 @@
+"""Permission bits of new files, and what some file systems and sandboxes refuse although files work there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._log import log
+from wheel_linker.errors import ENOTSUPP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# chmod(2), utimensat(2) on CIFS, 9p, FUSE drivers of object stores, vfat, or behind a seccomp filter.
+_REFUSED: Final = frozenset(
+    {
+        errno.EPERM,
+        errno.EACCES,
+        errno.ENOTSUP,
+        errno.EOPNOTSUPP,
+        ENOTSUPP,
+        errno.ENOSYS,
+        errno.EINVAL,
+    }
+)
+
+
+_EVERYBODY_RUNS: Final = 0o111
+# On Windows the read-only attribute would keep a file from being replaced, and from being removed.
+_ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
+
+
+def permissions_like(mode: int) -> int:
+    """Return the bits to make a file with that is like another one, before the umask.
+
+    Its owner may do with it what that of the other one may, and may read it; so may group and others, as far as the
+    umask, or the directory's default ACL, lets them. There are no set-id bits.
+
+    :param mode: that of the other file.
+    """
+    owner = mode & stat.S_IRWXU | stat.S_IRUSR
+    if mode & _EVERYBODY_RUNS:
+        owner |= stat.S_IXUSR
+    return owner | owner >> 3 | owner >> 6 | _ALWAYS
+
+
+def stay_executable(fd: int) -> None:
+    """Let the owner execute a new file, should the umask have forbidden even that."""
+    if sys.platform != "win32" and hasattr(os, "fchmod"):
+        mode = stat.S_IMODE(os.fstat(fd).st_mode)
+        if not mode & stat.S_IXUSR:
+            if_allowed(os.fchmod, fd, mode | stat.S_IXUSR)
+
+
+def granted(directory: str, fd: int | None) -> int:
+    """Return the bits that the umask leaves of ``0o777``, found by making a file: to ask for it is to change it.
+
+    :param directory: the path of a directory with its separator at the end; empty for that of ``fd``.
+    :raises OSError: if no file can be made there.
+    """
+    name = f"{directory}.wheel_linker-{os.urandom(8).hex()}"
+    new = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777, dir_fd=fd)
+    try:
+        return os.fstat(new).st_mode & 0o777
+    finally:
+        os.close(new)
+        os.unlink(name, dir_fd=fd)
+
+
+def follow_umask(name: str, fd: int | None, mode: int, left: int) -> None:
+    """Give a file that a system call made like another one the bits that a new file would have.
+
+    :param mode: what it has.
+    :param left: what :func:`granted` says.
+    """
+    wanted = permissions_like(mode) & (left | stat.S_IXUSR)
+    if stat.S_IMODE(mode) != wanted:
+        if_allowed(os.chmod, name, wanted, dir_fd=fd)
+
+
+def if_allowed(action: Callable[..., object], *arguments: object, **keywords: object) -> bool:
+    """Set permission bits or times where that is possible; a refusal is logged at debug level.
+
+    :returns: whether it was possible.
+    :raises OSError: if the path is missing, the disk is broken, or the like.
+    """
+    try:
+        action(*arguments, **keywords)
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        log("permission bits or times stay as they are: %s", error)
+        return False
+    return True
