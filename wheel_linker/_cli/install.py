@@ -151,6 +151,8 @@ def _uninstalled(report: UninstallReport) -> str:
     parts = [
         f"{report.name} {', '.join(report.versions)}: {counted(len(report.removed), 'file')} removed"
     ]
+    if report.incomplete:
+        parts.append("it was incomplete, with an empty RECORD, so that some of it may be left")
     if report.kept:
         parts.append(f"{len(report.kept):,} kept, which others have or lie outside")
     return "; ".join(parts)
@@ -186,4 +188,5 @@ def uninstalled_as_json(report: UninstallReport) -> dict[str, object]:
         "versions": list(report.versions),
         "removed": list(report.removed),
         "kept": list(report.kept),
+        "incomplete": report.incomplete,
     }

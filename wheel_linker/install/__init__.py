@@ -12,13 +12,18 @@ except ModuleNotFoundError as _error:
         "wheel_linker.install needs the library installer: install wheel-linker[install]",
         name=_error.name,
     ) from _error
-from wheel_linker.install._present.distributions import NoRecordError, NotInstalledError
+from wheel_linker.install._present.distributions import (
+    IncompleteInstallationError,
+    NoRecordError,
+    NotInstalledError,
+)
 from wheel_linker.install.calls import install_wheel, install_wheels, uninstall
 from wheel_linker.install.layout import Layout
 from wheel_linker.install.metadata import WheelVersionWarning
 from wheel_linker.install.report import InstallReport, UninstallReport
 
 __all__ = [
+    "IncompleteInstallationError",
     "InstallReport",
     "Layout",
     "NoRecordError",

@@ -77,12 +77,14 @@ def install(
     given: Sequence[UnpackedWheel], layout: Layout, how: How, options: Options
 ) -> list[InstallReport]:
     """Install wheels, all or none; what the public calls say of their parameters and errors holds here."""
-    layout = layout.resolved()
+    named_layout, layout = layout, layout.resolved()
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
         strict = options.record == "strict"
-        plans = [plan(wheel, layout, how, options.notes, strict=strict) for wheel in given]
+        plans = [
+            plan(wheel, layout, named_layout, how, options.notes, strict=strict) for wheel in given
+        ]
         _refuse_twice(plans)
         refuse_protected(plans, layout)
         _warn_of_records(given, plans)
@@ -90,7 +92,7 @@ def install(
         try:
             sources = [one.wheel.tree.path for one in plans]
             with opened_sites(sources, litter=layout.roots()) as sites:
-                reports = _install(plans, layout, how, options.on_conflict, sites)
+                reports = _install(plans, layout, named_layout, how, options.on_conflict, sites)
         except LinkError:
             raise
         except OSError as error:
@@ -104,7 +106,12 @@ def install(
 
 
 def _install(
-    plans: Sequence[Plan], layout: Layout, how: How, on_conflict: OnConflict, sites: Sites
+    plans: Sequence[Plan],
+    layout: Layout,
+    named_layout: Layout,
+    how: How,
+    on_conflict: OnConflict,
+    sites: Sites,
 ) -> list[InstallReport]:
     staged = _stage(plans, how, sites)
     # While nothing has been changed: a filter may turn the warning into an error.
@@ -115,7 +122,9 @@ def _install(
     for path in sorted(libraries):
         sites.prepare(path)
     with sites.committing(libraries, how.locks):
-        reports = _commit(plans, staged, layout, on_conflict, sites)
+        reports = _commit(
+            plans, staged, layout, find_distributions(named_layout), on_conflict, sites
+        )
     _remember(plans, sites, libraries, how.locks)
     return reports
 
@@ -195,11 +204,11 @@ def _commit(
     plans: Sequence[Plan],
     staged: Sequence[Sequence[_Staged]],
     layout: Layout,
+    installed: Sequence[Distribution],
     on_conflict: OnConflict,
     sites: Sites,
 ) -> list[InstallReport]:
     """Put everything into place; whoever calls takes it all back if it fails."""
-    installed = find_distributions(layout)
     names = {one.wheel.name.name for one in plans}
     older = named(installed, names)
     others = [one for one in installed if one.name not in names]

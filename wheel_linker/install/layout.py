@@ -107,13 +107,24 @@ class Layout(NamedTuple):
 
         :param distribution: its normalised name, which is that of the directory for its headers.
         """
+        path = self.named_directory(scheme, distribution)
+        return os.path.realpath(path) if scheme == "headers" else path
+
+    def named_directory(self, scheme: str, distribution: str) -> str:
+        """Return the same without resolving a symlink."""
         path = self.schemes[scheme]
-        return os.path.realpath(os.path.join(path, distribution)) if scheme == "headers" else path
+        return os.path.join(path, distribution) if scheme == "headers" else path
 
     def libraries(self) -> list[str]:
         """Return the directories where distributions are, symlinks resolved: one, or two."""
-        paths = (os.path.realpath(self.schemes[scheme]) for scheme in ("purelib", "platlib"))
-        return list(dict.fromkeys(paths))
+        return list(self.named_libraries())
+
+    def named_libraries(self) -> dict[str, str]:
+        """Return the same, each with the path that this layout has for it."""
+        found: dict[str, str] = {}
+        for scheme in ("purelib", "platlib"):
+            found.setdefault(os.path.realpath(self.schemes[scheme]), self.schemes[scheme])
+        return found
 
     def roots(self) -> list[str]:
         """Return the directories that files of distributions may be in, symlinks resolved, the deepest first.

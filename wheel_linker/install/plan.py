@@ -72,6 +72,7 @@ class Plan(NamedTuple):
 def plan(
     given: UnpackedWheel,
     layout: Layout,
+    named_layout: Layout,
     how: How,
     notes: Callable[[str], Notes],
     *,
@@ -80,6 +81,7 @@ def plan(
     """Decide what goes where.
 
     :param layout: with its symlinks resolved.
+    :param named_layout: as the caller gave it: what ``RECORD`` says is relative to that.
     :param notes: called with the distribution's normalised name.
     :param strict: whether a ``RECORD`` that is not right is refused.
     :raises InvalidWheelError: if it is no wheel that can be installed.
@@ -97,9 +99,34 @@ def plan(
     pieces = without_overlap(
         pieces, os.path.join(pieces[-1].destination, metadata.dist_info, RECORD)
     )
-    record = installed_record(given, wheel.tree, metadata, pieces, strict=strict)
+    starts = _starts(pieces, named_layout, wheel.name.name)
+    record = installed_record(given, wheel.tree, metadata, pieces, starts, strict=strict)
     pieces[-1] = _with_written(pieces[-1], Written((metadata.dist_info,), RECORD, record.content))
     return Plan(wheel, metadata, pieces, record.problems)
+
+
+def _starts(pieces: Sequence[Piece], layout: Layout, distribution: str) -> list[str]:
+    """Return what the paths of each piece start with in ``RECORD``, with forward slashes.
+
+    That is relative to the library as the environment names it, as with pip. Where a symlink makes ``..`` lead
+    elsewhere than its name says, it is relative to where the library really is, as the system resolves it.
+    """
+    named = [layout.named_directory(piece.scheme, distribution) for piece in pieces]
+    home, real_home = named[-1], pieces[-1].destination
+    return [_start(path, home, piece.destination, real_home) for path, piece in zip(named, pieces)]
+
+
+def _start(path: str, home: str, real: str, real_home: str) -> str:
+    if real == real_home:
+        return ""
+    try:
+        start = os.path.relpath(path, home)
+        is_odd = (path, home) != (real, real_home)
+        if is_odd and os.path.realpath(os.path.join(home, start)) != real:
+            start = os.path.relpath(real, real_home)
+    except ValueError:  # on another drive
+        start = path
+    return f"{start.replace(os.sep, '/')}/"
 
 
 def _add_launchers(pieces: list[Piece], wheel: Wheel, metadata: Metadata, layout: Layout) -> None:

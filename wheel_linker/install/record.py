@@ -56,6 +56,7 @@ def installed_record(
     tree: Tree,
     metadata: Metadata,
     pieces: Sequence[Piece],
+    starts: Sequence[str],
     *,
     strict: bool,
 ) -> Recorded:
@@ -63,6 +64,7 @@ def installed_record(
 
     :param given: the wheel.
     :param tree: the same, whole.
+    :param starts: for each piece what its paths start with.
     :param strict: whether one of the wheel's own that cannot be read, or names what is not there, is refused.
     :raises InvalidWheelError: if its own is refused, missing, or larger than its files can account for.
     :raises LinkError: if a file that has to be hashed cannot be read.
@@ -84,8 +86,8 @@ def installed_record(
         entries += _at_home(tree, metadata, rows or {}, own, others)
     if not metadata.is_usual_data():
         carried = _without(carried, metadata.data)
-    entries += _elsewhere(tree, metadata, pieces, rows)
-    entries += _of_written(pieces)
+    entries += _elsewhere(tree, metadata, pieces, starts, rows)
+    entries += _of_written(pieces, starts)
     made = construct_record_file((Scheme("purelib"), entry) for entry in entries)
     with made:
         return Recorded(carried + made.read(), problems)
@@ -176,22 +178,27 @@ def _elsewhere(
     tree: Tree,
     metadata: Metadata,
     pieces: Sequence[Piece],
+    starts: Sequence[str],
     rows: Mapping[str, Row | None] | None,
 ) -> list[RecordEntry]:
     """Return entries for linked files that do not lie in the wheel's root.
 
     :param rows: what is known of them; None if ``RECORD`` is right, and has it.
     """
-    moved = [(piece, path) for piece in pieces if piece.prefix for path in _linked(piece.tree)]
+    moved = [
+        (piece, start, path)
+        for piece, start in zip(pieces, starts)
+        if piece.prefix
+        for path in _linked(piece.tree)
+    ]
     if not moved:
         return []
     if rows is None:
         text = read_text(tree, metadata.dist_info, RECORD)
-        rows = parse_record(_about(text, {piece.prefix for piece, _ in moved}).encode("utf-8"))
-    home = pieces[-1].destination
+        rows = parse_record(_about(text, {piece.prefix for piece, _, _ in moved}).encode("utf-8"))
     return [
-        _entry(tree, original, _relative(piece, path, home), rows.get(original))
-        for piece, path in moved
+        _entry(tree, original, start + path, rows.get(original))
+        for piece, start, path in moved
         for original in (f"{piece.prefix}/{path}",)
     ]
 
@@ -219,28 +226,16 @@ def _size(path: str) -> int:
         raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
 
 
-def _of_written(pieces: Sequence[Piece]) -> list[RecordEntry]:
-    home = pieces[-1].destination
+def _of_written(pieces: Sequence[Piece], starts: Sequence[str]) -> list[RecordEntry]:
     return [
         RecordEntry(
-            _relative(piece, "/".join((*file.parts, file.name)), home),
+            start + "/".join((*file.parts, file.name)),
             Hash(SHA256, encoded(hashlib.sha256(file.data).digest())),
             len(file.data),
         )
-        for piece in pieces
+        for piece, start in zip(pieces, starts)
         for file in piece.written
     ]
-
-
-def _relative(piece: Piece, path: str, home: str) -> str:
-    """Return the path that ``RECORD`` has: relative to where it lies itself, absolute on another drive."""
-    if piece.destination == home:
-        return path
-    try:
-        start = os.path.relpath(piece.destination, home)
-    except ValueError:
-        start = piece.destination
-    return f"{start.replace(os.sep, '/')}/{path}"
 
 
 def _hashed(tree: Tree, path: str, recorded: str) -> RecordEntry:

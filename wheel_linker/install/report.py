@@ -41,3 +41,6 @@ class UninstallReport(NamedTuple):
     kept: tuple[str, ...]
     """The absolute paths of files that stayed, sorted: another distribution has them too, or they lie outside of the
     environment."""
+    incomplete: bool = False
+    """Whether the installation was incomplete, its ``RECORD`` being empty: what was removed is what its notes and names
+    lead to, and some of it may be left."""

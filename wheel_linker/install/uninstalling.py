@@ -6,13 +6,17 @@ import os
 from typing import TYPE_CHECKING
 
 from wheel_linker._link.sites import opened_sites
+from wheel_linker._log import log_warning
 from wheel_linker.errors import LinkError
 from wheel_linker.install._present.distributions import (
+    IncompleteInstallationError,
     NotInstalledError,
     find_distributions,
+    is_empty,
     named,
     read_record,
 )
+from wheel_linker.install._present.incomplete import guess
 from wheel_linker.install._present.removing import is_note, may_go, prepare, take_away
 from wheel_linker.install.report import UninstallReport
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.sites import Sites
-    from wheel_linker.install._present.distributions import Distribution
+    from wheel_linker.install._present.distributions import Distribution, Recorded
     from wheel_linker.install.layout import Layout
 
 
@@ -63,8 +67,10 @@ def _remove(name: str, layout: Layout, sites: Sites) -> UninstallReport:
     found, others = _find(name, layout)
     free: list[str] = []
     recorded: set[str] = set()
+    incomplete = False
     for one in found:
-        rows = read_record(one)
+        rows, guessed = _belongings(one, layout)
+        incomplete = incomplete or guessed
         free += may_go(rows, one, others, layout)
         recorded.update(row.path for row in rows)
     records = {one.recorded for one in found}
@@ -80,4 +86,18 @@ def _remove(name: str, layout: Layout, sites: Sites) -> UninstallReport:
         removed += take_away(chosen, layout, sites)
     kept = {path for path in recorded.difference(free) if os.path.lexists(path)}
     versions = tuple(one.version for one in found)
-    return UninstallReport(name, versions, tuple(sorted(removed)), tuple(sorted(kept)))
+    return UninstallReport(name, versions, tuple(sorted(removed)), tuple(sorted(kept)), incomplete)
+
+
+def _belongings(one: Distribution, layout: Layout) -> tuple[list[Recorded], bool]:
+    """Return what belongs to a distribution, and whether that had to be guessed.
+
+    :raises IncompleteInstallationError: if its ``RECORD`` is damaged: only an empty one tells that nothing is known.
+    """
+    try:
+        return read_record(one), False
+    except IncompleteInstallationError as error:
+        if not is_empty(one):
+            raise
+        log_warning("%s; here what its notes and names lead to is removed", error)
+        return guess(one, layout.schemes["scripts"]), True

@@ -8,13 +8,17 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import re
+import stat
 from io import StringIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._fs.reading import NOT_READABLE, read_regular
 from wheel_linker._wheel.filename import normalised
-from wheel_linker._wheel.record import RECORD
+from wheel_linker._wheel.record import NOTES, RECORD
 from wheel_linker._wheel.tree import DIST_INFO
 from wheel_linker.errors import LinkError, WheelLinkerError
+from wheel_linker.install._present.said import read_said
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -23,8 +27,14 @@ if TYPE_CHECKING:
     from wheel_linker.install.layout import Layout
 
 _LEGACY: Final = (".egg-info", ".egg-link", ".egg")
+# A name may have hyphens, which tools that build wheels write as underscores and others do not.
+_STEM: Final = re.compile(r"(?P<name>.+?)(?:-(?P<version>\d.*))?$", re.DOTALL)
 _METADATA: Final = "METADATA"
+_INSTALLER: Final = NOTES[0]
 _MOST_HINTS: Final = 40
+# In bytes: a million files' rows have 150 million.
+_LONGEST: Final = 1 << 28
+_LONGEST_NOTE: Final = 1 << 10
 
 
 class NotInstalledError(WheelLinkerError, LookupError):
@@ -33,6 +43,10 @@ class NotInstalledError(WheelLinkerError, LookupError):
 
 class NoRecordError(WheelLinkerError):
     """Nothing says which files belong to a distribution, so that they cannot be removed."""
+
+
+class IncompleteInstallationError(NoRecordError):
+    """A distribution's ``RECORD`` is empty or damaged, as a power cut leaves it. Installing it again mends that."""
 
 
 class Distribution(NamedTuple):
@@ -44,6 +58,8 @@ class Distribution(NamedTuple):
     """As the name of its directory has it."""
     library: str
     """The directory that it is in, symlinks resolved."""
+    named_library: str
+    """The same as the environment names it."""
     entry: str
     """The name of its ``*.dist-info`` there, or of what older tools leave."""
 
@@ -76,7 +92,7 @@ def find_distributions(layout: Layout) -> list[Distribution]:
     :raises LinkError: if a directory cannot be read.
     """
     found = []
-    for library in layout.libraries():
+    for library, spelt in layout.named_libraries().items():
         try:
             names = os.listdir(library)
         except (FileNotFoundError, NotADirectoryError):
@@ -85,18 +101,26 @@ def find_distributions(layout: Layout) -> list[Distribution]:
             doing = f"read what is installed in {library!r}"
             raise LinkError.from_os_error(error, doing, destination=library) from error
         found += [
-            one for one in (_distribution(library, name) for name in names) if one is not None
+            one
+            for one in (_distribution(library, spelt, name) for name in names)
+            if one is not None
         ]
     return sorted(found)
 
 
-def _distribution(library: str, entry: str) -> Distribution | None:
+def _distribution(library: str, spelt: str, entry: str) -> Distribution | None:
     stem, suffix = os.path.splitext(entry)
     if suffix != DIST_INFO and suffix not in _LEGACY:
         return None
+    said = read_said(os.path.join(library, entry), suffix)
+    match = _STEM.match(stem)
+    name, version = (match["name"], match["version"] or "") if match else (stem, "")
+    if suffix == ".egg-link":  # called like its project, by which alone it can be found
+        return Distribution(normalised(stem), "", library, spelt, entry)
+    if said.name and normalised(said.name) != normalised(name):
+        name, version = said.name, said.version
     # Of an egg: NAME-VERSION-pyX.Y.
-    name, _, rest = stem.partition("-")
-    return Distribution(normalised(name), rest.partition("-")[0], library, entry)
+    return Distribution(normalised(name), version.partition("-")[0], library, spelt, entry)
 
 
 def named(distributions: Iterable[Distribution], names: Collection[str]) -> list[Distribution]:
@@ -159,19 +183,49 @@ def _read(one: Distribution) -> str:
     """Return the text of a ``RECORD``; nothing if whoever removed the distribution was killed before the very end."""
     path = one.recorded
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read().decode("utf-8")
+        data = read_regular(os.path.realpath(path), _LONGEST)
     except (FileNotFoundError, NotADirectoryError) as error:
         if one.entry.endswith(DIST_INFO) and os.path.isdir(one.path) and not _names_in(one):
             return ""
         raise NoRecordError(
-            f"cannot tell which files belong to {one} ({one.path!r}): it has no RECORD; "
-            "remove it with the tool that installed it"
+            f"cannot tell which files belong to {one} ({one.path!r}): it has no RECORD; remove it with "
+            f"{_tool(one)}"
         ) from error
     except OSError as error:
+        if error.errno in NOT_READABLE:
+            raise _unreadable(one, error.strerror or str(error)) from error
         raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
+    if not data.strip():
+        raise _unreadable(one, "it is empty")
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _unreadable(one, error) from error
+
+
+def _tool(one: Distribution) -> str:
+    """Return which tool has installed a distribution, as far as it says so."""
+    name = read_installer(one)
+    return f"{name}, which installed it" if name else "the tool that installed it"
+
+
+def is_empty(one: Distribution) -> bool:
+    """Tell whether a ``RECORD`` is a file with nothing in it."""
+    try:
+        status = os.stat(one.recorded)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and not status.st_size
+
+
+def read_installer(one: Distribution) -> str:
+    """Return what a distribution's ``INSTALLER`` says; nothing if there is none."""
+    try:
+        data = read_regular(os.path.realpath(os.path.join(one.path, _INSTALLER)), _LONGEST_NOTE)
+    except OSError:
+        return ""
+    name = data.decode("utf-8", "replace").strip()
+    return name if name.isprintable() else ""
 
 
 def _rows(one: Distribution, text: str) -> list[tuple[str, str]]:
@@ -182,21 +236,25 @@ def _rows(one: Distribution, text: str) -> list[tuple[str, str]]:
         rows = [row for row in csv.reader(StringIO(text, newline=""), strict=True) if row]
     except csv.Error as error:
         raise _unreadable(one, error) from error
-    return [(_absolute(row[0], one.library), row[1] if len(row) > 1 else "") for row in rows]
+    return [(_absolute(row[0], one), row[1] if len(row) > 1 else "") for row in rows]
 
 
-def _unreadable(one: Distribution, reason: object) -> NoRecordError:
-    return NoRecordError(
-        f"cannot tell which files belong to {one}: {one.recorded!r} cannot be read ({reason}); "
-        "install the same version again with --force or the like of the tool that installed it"
+def _unreadable(one: Distribution, reason: object) -> IncompleteInstallationError:
+    return IncompleteInstallationError(
+        f"{one} is an incomplete installation: {one.recorded!r} cannot be read ({reason}), as after a power cut; "
+        "install it again, in this version or another, which replaces what is left of it"
     )
 
 
-def _absolute(path: str, library: str) -> str:
+def _absolute(path: str, one: Distribution) -> str:
     # Most rows need no more than this; normpath would take as long as all the rest.
     if ".." not in path and "//" not in path and "./" not in path and os.sep == "/":
-        return path if path.startswith("/") else f"{library}/{path}"
-    return os.path.normpath(os.path.join(library, path))
+        return path if path.startswith("/") else f"{one.library}/{path}"
+    named = os.path.normpath(os.path.join(one.named_library, path))
+    if one.named_library == one.library or os.path.lexists(named):
+        return named
+    # Some tools take ".." from where a symlink leads to, others from where it lies.
+    return os.path.normpath(os.path.join(one.library, path))
 
 
 def read_claims(

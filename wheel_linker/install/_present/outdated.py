@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from wheel_linker.install._present.distributions import Distribution, read_record
+from wheel_linker.install._present.incomplete import record_or_guess
 from wheel_linker.install._present.removing import is_claimed, is_note, may_go
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from wheel_linker.install._present.distributions import Distribution
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.plan import Plan
 
@@ -50,7 +51,8 @@ def find_outdated(
     names: dict[str, str] = {}
     notes: list[str] = []
     for one in older:
-        rows = [row for row in read_record(one) if not is_claimed(row, new)]
+        found, _ = record_or_guess(one, layout.schemes["scripts"], _packages(one, plans))
+        rows = [row for row in found if not is_claimed(row, new)]
         renewed = _is_renewed(one, plans)
         for path in may_go(rows, one, others, layout):
             if is_note(path, one):
@@ -67,6 +69,17 @@ def find_outdated(
         records,
         names,
     )
+
+
+def _packages(one: Distribution, plans: Sequence[Plan]) -> set[str]:
+    """Return the names of the packages that the new wheel of the same distribution brings, namespaces left out."""
+    return {
+        directory.parts[0]
+        for plan in plans
+        if plan.wheel.name.name == one.name
+        for directory in plan.pieces[-1].tree.directories
+        if len(directory.parts) == 1 and "__init__.py" in directory.files
+    }
 
 
 def _is_renewed(one: Distribution, plans: Sequence[Plan]) -> bool:
