@@ -199,13 +199,16 @@ class TestLink:
         assert json.loads(done.stdout)[0]["replaced"] == [odd]
 
 
+INTERRUPTED = "wheel-linker: interrupted: everything is as it was before\n"
+
+
 def heed_interrupts() -> None:
     """Undo what a shell does to its background jobs, which ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class TestBrokenOff:
-    """Ctrl-C is no error that wants a message, and leaves nothing behind."""
+    """Ctrl-C is no error, leaves nothing behind, and one line says so."""
 
     @pytest.mark.parametrize(
         "step",
@@ -230,7 +233,7 @@ class TestBrokenOff:
         archive = zip_wheel(wheel, tmp_path)
         before = snapshot(tmp_path)
         assert main.main(["link", str(archive), "--into", str(tmp_path / "new" / "site")]) == 130
-        assert capsys.readouterr() == ("", "")
+        assert capsys.readouterr() == ("", INTERRUPTED)
         assert snapshot(tmp_path) == before
 
     @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
@@ -251,7 +254,7 @@ class TestBrokenOff:
                 assert child.poll() is None
                 time.sleep(0.01)
             child.send_signal(signal.SIGINT)
-            assert child.communicate(timeout=60) == (b"", b"")
+            assert child.communicate(timeout=60) == (b"", INTERRUPTED.encode())
         assert child.returncode == 130
         assert not site.exists()
 

@@ -228,7 +228,8 @@ class TestWithoutAStore:
         monkeypatch.setattr(step, interrupted)
         before = snapshot(tmp_path)
         assert main.main(["install", str(archive), "--target", str(tmp_path / "new" / "t")]) == 130
-        assert capsys.readouterr() == ("", "")
+        line = "wheel-linker: interrupted: everything is as it was before\n"
+        assert capsys.readouterr() == ("", line)
         assert snapshot(tmp_path) == before
 
 
@@ -300,7 +301,16 @@ class TestUsage:
         ],
         ids=" ".join,
     )
-    def test_wrong_usage_is_2(self, arguments: Sequence[str], command: Callable[..., str]) -> None:
+    def test_wrong_usage_is_2(
+        self,
+        arguments: Sequence[str],
+        command: Callable[..., str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        # Where there is no environment to be taken without being named.
+        monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+        monkeypatch.chdir(tmp_path)
         command(*arguments, code=2)
 
     @pytest.mark.parametrize("name", ["install", "uninstall"])

@@ -1,22 +1,22 @@
-"""The command ``wheel-linker link``, and what ``install`` has in common with it."""
+"""The command ``wheel-linker link``, and having the wheels unpacked that it is given."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker._cli.output import misused, progress
-from wheel_linker._cli.store import add_option, chosen_store
+from wheel_linker._cli.options import add_common, modes
+from wheel_linker._cli.output import misused, progress, say
+from wheel_linker._cli.reports import as_json, print_json, summary
+from wheel_linker._cli.store import chosen_store
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
 
-    from wheel_linker._link.report import LinkReport
     from wheel_linker._wheel.unpacked import WheelLike
-    from wheel_linker.mode import Modes
     from wheel_linker.store import WheelStore
 
 
@@ -29,47 +29,6 @@ def add_link(parser: argparse.ArgumentParser) -> None:
         help="the directory; made if it is missing",
     )
     add_common(parser)
-
-
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say which wheels, and how."""
-    parser.add_argument(
-        "wheels",
-        nargs="+",
-        metavar="WHEEL",
-        help="an unpacked wheel, or a .whl file, which is unpacked into the store",
-    )
-    add_option(parser, "; without platformdirs a temporary one")
-    parser.add_argument(
-        "--mode",
-        choices=("auto", "clone", "reflink", "hardlink", "symlink", "copy"),
-        help=f"how; copies are made where it does not work (default: {LinkMode.default()})",
-    )
-    parser.add_argument("--strict", action="store_true", help="fail where that mode does not work")
-    parser.add_argument("--jobs", type=_number_of_jobs, metavar="N", help="how many threads to use")
-    parser.add_argument(
-        "--on-conflict",
-        choices=("ignore", "warn", "error"),
-        default="ignore",
-        help="what to do if wheels have different files of one name (default: ignore, the last wins)",
-    )
-    add_record(parser)
-    add_json(parser)
-
-
-def add_record(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says what a ``RECORD`` that is not right means."""
-    parser.add_argument(
-        "--record",
-        choices=("lenient", "strict"),
-        default="lenient",
-        help="whether a wheel whose RECORD is not right is refused (default: lenient, what is there is used)",
-    )
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add the option for output that programs read."""
-    parser.add_argument("--json", action="store_true", help="print the reports as JSON")
 
 
 def link(arguments: argparse.Namespace) -> None:
@@ -90,7 +49,7 @@ def link(arguments: argparse.Namespace) -> None:
         print_json([as_json(report) for report in reports])
     else:
         for report in reports:
-            print(summary(report))
+            say(summary(report))
 
 
 def refuse_misuse(arguments: argparse.Namespace) -> None:
@@ -99,7 +58,7 @@ def refuse_misuse(arguments: argparse.Namespace) -> None:
 
     if arguments.strict and arguments.mode == "auto":
         misused("--strict wants one mode, and --mode auto stands for several")
-    if arguments.mode != LinkMode.SYMLINK or _usable_store(arguments) is not None:
+    if arguments.mode != LinkMode.SYMLINK or usable_store(arguments) is not None:
         return
     for wheel in filter(is_archive, arguments.wheels):
         misused(
@@ -135,7 +94,7 @@ def _all_unpacked(
     if not any(map(is_archive, arguments.wheels)):
         yield arguments.wheels
         return
-    store = _usable_store(arguments)
+    store = usable_store(arguments)
     if store is not None:
         with store:
             yield add_archives(store, arguments.wheels, arguments.record)
@@ -145,7 +104,7 @@ def _all_unpacked(
         yield unpack_archives(arguments.wheels, place, jobs, arguments.record)
 
 
-def _usable_store(arguments: argparse.Namespace) -> WheelStore | None:
+def usable_store(arguments: argparse.Namespace) -> WheelStore | None:
     """Return the store that is asked for, or the default one, if the user has a place for that."""
     store = chosen_store(arguments.store, arguments.jobs)
     if store is None or arguments.store:
@@ -163,70 +122,3 @@ def _number_of_files(wheels: Sequence[WheelLike]) -> int:
 
     given = map(unpacked, wheels)
     return sum((wheel.known_tree() or scan(wheel.path)).files for wheel in given)
-
-
-def modes(arguments: argparse.Namespace) -> Modes:
-    """Return the modes that are asked for."""
-    word: str | None = arguments.mode
-    if not arguments.strict:
-        return word
-    return (LinkMode.default() if word is None else LinkMode(word),)
-
-
-def summary(report: LinkReport) -> str:
-    """Say in one line what became of a wheel."""
-    parts = [f"{report.wheel.name} {report.wheel.version}: {report.files:,} files, {report.mode}"]
-    if report.fallback_count:
-        reasons = ", ".join(
-            dict.fromkeys(
-                f"{one.tried}: {one.error.strerror or one.error}" for one in report.fallbacks
-            )
-        )
-        parts.append(f"{report.fallback_count:,} fell back ({reasons})")
-    if report.replaced:
-        parts.append(f"{len(report.replaced):,} replaced")
-    return "; ".join(parts)
-
-
-def print_json(reports: Sequence[Mapping[str, object]]) -> None:
-    """Print reports for programs."""
-    import json
-
-    print(json.dumps(reports, indent=2))
-
-
-def as_json(report: LinkReport) -> dict[str, object]:
-    """Return a report as ``link --json`` prints it; keys may be added, but none is renamed or removed.
-
-    ``wheel`` is the file name, ``requested`` the fallback chain, ``mode`` how most files were linked, ``files`` their
-    number, ``used`` how many there are by mode, ``fallbacks`` the first few refusals for each cause, with ``path``,
-    ``tried``, ``used``, ``errno`` and ``error``, ``fallback_count`` how many files were refused a mode, ``replaced``
-    the paths of files that were there before, ``record_problems`` in what its ``RECORD`` was found not to be right when
-    a store unpacked it, each with ``kind``, ``path`` and ``detail``.
-    """
-    return {
-        "wheel": str(report.wheel),
-        "requested": [mode.value for mode in report.requested],
-        "mode": report.mode.value,
-        "files": report.files,
-        "used": {mode.value: count for mode, count in report.used.items()},
-        "fallbacks": [
-            {
-                "path": fallback.path,
-                "tried": fallback.tried.value,
-                "used": fallback.used.value,
-                "errno": fallback.error.errno,
-                "error": fallback.error.strerror or str(fallback.error),
-            }
-            for fallback in report.fallbacks
-        ],
-        "fallback_count": report.fallback_count,
-        "replaced": list(report.replaced),
-        "record_problems": [problem._asdict() for problem in report.record_problems],
-    }
-
-
-def _number_of_jobs(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads: use 1 or more")
-    return int(text)

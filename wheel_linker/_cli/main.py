@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from wheel_linker._cli.install import add_install, add_uninstall, install, uninstall
 from wheel_linker._cli.link import add_link, link
-from wheel_linker._cli.output import PROGRAM, Column, complain, misused, print_table
+from wheel_linker._cli.options import add_verbosity
+from wheel_linker._cli.output import PROGRAM, Column, complain, configure, misused, print_table
+from wheel_linker._cli.pip import add_pip
 from wheel_linker._cli.store import add_commands
 from wheel_linker.errors import WheelLinkerError
 
@@ -32,17 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         with _warnings_in_one_line():
-            arguments = _parser().parse_args(argv)
+            arguments = _parsed(argv)
+            configure(arguments)
             arguments.run(arguments)
             # Here, where a full disk can still be told.
             sys.stdout.flush()
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else _DONE
     except KeyboardInterrupt:
+        complain("interrupted", "everything is as it was before")
         return _INTERRUPTED
     except BrokenPipeError:
+        # Whoever read the output has seen enough of it; what was to be done is done when it is told.
         _close_output()
-        return _FAILED
+        return _DONE
     except (WheelLinkerError, OSError, Warning) as error:
         complain("error", str(error))
         return _FAILED
@@ -66,6 +71,15 @@ def _demo(arguments: argparse.Namespace) -> None:
     demonstrate(arguments.wheels)
 
 
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments; those of pip's, which only one command takes, as ``others``."""
+    arguments, others = _parser().parse_known_args(argv)
+    if others and not getattr(arguments, "takes_others", False):
+        arguments.parser.error(f"unrecognized arguments: {' '.join(others)}")
+    arguments.others = others
+    return arguments
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
@@ -73,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
+        "-V",
         "--version",
         action=_Version,
         nargs=0,
@@ -83,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     add_link(_command(commands, "link", link, "link wheels into a site-packages directory"))
     add_install(_command(commands, "install", install, "install wheels into an environment"))
     add_uninstall(_command(commands, "uninstall", uninstall, "remove what is installed"))
+    add_pip(
+        commands.add_parser(
+            "pip", help="have pip resolve, and link", description="Have pip resolve, and link."
+        )
+    )
     _add_probe(_command(commands, "probe", _probe, "try which modes work between two directories"))
     _add_demo(
         _command(
@@ -107,7 +127,8 @@ def _command(
     parser = commands.add_parser(
         name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
+    add_verbosity(parser)
     return parser
 
 

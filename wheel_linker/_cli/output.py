@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TextIO
+
+    from rich.console import Console
 
 PROGRAM: Final = "wheel-linker"
 _WRONG_USAGE: Final = 2
@@ -25,6 +29,30 @@ def complain(kind: str, message: str) -> None:
     print(f"{PROGRAM}: {kind}: {one_line(message)}", file=sys.stderr)
 
 
+def say(line: str) -> None:
+    """Say one line on standard output, unless the user wants quiet."""
+    if not _state.quiet:
+        print(line)
+
+
+def configure(arguments: argparse.Namespace) -> None:
+    """Tell as much, and in such colours, as a command is asked for."""
+    _state.quiet = arguments.quiet
+    _state.color = arguments.color
+    if arguments.verbose:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format=f"{PROGRAM}: %(message)s")
+
+
+class _State:
+    """What holds for the process, as its standard output does."""
+
+    quiet = False
+    color = "auto"
+
+
+_state = _State()
 _GAP: Final = "  "
 # Characters; where nobody looks through a window, no line is broken.
 _UNLIMITED: Final = 1000
@@ -67,14 +95,16 @@ def counted(number: int, what: str) -> str:
 
 
 @contextmanager
-def progress(total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+def progress(total: Callable[[], int] | None) -> Iterator[Callable[[int], None]]:
     """Show on standard error how many files are done: a bar on a terminal with rich, else a line a second.
 
-    :param total: gives the number of all files; called when it is first shown.
+    :param total: gives the number of all files; called when it is first shown. None where it is not known.
     :returns: what is to be called with the number of files that were finished.
     """
-    if sys.stderr.isatty() and has_rich():
-        with _bar(total()) as advance:
+    if _state.quiet:
+        yield _nothing
+    elif sys.stderr.isatty() and has_rich():
+        with _bar(None if total is None else total()) as advance:
             yield advance
     else:
         yield _Lines(total)
@@ -99,7 +129,6 @@ def _aligned(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[s
 
 def _print_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -110,17 +139,28 @@ def _print_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) 
     for row in rows:
         # Not str, in which rich takes brackets for markup.
         table.add_row(*map(Text, row))
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _UNLIMITED)
-    console.print(table)
+    width = None if sys.stdout.isatty() else _UNLIMITED
+    _console(sys.stdout, width).print(table)
+
+
+def _console(file: TextIO, width: int | None = None) -> Console:
+    """Return where rich writes: on its own it looks at the terminal and NO_COLOR."""
+    from rich.console import Console
+
+    return Console(
+        file=file,
+        width=width,
+        force_terminal=True if _state.color == "always" else None,
+        no_color={"always": False, "never": True}.get(_state.color),
+    )
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
+def _bar(total: int | None) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("linking"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
         task = bar.add_task("", total=total)
 
         def advance(files: int) -> None:
@@ -129,10 +169,14 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
+def _nothing(_: int) -> None:
+    """Tell nobody."""
+
+
 class _Lines:
     """Prints a line now and then; none at all for what is done in a moment."""
 
-    def __init__(self, total: Callable[[], int]) -> None:
+    def __init__(self, total: Callable[[], int] | None) -> None:
         self._total = total
         self._done = 0
         self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
@@ -142,4 +186,5 @@ class _Lines:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _SECONDS_BETWEEN_LINES
-            print(f"{self._done:,} of {self._total():,} files linked", file=sys.stderr)
+            of_all = "" if self._total is None else f" of {self._total():,}"
+            print(f"{self._done:,}{of_all} files linked", file=sys.stderr)

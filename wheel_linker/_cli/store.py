@@ -8,7 +8,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._cli.output import Column, print_table
+from wheel_linker._cli.options import add_option, add_verbosity
+from wheel_linker._cli.output import Column, print_table, say
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
@@ -38,18 +39,6 @@ def default_directory() -> str | None:
     return os.path.join(platformdirs.user_cache_dir(_NAME, appauthor=False), "store")
 
 
-def add_option(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
-    """Add the option that says which store is meant.
-
-    :param otherwise: what is used where platformdirs is not installed.
-    """
-    parser.add_argument(
-        "--store",
-        metavar="DIR",
-        help=f"the store of unpacked wheels (default: in this user's cache directory{otherwise})",
-    )
-
-
 def chosen_store(
     directory: str | None, jobs: int | None = None, *, protect: bool = False
 ) -> WheelStore | None:
@@ -70,7 +59,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         added = commands.add_parser(
             name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
         )
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, parser=added)
+        add_verbosity(added)
         add_option(added)
         return added
 
@@ -116,7 +106,11 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _store(arguments: argparse.Namespace) -> WheelStore:
+def needed_store(arguments: argparse.Namespace) -> WheelStore:
+    """Return the store that is asked for, else the default one.
+
+    :raises WheelLinkerError: if there is none.
+    """
     store = chosen_store(arguments.store, protect=getattr(arguments, "protect", False))
     if store is None:
         raise WheelLinkerError(
@@ -126,9 +120,9 @@ def _store(arguments: argparse.Namespace) -> WheelStore:
 
 
 def _add(arguments: argparse.Namespace) -> None:
-    with _store(arguments) as store:
+    with needed_store(arguments) as store:
         for wheel in store.add_all(arguments.wheels, record=arguments.record):
-            print(f"{wheel.filename}: {wheel.path}")
+            say(f"{wheel.filename}: {wheel.path}")
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -141,13 +135,13 @@ def _list(arguments: argparse.Namespace) -> None:
             f"{entry.size / _MIB:,.1f}",
             _age(now - entry.used),
         )
-        for entry in _store(arguments).entries()
+        for entry in needed_store(arguments).entries()
     ]
     print_table(_COLUMNS, rows)
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    with _store(arguments) as store:
+    with needed_store(arguments) as store:
         present = store.entries()
         known = {name for entry in present for name in (entry.name, entry.digest)}
         for name in arguments.entries:
@@ -162,9 +156,9 @@ def _verify(arguments: argparse.Namespace) -> None:
         if arguments.record:
             for entry in chosen:
                 for problem in store.record_problems(entry):
-                    print(f"{entry.name} {entry.filename}: {problem.kind}: {problem}")
+                    say(f"{entry.name} {entry.filename}: {problem.kind}: {problem}")
     for item in damage:
-        print(f"{item.entry.name} {item}")
+        say(f"{item.entry.name} {item}")
     if damage:
         raise WheelLinkerError(
             f"not as they were unpacked: {len(damage):,} of the stored files; repair their entries, "
@@ -173,17 +167,17 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 def _repair(arguments: argparse.Namespace) -> None:
-    with _store(arguments) as store:
+    with needed_store(arguments) as store:
         for item in store.repair(arguments.entry, arguments.wheel):
-            print(f"{item}: restored")
+            say(f"{item}: restored")
 
 
 def _prune(arguments: argparse.Namespace) -> None:
-    with _store(arguments) as store:
+    with needed_store(arguments) as store:
         removed = store.prune(unused_for=arguments.unused_for, max_bytes=arguments.max_size)
     for entry in removed:
-        print(f"{entry.name} {entry.filename}: removed")
-    print(f"{sum(entry.size for entry in removed) / _MIB:,.1f} MiB removed")
+        say(f"{entry.name} {entry.filename}: removed")
+    say(f"{sum(entry.size for entry in removed) / _MIB:,.1f} MiB removed")
 
 
 def _entry(text: str) -> str:

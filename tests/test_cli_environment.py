@@ -1,0 +1,146 @@
+"""Which environment the command line takes, and which it leaves alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from examples.kit import write_wheel
+
+from wheel_linker import WheelLinkerError
+from wheel_linker._cli import main
+from wheel_linker._cli.environment import chosen_python, layout_to_change
+from wheel_linker.install import Layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INTERPRETER = os.path.join("Scripts", "python.exe") if os.name == "nt" else "bin/python"
+
+
+def environment(root: Path) -> Path:
+    """Make what looks like a virtual environment."""
+    (root / INTERPRETER).parent.mkdir(parents=True)
+    (root / INTERPRETER).touch()
+    (root / "pyvenv.cfg").touch()
+    return root
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in a directory without an environment in or above it."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    (tmp_path / "project" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "project" / "below")
+    return tmp_path
+
+
+def test_an_environments_directory(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if a program on PATH has its name."""
+    made = environment(nowhere / "env")
+    monkeypatch.chdir(nowhere)
+    monkeypatch.setenv("PATH", str(nowhere))
+    for given in ("env", "./env", str(made)):
+        assert os.path.samefile(chosen_python(given), made / INTERPRETER)
+
+
+@pytest.mark.parametrize("version", ["3", "3.12", "3.13t"])
+def test_a_version_is_looked_for_on_path(version: str) -> None:
+    assert chosen_python(version) == f"python{version}"
+
+
+@pytest.mark.parametrize("given", ["python3.12", "/usr/bin/python3", "pypy3"])
+def test_anything_else_is_an_interpreter(given: str) -> None:
+    assert chosen_python(given) == given
+
+
+def test_by_default_the_active_one(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(nowhere / "project" / ".venv")
+    active = environment(nowhere / "active")
+    monkeypatch.setenv("VIRTUAL_ENV", str(active))
+    assert os.path.samefile(chosen_python(None), active / INTERPRETER)
+
+
+def test_else_the_nearest_one_above(nowhere: Path) -> None:
+    environment(nowhere / ".venv")
+    nearest = environment(nowhere / "project" / ".venv")
+    assert os.path.samefile(chosen_python(None), nearest / INTERPRETER)
+
+
+def test_a_directory_without_an_interpreter(nowhere: Path) -> None:
+    (nowhere / "env").mkdir()
+    with pytest.raises(WheelLinkerError, match="there is no interpreter in") as caught:
+        chosen_python(str(nowhere / "env"))
+    assert str(nowhere / "env") in str(caught.value)
+
+
+def test_none_at_all_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    if os.path.exists(os.path.join(os.sep, ".venv")):
+        pytest.skip("the machine has an environment in its root directory")
+    assert main.main(["uninstall", "x"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "give --python ENVIRONMENT, or make one" in line
+
+
+def test_what_another_package_manager_looks_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Layout.for_python(sys.executable)
+    managed = real._replace(externally_managed="/usr/lib/python3/EXTERNALLY-MANAGED")
+    monkeypatch.setattr(Layout, "for_python", lambda *_, **__: managed)
+    arguments = argparse.Namespace(python="3", target=None, break_system_packages=False)
+    with pytest.raises(WheelLinkerError, match=r"EXTERNALLY-MANAGED.*--break-system-packages"):
+        layout_to_change(arguments)
+    arguments.break_system_packages = True
+    assert layout_to_change(arguments) is managed
+
+
+def test_an_interpreter_says_who_manages_it(nowhere: Path) -> None:
+    """A virtual environment is the user's own, whatever its base is."""
+    import sysconfig
+
+    note = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    expected = note if os.path.exists(note) and sys.prefix == sys.base_prefix else None
+    assert Layout.for_python(sys.executable).externally_managed == expected
+
+
+def test_a_missing_wheel_file_says_so(nowhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(nowhere / "x-1.0-py3-none-any.whl")
+    assert main.main(["install", missing, "--target", str(nowhere / "target")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no wheel at" in line
+    assert "give a .whl file" in line
+    assert not (nowhere / "target").exists()
+
+
+@pytest.mark.parametrize("option", [["-q"], ["--quiet"], []])
+def test_quiet(nowhere: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
+    path = write_wheel(nowhere / "q-1.0-py3-none-any.whl", {"q.py": ""})
+    store = str(nowhere / "store")
+    command = ["install", str(path), "--target", str(nowhere / "t"), "--store", store, *option]
+    assert main.main(command) == 0
+    out, err = capsys.readouterr()
+    assert (out == "", err) == (bool(option), "")
+
+
+def test_wrong_usage_names_the_commands_own_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["install", "--bogus", "x"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--bogus" in line
+    assert line.endswith("(see: wheel-linker install --help)")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes as on POSIX")
+def test_a_reader_that_has_gone_is_no_failure(nowhere: Path) -> None:
+    import subprocess
+
+    path = write_wheel(nowhere / "q-1.0-py3-none-any.whl", {"q.py": ""})
+    reading, writing = os.pipe()
+    os.close(reading)
+    given = ["install", path, "--target", nowhere / "t", "--store", nowhere / "store"]
+    command = [sys.executable, "-m", "wheel_linker", *map(str, given)]
+    with open(writing, "w", encoding="utf-8") as closed:
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (nowhere / "t" / "q.py").exists()

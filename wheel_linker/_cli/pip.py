@@ -1,0 +1,107 @@
+"""The command ``wheel-linker pip install``: pip resolves and downloads, wheels are linked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheel_linker._cli.environment import add_environment, layout_to_change
+from wheel_linker._cli.options import add_json, add_linking, add_option, add_verbosity, modes
+from wheel_linker._cli.output import say
+from wheel_linker._cli.reports import installed_as_json, installed_line, print_json
+from wheel_linker._cli.store import needed_store
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from wheel_linker.install import InstallReport, Layout
+    from wheel_linker.integrations.pip import Resolved
+    from wheel_linker.integrations.pip.arguments import Arguments
+    from wheel_linker.store import WheelStore
+
+
+def add_pip(parser: argparse.ArgumentParser) -> None:
+    """Add what ``wheel-linker pip`` can do to its parser."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    purpose = "install as pip does, by linking from the store"
+    install = commands.add_parser(
+        "install",
+        help=purpose,
+        description=f"{purpose.capitalize()}. Everything that is not listed here is handed to pip: "
+        "requirements, -r, -c, -e, --group, --index-url, ...",
+        allow_abbrev=False,
+    )
+    install.set_defaults(run=pip_install, parser=install, takes_others=True)
+    add_verbosity(install)
+    add_environment(install)
+    add_option(install)
+    add_linking(install)
+    install.add_argument("--compile", action="store_true", help="compile the sources to bytecode")
+    install.add_argument(
+        "--no-compile", action="store_false", dest="compile", help="do not compile (the default)"
+    )
+    install.add_argument("--dry-run", action="store_true", help="say what would be installed")
+    add_json(install)
+
+
+def pip_install(arguments: argparse.Namespace) -> None:
+    """Do as ``pip install`` is told."""
+    from wheel_linker.integrations.pip.arguments import parse
+    from wheel_linker.integrations.pip.resolved import resolve
+
+    given = parse(arguments.others)
+    with needed_store(arguments) as store:
+        layout = layout_to_change(arguments, store.root)
+        chosen = resolve([], python=layout.python, pip_args=given.all, ignore_installed=False)
+        if arguments.dry_run:
+            _print_plan(chosen)
+            return
+        reports = _link(
+            arguments, store, layout, [one for one in chosen if not one.editable], given
+        )
+    _install_editable(layout, given)
+    if arguments.json:
+        print_json([installed_as_json(report) for report in reports])
+    for report in () if arguments.json else reports:
+        say(installed_line(report))
+    if not chosen:
+        say("everything that is asked for is installed already")
+
+
+def _link(
+    arguments: argparse.Namespace,
+    store: WheelStore,
+    layout: Layout,
+    chosen: Sequence[Resolved],
+    given: Arguments,
+) -> list[InstallReport]:
+    from wheel_linker.install import install_wheels
+    from wheel_linker.integrations.pip.resolved import wheels_of
+
+    wheels = wheels_of(chosen, python=layout.python, store=store, index=given.fetching)
+    return install_wheels(
+        wheels,
+        layout,
+        store=store,
+        mode=modes(arguments),
+        jobs=arguments.jobs,
+        on_conflict=arguments.on_conflict,
+        requested=[one.name for one in chosen if one.requested],
+        direct_urls={one.name: one.direct_url for one in chosen if one.direct_url is not None},
+        compile_bytecode=arguments.compile,
+    )
+
+
+def _install_editable(layout: Layout, given: Arguments) -> None:
+    """Have pip itself install what is to be editable: it makes no wheel that could be linked."""
+    from wheel_linker.integrations.pip.running import run_pip
+
+    if given.editable:
+        projects = [word for project in given.editable for word in ("--editable", project)]
+        command = ["install", "--no-deps", *projects, *given.fetching]
+        run_pip("install the editable projects", layout.python, command)
+
+
+def _print_plan(chosen: Sequence[Resolved]) -> None:
+    for one in chosen:
+        say(f"{one.name} {one.version}: would be installed{' in place' if one.editable else ''}")
