@@ -12,7 +12,7 @@ nox.options.sessions = ["lint", "types", "tests", "docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Spelt out, because what nox derives from the classifiers depends on its version.
-PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t", "3.15t", "pypy3.11"]
 # Each file's tests stay together: what a module makes once is made once.
 SHARED_OUT = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 PLATFORMS = ("linux", "darwin", "win32")
@@ -74,6 +74,16 @@ def docs(session: nox.Session) -> None:
     common = ("--fail-on-warning", "--keep-going", "-q", "-d", f"{out}/doctrees")
     session.run("sphinx-build", "--nitpicky", *common, "-b", "html", "docs", f"{out}/html")
     session.run("sphinx-build", *common, "-b", "doctest", "docs", f"{out}/doctest")
+
+
+@nox.session(venv_backend="none")
+def systems(session: nox.Session) -> None:
+    """Try fresh Debian systems and every interpreter there is, as root; takes hours; arguments say what to try.
+
+    What passes goes into the documentation's table.
+    """
+    command = ("python3", "-m", "systems", "--table", *session.posargs)
+    session.run(*command, env={"PYTHONPATH": "tests"}, external=True)
 
 
 @nox.session
