@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _warned: set[tuple[LinkMode, int | None]] = set()
 _warned_guard = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A thread of the parent's may have had it.
+    os.register_at_fork(after_in_child=lambda: globals().update(_warned_guard=threading.Lock()))
 
 
 class Wheel(NamedTuple):

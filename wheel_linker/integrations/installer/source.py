@@ -198,10 +198,10 @@ class UnpackedSource(WheelSource):
     def _reading(self, path: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
-            raise self._vanished(path) from error
         except LinkError:
             raise
+        except FileNotFoundError as error:
+            raise self._vanished(path) from error
         except OSError as error:
             full = os.path.join(self._tree.path, path)
             raise LinkError.from_os_error(
