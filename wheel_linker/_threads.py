@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _Task = TypeVar("_Task")
 # Bytes of work that is read, but not begun; more would only fill the memory.
 _AHEAD: Final = 48 * 1024 * 1024
+# Descriptors that the program has for other things.
+_OTHERS: Final = 24
 # Seconds until a thread is looked at again that has not said that it is through.
 _LOOK_AGAIN: Final = 1.0
 
@@ -31,21 +33,36 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
+def affordable(jobs: int, descriptors: int) -> int:
+    """Return how many of so many jobs this process may have files open for, at least one.
+
+    :param descriptors: how many of them one job needs.
+    """
+    if sys.platform == "win32":
+        return jobs
+    try:
+        import resource
+    except ImportError:  # WebAssembly
+        return jobs
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return jobs
+    return min(jobs, max(1, (limit - _OTHERS) // descriptors))
+
+
 def run(
     tasks: Iterable[_Task],
     work: Callable[[_Task], None],
     jobs: int,
     *,
     others: Callable[[], AbstractContextManager[Callable[[_Task], None]]] | None = None,
-    stop: Callable[[], None] | None = None,
 ) -> None:
     """Call ``work`` once for each task, on ``jobs`` threads of which the caller's is one.
 
-    The first failure, or an interrupt, stops the others after their current task; then the interrupt, or the failure of
-    the earliest task, is raised. No thread is left running.
+    The first failure, or an interrupt, stops the others after their current task; then the failure of the
+    earliest task is raised. No thread is left running.
 
     :param others: makes what each of the other threads calls instead, which it leaves when it is through.
-    :param stop: called after an interrupt, to end what the other threads wait for.
     """
     pending = deque(enumerate(tasks))
     failures: list[tuple[int, BaseException]] = []
@@ -70,17 +87,17 @@ def run(
 
     threads = [_Thread(work_along) for _ in range(min(jobs, len(pending)) - 1)]
     try:
-        _begin(threads)
+        for thread in threads:
+            if not thread.begin():
+                break
         drain(work)
     finally:
         # One that Ctrl-C kept from being waited for, while it was starting, finds nothing to do.
         pending.clear()
-        if stop is not None and any(map(_is_interrupt, failures)):
-            stop()
         # Any other one would write into a directory that is being removed.
-        uninterrupted(lambda: _wait_for(threads, stop))
+        uninterrupted(lambda: _wait_for(threads))
     if failures:
-        raise min(failures, key=_precedence)[1]
+        raise min(failures, key=_index)[1]
 
 
 class _Thread:
@@ -141,20 +158,9 @@ def _follow_debuggers() -> None:
         sys.setprofile(profile)
 
 
-def _begin(threads: Sequence[_Thread]) -> None:
+def _wait_for(threads: Sequence[_Thread]) -> None:
     for thread in threads:
-        if not thread.begin():
-            return
-
-
-def _wait_for(threads: Sequence[_Thread], stop: Callable[[], None] | None = None) -> None:
-    try:
-        for thread in threads:
-            thread.wait()
-    except KeyboardInterrupt:
-        if stop is not None:
-            stop()
-        raise
+        thread.wait()
 
 
 def uninterrupted(action: Callable[[], None]) -> None:
@@ -170,12 +176,8 @@ def uninterrupted(action: Callable[[], None]) -> None:
         raise interrupt
 
 
-def _is_interrupt(failure: tuple[int, BaseException]) -> bool:
-    return isinstance(failure[1], KeyboardInterrupt)
-
-
-def _precedence(failure: tuple[int, BaseException]) -> tuple[bool, int]:
-    return not _is_interrupt(failure), failure[0]
+def _index(failure: tuple[int, BaseException]) -> int:
+    return failure[0]
 
 
 class Crew:

@@ -4,63 +4,85 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs.descent import Descent
 
 if TYPE_CHECKING:
-    from wheel_linker._fs.folder import Folder
+    from collections.abc import Iterator
+
+    from wheel_linker._fs.folder import Folder, Parts
+
+# Levels; what lies deeper is moved up, so that neither descriptors nor the length of paths sets a limit.
+_DEEP: Final = 20
 
 
 def remove_tree(parent: Folder, name: str, *, last: str | None = None) -> None:
     """Remove the directory ``name`` in ``parent``, however deep it is; nothing happens if it is missing.
 
-    Subdirectories are moved up to its top before they are emptied: that takes neither recursion nor paths of
-    any length, and may be begun again where it was left.
+    It may be begun again where it was left. As a rule that takes no room on the disk.
 
     :param last: a file in it that goes after everything else.
     :raises OSError: if something in it cannot be removed.
     """
     if parent.lstat(name) is None:
         return
-    # A read-only directory would keep its entries from its own owner.
-    parent.open_up(name)
-    top = parent.enter(name)
-    with top:
-        pending = _remove_files(top, top, top.listdir(), keep=last)
-        while pending:
-            emptied = pending.pop()
-            top.open_up(emptied)
-            with top.enter(emptied) as folder:
-                pending += _remove_files(folder, top, folder.listdir())
-            os.rmdir(top.prefix + emptied, dir_fd=top.fd)
+    with _enter(parent, name) as top:
+        with Descent(top, _enter) as descent:
+            for parts in reversed(list(_remove_files_below(top, descent, keep=last))):
+                descent.go(parts[:-1]).remove_directory(parts[-1])
         if last is not None and top.lstat(last) is not None:
             os.unlink(top.prefix + last, dir_fd=top.fd)
-    os.rmdir(parent.prefix + name, dir_fd=parent.fd)
+    parent.remove_directory(name)
 
 
-def _remove_files(
-    folder: Folder, top: Folder, names: list[str], keep: str | None = None
-) -> list[str]:
-    """Remove the files in ``folder``; move its directories into ``top`` and return their names there."""
+def _enter(parent: Folder, name: str) -> Folder:
+    # A read-only directory would keep its entries from its own owner.
+    parent.open_up(name)
+    return parent.enter(name)
+
+
+def _remove_files_below(top: Folder, descent: Descent, keep: str | None) -> Iterator[Parts]:
+    """Remove whatever is not a directory; yield the directories, which are empty then, parents first."""
+    pending: list[Parts] = [()]
+    moved = 0
+    while pending:
+        parts = pending.pop()
+        for name in _remove_files(descent.go(parts), None if parts else keep):
+            below = (*parts, name)
+            if len(below) > _DEEP:
+                moved, below = _move_up(descent.go(parts), name, top, moved, below)
+            pending.append(below)
+        if parts:
+            yield parts
+
+
+def _remove_files(folder: Folder, keep: str | None) -> list[str]:
+    """Remove the files in a directory; return the names of its directories."""
     directories = []
-    for name in names:
+    for name in folder.listdir():
         status = folder.lstat(name)
         if status is None or name == keep:
             continue
-        if not stat.S_ISDIR(status.st_mode):
-            os.unlink(folder.prefix + name, dir_fd=folder.fd)
-        elif folder is top:
+        if stat.S_ISDIR(status.st_mode):
             directories.append(name)
         else:
-            # To move a directory is to write to it: its ".." changes.
-            folder.open_up(name)
-            directories.append(_move_up(folder, name, top))
+            os.unlink(folder.prefix + name, dir_fd=folder.fd)
     return directories
 
 
-def _move_up(folder: Folder, name: str, top: Folder) -> str:
-    number = 0
+def _move_up(
+    folder: Folder, name: str, top: Folder, number: int, below: Parts
+) -> tuple[int, Parts]:
+    """Move a directory into ``top``; return the number of the next one, and where it is now."""
     while top.lstat(f"{number}.removed") is not None:
         number += 1
     new = f"{number}.removed"
-    os.rename(folder.prefix + name, top.prefix + new, src_dir_fd=folder.fd, dst_dir_fd=top.fd)
-    return new
+    try:
+        # To move a directory is to write to it: its ".." changes.
+        folder.open_up(name)
+        folder.move(name, top, new)
+    except OSError:
+        # It stays where it is: overlayfs moves no directory of a lower layer, and a full disk may have no room.
+        return number, below
+    return number + 1, (new,)

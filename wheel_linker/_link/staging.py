@@ -15,14 +15,13 @@ from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._link.helper.process import helper_in, how_many
 from wheel_linker._link.units import Unit
 from wheel_linker._link.walk import unchanged_root
-from wheel_linker._threads import run
+from wheel_linker._threads import affordable, run
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wheel_linker._fs.stage import Stage
-    from wheel_linker._link.helper.process import Helper
     from wheel_linker._link.placer import Placer
     from wheel_linker._link.progress import Progress
     from wheel_linker._wheel.tree import Tree
@@ -52,14 +51,18 @@ def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Prog
                 single.extend(_units(placer, staged))
 
     run(range(len(placers)), begin, jobs)
-    _place_all(single, stage, jobs, progress)
+    _place_all(single, stage, affordable(jobs, _descriptors(single)), progress)
+
+
+def _descriptors(units: Sequence[Unit]) -> int:
+    """Return how many descriptors it takes to place a unit: the way down to a directory, here and there, and a file."""
+    deepest = max((len(each.parts) for unit in units for each in unit.directories), default=0)
+    return 2 * (deepest + 2)
 
 
 def _place_all(units: Sequence[Unit], stage: Stage, jobs: int, progress: Progress) -> None:
     def place(unit: Unit) -> None:
         unit.place(stage.folder, progress)
-
-    started: list[Helper] = []
 
     @contextmanager
     def with_helper() -> Iterator[Callable[[Unit], None]]:
@@ -67,19 +70,13 @@ def _place_all(units: Sequence[Unit], stage: Stage, jobs: int, progress: Progres
             if helper is None:
                 yield place
             else:
-                started.append(helper)
                 yield lambda unit: unit.place_by(helper, stage.folder, progress)
-
-    def stop() -> None:
-        # One that stands still would keep its thread waiting for an answer.
-        for helper in started:
-            helper.kill()
 
     entries = sum(1 + len(each.files) for unit in units for each in unit.directories)
     helpers = min(how_many(entries, units[0].placer.backend), jobs - 1) if units else 0
     if helpers:
         # More threads would only wait for the interpreter's lock.
-        run(units, place, 1 + helpers, others=with_helper, stop=stop)
+        run(units, place, 1 + helpers, others=with_helper)
     else:
         run(units, place, jobs)
 

@@ -15,6 +15,7 @@ from wheel_linker.store import manifest, records
 from wheel_linker.store.entries import read_entry
 from wheel_linker.store.layout import MANIFEST, TREE, names_for
 from wheel_linker.store.manifest import Manifest
+from wheel_linker.store.removal import remove_entry
 
 if TYPE_CHECKING:
     from wheel_linker._archive.limits import Limits
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 NEW: Final = "new"
 """What an entry is called in a private directory, before it is moved into place."""
-_BROKEN: Final = "broken"
 # NTFS keeps time stamps in steps of 100 ns.
 _STAMP_STEP: Final = 100
 
@@ -165,4 +165,4 @@ def _move_away(session: Session, root: Folder, stage: Folder, name: str) -> None
             and read_entry(session.layout, name) is None
             and root.lstat(name) is not None
         ):
-            root.move(name, stage, _BROKEN)
+            remove_entry(root, name, stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker._log import log
@@ -42,6 +43,9 @@ class Entry(NamedTuple):
     """How many bytes they have."""
     used: float
     """When the entry was last added or linked, in seconds since the epoch."""
+    frees: int | None = None
+    """How many bytes removing it frees: files that environments have as hard links do not count. Known of what was
+    pruned."""
 
 
 class StoredWheel(UnpackedWheel):
@@ -56,28 +60,13 @@ class StoredWheel(UnpackedWheel):
     entry: str
     digest: str
     _session: Session
-    _file: str | None
 
     @classmethod
-    def of(
-        cls,
-        session: Session,
-        entry: str,
-        digest: str,
-        filename: WheelFilename,
-        file: str | None = None,
-    ) -> StoredWheel:
-        """Name an entry that the session holds.
-
-        :param file: the path of the wheel file that was given.
-        """
+    def of(cls, session: Session, entry: str, digest: str, filename: WheelFilename) -> StoredWheel:
+        """Name an entry that the session holds."""
         made = cls(session.layout.tree(entry), filename)
-        made.entry, made.digest, made._session, made._file = entry, digest, session, file
+        made.entry, made.digest, made._session = entry, digest, session
         return made
-
-    def file(self) -> str | None:
-        """Return the path of the ``.whl`` file that was given; None if it was found by something else."""
-        return self._file
 
     @property
     def trusted(self) -> bool:
@@ -142,7 +131,7 @@ def read_entry(layout: Layout, name: str) -> Entry | None:
     path = layout.manifest(name)
     try:
         facts = manifest.read(path)
-        used = os.stat(path).st_mtime
+        used = used_at(os.stat(path))
         filename = WheelFilename.parse(facts.filename)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -150,6 +139,15 @@ def read_entry(layout: Layout, name: str) -> Entry | None:
         log("%s is no entry: %s", layout.entry(name), error)
         return None
     return Entry(name, facts.digest, filename, layout.tree(name), facts.files, facts.size, used)
+
+
+def used_at(status: os.stat_result) -> float:
+    """Return when an entry was used, from what the system knows of its description.
+
+    A time in the future is none: an archive may have set it, or a clock was wrong.
+    """
+    now = time.time()
+    return status.st_mtime if status.st_mtime <= now else min(status.st_ctime, now)
 
 
 def read_entries(layout: Layout) -> list[Entry]:

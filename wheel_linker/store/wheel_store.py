@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.wheel_file import WheelFile
@@ -14,7 +13,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._log import log, log_warning
-from wheel_linker._threads import Crew, run, usable_cpus
+from wheel_linker._threads import Crew, affordable, run, usable_cpus
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record_problems import (
     described,
@@ -29,7 +28,9 @@ from wheel_linker.store.damage import find_damage, mend
 from wheel_linker.store.entries import StoredWheel, find_entry, named, read_entries, read_entry
 from wheel_linker.store.index import Known
 from wheel_linker.store.layout import MANIFEST, TREE, Layout, is_digest
+from wheel_linker.store.pruning import correct_times, prunable
 from wheel_linker.store.records import read_problems
+from wheel_linker.store.removal import remove_entry, remove_if_permitted, waste_if_possible
 from wheel_linker.store.session import Session
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from wheel_linker.store.damage import Damage
     from wheel_linker.store.entries import Entry, EntryLike
     from wheel_linker.store.manifest import Manifest
+
+# What adding one wheel has open: the archive, the stage and its directories, for a moment those of the store.
+_DESCRIPTORS: Final = 16
 
 
 class WheelStore:
@@ -77,7 +81,7 @@ class WheelStore:
         if jobs is not None and jobs < 1:
             raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
         self._layout = Layout(os.path.abspath(os.fsdecode(root)))
-        self._jobs = usable_cpus() if jobs is None else jobs
+        self._jobs = affordable(usable_cpus() if jobs is None else jobs, _DESCRIPTORS)
         self._how = How(Limits() if limits is None else limits, protect, Crew(self._jobs))
         self._current = Session(self._layout, trusted=trusted, timeout=timeout)
 
@@ -126,9 +130,7 @@ class WheelStore:
             if unchecked:
                 known = None
             if known is not None and expected in (None, known.digest) and session.hold(known.entry):
-                wheel = StoredWheel.of(
-                    session, known.entry, known.digest, _trusted_filename(path), path
-                )
+                wheel = StoredWheel.of(session, known.entry, known.digest, _trusted_filename(path))
                 if strict:
                     _refuse_problems(path, wheel)
                 return _Added(wheel)
@@ -202,19 +204,31 @@ class WheelStore:
             self._remove(found, all_or_none=True)
 
     def prune(
-        self, *, unused_for: float | timedelta | None = None, max_bytes: int | None = None
+        self,
+        *,
+        unused_for: float | timedelta | None = None,
+        max_bytes: int | None = None,
+        keep_linked: bool = False,
     ) -> list[Entry]:
         """Remove what was not used for long, or is too much, and what killed processes left; never what is in use.
 
         :param unused_for: remove what was neither added nor linked for so many seconds.
-        :param max_bytes: remove what was used longest ago, until the files of the rest have no more bytes.
-        :returns: what was removed.
+        :param max_bytes: remove what was used longest ago, until the files of the rest have no more bytes. What
+            environments have as hard links goes last: removing it frees nothing.
+        :param keep_linked: whether what an environment has as hard links stays in any case.
+        :returns: what was removed; the ``frees`` of each says how many bytes that freed.
         :raises LinkError: if the store cannot be written.
         """
         with _errors(f"prune the store {self.root!r}", self.root):
             session = self._session()
             session.sweep()
-            chosen = _prunable(read_entries(self._layout), unused_for, max_bytes)
+            correct_times(map(self._layout.manifest, os.listdir(self.root)))
+            chosen = prunable(
+                read_entries(self._layout),
+                unused_for=unused_for,
+                max_bytes=max_bytes,
+                keep_linked=keep_linked,
+            )
             removed = self._remove(chosen, all_or_none=False)
             with session.going(), control_folder(self._layout) as control:
                 index.compact(
@@ -335,7 +349,7 @@ class WheelStore:
             raise FileNotFoundError(errno.ENOENT, "the entry was removed at once", self.root)
         if file.is_unchanged() and not unsettled_for(file.status):
             session.note(file.path, file.status, Known(facts.digest, entry.name))
-        wheel = StoredWheel.of(session, entry.name, facts.digest, filename, file.path)
+        wheel = StoredWheel.of(session, entry.name, facts.digest, filename)
         if strict:
             _refuse_problems(file.path, wheel)
         return _Added(wheel, problems)
@@ -401,7 +415,10 @@ class WheelStore:
         """
         session = self._session()
         removed = {}
-        with session.stage() as stage, Folder.open(self.root) as root, session.going() as used:
+        with ExitStack() as kept:
+            waste = waste_if_possible(session, kept)
+            root = kept.enter_context(Folder.open(self.root))
+            used = kept.enter_context(session.going())
             in_use = [entry.name for entry in entries if used is None or entry.name in used]
             if in_use and all_or_none:
                 raise OSError(
@@ -415,13 +432,9 @@ class WheelStore:
                     or (now.used != entry.used and not all_or_none)
                 ):
                     continue
-                try:
-                    root.move(entry.name, stage.folder, entry.name)
-                except PermissionError as error:
-                    # Another user's, who did not mean to share it.
-                    if all_or_none:
-                        raise
-                    log_warning("cannot remove %s: %s", self._layout.entry(entry.name), error)
+                if all_or_none:
+                    remove_entry(root, entry.name, waste)
+                elif not remove_if_permitted(root, entry.name, waste):
                     continue
                 session.forget(entry.name)
                 removed[entry.name] = entry
@@ -452,28 +465,6 @@ def _refuse_problems(path: str, wheel: StoredWheel) -> None:
             f"cannot use {path!r}: its RECORD is not right: {described(problems)}; "
             "get the wheel from elsewhere, or build it again"
         )
-
-
-def _prunable(
-    entries: Iterable[Entry], unused_for: float | timedelta | None, max_bytes: int | None
-) -> list[Entry]:
-    """Return the entries that are too old or too many."""
-    oldest = None
-    if unused_for is not None:
-        seconds = unused_for if isinstance(unused_for, (int, float)) else unused_for.total_seconds()
-        oldest = time.time() - seconds
-    remaining = sum(entry.size for entry in entries)
-    chosen = []
-    for entry in sorted(entries, key=_used):
-        too_many = max_bytes is not None and remaining > max_bytes
-        if too_many or (oldest is not None and entry.used <= oldest):
-            chosen.append(entry)
-            remaining -= entry.size
-    return chosen
-
-
-def _used(entry: Entry) -> float:
-    return entry.used
 
 
 def _is_protected(entry: Entry, path: str) -> bool:

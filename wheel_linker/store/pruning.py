@@ -1,0 +1,117 @@
+"""Which entries are too old, or too many."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder
+from wheel_linker._log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import timedelta
+
+    from wheel_linker.store.entries import Entry
+
+
+def prunable(
+    entries: Iterable[Entry],
+    *,
+    unused_for: float | timedelta | None,
+    max_bytes: int | None,
+    keep_linked: bool,
+) -> list[Entry]:
+    """Return the entries to be removed, with how many bytes that frees.
+
+    Of those that are too many, the ones go first whose files no environment has as hard links: removing others
+    frees nothing.
+
+    :param entries: what there is.
+    :param unused_for: remove what was not used for so many seconds.
+    :param max_bytes: remove what was used longest ago, until the rest has no more bytes.
+    :param keep_linked: whether what an environment has as hard links stays in any case.
+    """
+    if unused_for is None and max_bytes is None:
+        return []
+    oldest = None
+    if unused_for is not None:
+        seconds = unused_for if isinstance(unused_for, (int, float)) else unused_for.total_seconds()
+        oldest = time.time() - seconds
+    measured = [_measured(entry) for entry in sorted(entries, key=_used)]
+    chosen = [
+        entry
+        for entry in measured
+        if oldest is not None and entry.used <= oldest and not (keep_linked and _is_linked(entry))
+    ]
+    if max_bytes is not None:
+        gone = {entry.name for entry in chosen}
+        rest = [entry for entry in measured if entry.name not in gone]
+        chosen += _too_many(rest, max_bytes, keep_linked=keep_linked)
+    return chosen
+
+
+def correct_times(descriptions: Iterable[str]) -> None:
+    """Have entries that were used while the clock was wrong be used now, if that lies in the future.
+
+    :param descriptions: the paths of files whose times say when an entry was used; not all of them need exist.
+    """
+    now = time.time()
+    for path in descriptions:
+        try:
+            status = os.stat(path)
+            if min(status.st_mtime, status.st_ctime) > now:
+                os.utime(path)
+        except OSError as error:
+            log("cannot correct the time of %s: %s", path, error)
+
+
+def _too_many(entries: Iterable[Entry], max_bytes: int, *, keep_linked: bool) -> list[Entry]:
+    remaining = sum(entry.size for entry in entries)
+    chosen = []
+    for entry in sorted(entries, key=_is_linked):
+        if remaining <= max_bytes or (keep_linked and _is_linked(entry)):
+            break
+        chosen.append(entry)
+        remaining -= entry.size
+    return chosen
+
+
+def _used(entry: Entry) -> float:
+    return entry.used
+
+
+def _is_linked(entry: Entry) -> bool:
+    """Tell whether some of its files have other names, too, in environments as a rule."""
+    return entry.frees is not None and entry.frees < entry.size
+
+
+def _measured(entry: Entry) -> Entry:
+    """Return an entry with how many bytes removing it frees."""
+    try:
+        return entry._replace(frees=_freed(entry.path))
+    except OSError as error:
+        log("cannot tell what removing %s frees: %s", entry.path, error)
+        return entry
+
+
+def _freed(path: str) -> int:
+    """Add up the files in a directory that have no other name."""
+    freed = 0
+    pending: list[tuple[str, ...]] = [()]
+    with Folder.open(path, listing=True) as top, Descent(top, Folder.enter) as descent:
+        while pending:
+            parts = pending.pop()
+            folder = descent.go(parts)
+            for name in folder.listdir():
+                status = folder.lstat(name)
+                if status is None:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append((*parts, name))
+                elif status.st_nlink < 2:
+                    freed += status.st_size
+    return freed
