@@ -14,6 +14,7 @@ from wheel_linker.install._present.distributions import (
     find_distributions,
     is_empty,
     named,
+    read_claims,
     read_record,
 )
 from wheel_linker.install._present.incomplete import guess
@@ -71,7 +72,8 @@ def _remove(name: str, layout: Layout, sites: Sites) -> UninstallReport:
     for one in found:
         rows, guessed = _belongings(one, layout)
         incomplete = incomplete or guessed
-        free += may_go(rows, one, others, layout)
+        claims = read_claims(others, [path for row in rows for path in row])
+        free += may_go(rows, one, claims, layout.roots())
         recorded.update(row.path for row in rows)
     records = {one.recorded for one in found}
     notes = {path for path in free if any(is_note(path, one) for one in found)}

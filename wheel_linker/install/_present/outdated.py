@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker.install._present.distributions import read_claims
 from wheel_linker.install._present.incomplete import record_or_guess
 from wheel_linker.install._present.removing import is_claimed, is_note, may_go
 
@@ -48,43 +49,50 @@ def find_outdated(
     new = {
         os.path.normcase(path) for one in plans for piece in one.pieces for path in piece.paths()
     }
+    plan_for = {one.wheel.name.name: one for one in plans}
+    scripts, roots = layout.schemes["scripts"], layout.roots()
+    rows_of = {
+        one: record_or_guess(one, scripts, _packages(plan_for.get(one.name)))[0] for one in older
+    }
+    # Once for all: every RECORD that stays is read here.
+    claims = read_claims(
+        others, (path for rows in rows_of.values() for row in rows for path in row)
+    )
     names: dict[str, str] = {}
-    notes: list[str] = []
-    for one in older:
-        found, _ = record_or_guess(one, layout.schemes["scripts"], _packages(one, plans))
+    notes: dict[str, None] = {}
+    for one, found in rows_of.items():
         rows = [row for row in found if not is_claimed(row, new)]
-        renewed = _is_renewed(one, plans)
-        for path in may_go(rows, one, others, layout):
+        renewed = _is_renewed(one, plan_for.get(one.name))
+        for path in may_go(rows, one, claims, roots):
             if is_note(path, one):
                 if renewed:
                     continue
-                notes.append(path)
+                notes[path] = None
             names.setdefault(path, one.name)
-    records = [one.recorded for one in older if one.recorded in notes]
-    apart = set(notes)
+    records = dict.fromkeys(one.recorded for one in older if one.recorded in notes)
     return Outdated(
         older,
-        [path for path in names if path not in apart],
+        [path for path in names if path not in notes],
         [path for path in notes if path not in records],
-        records,
+        list(records),
         names,
     )
 
 
-def _packages(one: Distribution, plans: Sequence[Plan]) -> set[str]:
+def _packages(plan: Plan | None) -> set[str]:
     """Return the names of the packages that the new wheel of the same distribution brings, namespaces left out."""
+    if plan is None:
+        return set()
     return {
         directory.parts[0]
-        for plan in plans
-        if plan.wheel.name.name == one.name
         for directory in plan.pieces[-1].tree.directories
         if len(directory.parts) == 1 and "__init__.py" in directory.files
     }
 
 
-def _is_renewed(one: Distribution, plans: Sequence[Plan]) -> bool:
+def _is_renewed(one: Distribution, plan: Plan | None) -> bool:
     """Tell whether the old ``*.dist-info`` is the new one by another name, where names are folded."""
-    return any(plan.dist_info != one.path and _is_same(plan.dist_info, one.path) for plan in plans)
+    return plan is not None and plan.dist_info != one.path and _is_same(plan.dist_info, one.path)
 
 
 def _is_same(one: str, other: str) -> bool:

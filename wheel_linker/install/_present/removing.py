@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.paths import is_within
 from wheel_linker._link.removal import remove_files
-from wheel_linker.install._present.distributions import read_claims, root_of
+from wheel_linker.install._present.distributions import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -21,17 +21,16 @@ _PATH_CONFIGURATION: Final = ".pth"
 
 
 def may_go(
-    rows: Sequence[Recorded], one: Distribution, others: Iterable[Distribution], layout: Layout
+    rows: Sequence[Recorded], one: Distribution, claims: Collection[str], roots: Sequence[str]
 ) -> list[str]:
     """Return those of a distribution's files that lie in the environment, and that no other distribution has too.
 
     What is in its own ``*.dist-info`` is its own, whatever another one says. ``*.pth`` files come first: as long as
     one is there, it may name what is gone.
 
-    :raises LinkError: if a ``RECORD`` cannot be read.
+    :param claims: the files that other distributions have, as :func:`read_claims` gives them.
+    :param roots: as :meth:`Layout.roots` gives them.
     """
-    claims = read_claims(others, [path for row in rows for path in row])
-    roots = layout.roots()
     found = [
         row.path
         for row in rows
