@@ -53,7 +53,8 @@ def test_environment(tmp_path: Path, asked: list[object]) -> None:
     assert layout.schemes["scripts"] == os.fspath(where / "bin")
     version = "python{}.{}".format(*layout.version)
     assert layout.schemes["headers"] == os.fspath(where / "include" / "site" / version)
-    assert layout.schemes["purelib"] == os.fspath(where / "lib" / version / "site-packages")
+    [packages] = (where / "lib").glob("*/site-packages")  # PyPy calls the directory otherwise
+    assert layout.schemes["purelib"] == os.fspath(packages)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="symlinks an interpreter")

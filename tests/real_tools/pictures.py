@@ -44,7 +44,7 @@ class Difference(NamedTuple):
 
 
 # A distribution's own: some have others' below their packages.
-_INFO: Final = r"[^/]*/(lib(64)?/python[^/]*|Lib)/site-packages/[^/]*\.dist-info"
+_INFO: Final = r"[^/]*/(lib(64)?/(python|pypy)[^/]*|Lib)/site-packages/[^/]*\.dist-info"
 
 ALLOWED: Final = (
     Difference(
