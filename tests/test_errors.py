@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from standins import ScriptedBackend
-from wheels import write_tree
+from wheels import sample_wheel, write_tree
 
 from wheel_linker import (
     InvalidWheelError,
     LinkError,
     LinkFallbackWarning,
     LinkMode,
+    LockTimeoutError,
     PackageConflict,
     PackageConflictError,
     PackageConflictWarning,
@@ -113,3 +114,65 @@ def test_both_paths_are_named_where_one_is_in_the_way(site: Path, wheel: Path) -
     text = str(caught.value)
     assert os.path.join(os.path.realpath(site), "single.py") in text
     assert os.path.join(os.path.realpath(wheel), "single.py") in text
+
+
+class TestBuiltInClasses:
+    """Installers that catch the classes of their own calls go on catching what this library raises in their place."""
+
+    @pytest.mark.parametrize(
+        ("number", "built_in"),
+        [
+            (errno.EEXIST, FileExistsError),
+            (errno.ENOENT, FileNotFoundError),
+            (errno.ENOTDIR, NotADirectoryError),
+            (errno.EISDIR, IsADirectoryError),
+            (errno.EACCES, PermissionError),
+            (errno.EPERM, PermissionError),
+            (errno.ENOSPC, OSError),
+            (None, OSError),
+        ],
+    )
+    def test_a_link_error_is_of_its_numbers_class(
+        self, number: int | None, built_in: type[OSError]
+    ) -> None:
+        error = LinkError("cannot", errno=number, destination="x")
+        assert isinstance(error, (LinkError, built_in))
+        assert isinstance(error, built_in)
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert (again.errno, again.destination, str(again)) == (number, "x", "cannot")
+        assert type(copy.copy(error)) is type(error)
+        assert type(error).__name__ == "LinkError"
+
+    def test_others_it_is_not(self) -> None:
+        assert not isinstance(LinkError("cannot", errno=errno.EEXIST), PermissionError)
+        assert not isinstance(LinkError("cannot", errno=errno.ENOSPC), FileExistsError)
+
+    def test_subclasses_are_as_well(self) -> None:
+        late = LockTimeoutError("late", errno=errno.ETIMEDOUT)
+        assert isinstance(late, TimeoutError)
+        assert isinstance(Refused("refused", errno=errno.EACCES), (Refused, PermissionError))
+        assert isinstance(Refused("refused", errno=errno.EACCES), Refused)
+
+    def test_a_file_in_the_way(self, site: Path, wheel: Path) -> None:
+        write_tree(site, {"demo": b"a file"})
+        with pytest.raises(NotADirectoryError) as caught:
+            link_wheel_files(site, wheel)
+        assert isinstance(caught.value, LinkError)
+
+    def test_a_directory_in_the_way(self, site: Path, wheel: Path) -> None:
+        (site / "single.py").mkdir(parents=True)
+        with pytest.raises(IsADirectoryError):
+            link_wheel_files(site, wheel)
+
+    def test_a_refused_permission(self, nobody: Path) -> None:
+        wheel = sample_wheel(nobody / "cache")
+        site = nobody / "site"
+        site.mkdir()
+        site.chmod(0o555)
+        with pytest.raises(PermissionError):
+            link_wheel_files(site, wheel)
+
+
+class Refused(LinkError):
+    """An embedder's own."""

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from proof.kit import litter, package
@@ -23,6 +23,7 @@ from wheel_linker import (
     LinkMode,
     LinkReport,
     UnpackedWheel,
+    _threads,
     link_wheel_files,
     link_wheels,
 )
@@ -77,6 +78,7 @@ class Witness:
         """Called before each order."""
         self.enough = threading.Event()
         self.wanted = 3
+        self.is_helped = False
 
 
 @pytest.fixture
@@ -105,11 +107,16 @@ def witness(eager: None, monkeypatch: pytest.MonkeyPatch) -> Witness:
         return answer
 
     def patient(unit: Unit, stage: Folder, progress: Progress) -> None:
-        alone = threading.active_count() == 1
-        if threading.current_thread() is threading.main_thread() and not alone:
+        if threading.current_thread() is threading.main_thread() and seen.is_helped:
             assert seen.enough.wait(PATIENCE), "no helper process has done anything"
         place_here(unit, stage, progress)
 
+    def run(*arguments: Any, others: Any = None, **options: Any) -> None:
+        seen.is_helped = others is not None
+        really_run(*arguments, others=others, **options)
+
+    really_run = _threads.run
+    monkeypatch.setattr(staging, "run", run)
     monkeypatch.setattr(Helper, "place", place)
     monkeypatch.setattr(Unit, "place", patient)
     return seen
@@ -583,6 +590,40 @@ def test_it_ends_with_its_parent(
 
     # A process that ends has no command line any more an instant before it lets go of its locks.
     wait_for(is_swept)
+
+
+def test_an_interrupt_ends_a_call_whose_helper_stands_still(
+    site: Path, tmp_path: Path, witness: Witness
+) -> None:
+    wheels = many(tmp_path / "cache")
+    stopped, done = threading.Event(), threading.Event()
+    late: list[bool] = []
+
+    def stop(helper: Helper) -> None:
+        os.kill(helper._process.pid, signal.SIGSTOP)
+        stopped.set()
+
+    def interrupt() -> None:
+        stopped.wait(PATIENCE)
+        time.sleep(0.2)
+        signal.pthread_kill(main, signal.SIGINT)
+        if not done.wait(PATIENCE):
+            late.append(True)
+            for process in helpers_at(site):
+                os.kill(process, signal.SIGKILL)
+
+    witness.before = stop
+    witness.wanted = 1
+    main = threading.get_ident()
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        link_wheels(site, wheels, mode=HARDLINK, jobs=2)
+    done.set()
+    thread.join()
+    assert not late
+    assert os.listdir(site) == []
+    assert helpers_at(site) == []
 
 
 def test_installing(tmp_path: Path, witness: Witness) -> None:

@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from proof.processes import finish, start
 from wheels import contents, make_wheel
 
 from wheel_linker import (
     LinkMode,
     Locks,
+    LockTimeoutError,
     PackageConflict,
     PackageConflictWarning,
     Preview,
     link_wheel_files,
     link_wheels,
 )
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.patience import TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,3 +154,57 @@ class TestConflicts:
         link_wheels(site, [rivals[0], rivals[0]], locks=locks)
         link_wheel_files(site, rivals[0], locks=locks)
         assert locks.find_package_conflicts() == ()
+
+
+class TestWaiting:
+    def test_a_limit_is_kept(self, site: Path, wheel: Path) -> None:
+        locks, entered, leave = Locks(timeout=0.2), threading.Event(), threading.Event()
+        link_wheel_files(site, wheel)
+        thread = threading.Thread(target=hold, args=(locks, site, entered, leave))
+        thread.start()
+        assert entered.wait(20)
+        before = contents(site)
+        with pytest.raises(LockTimeoutError, match=r"waited 0\.2 seconds"):
+            link_wheel_files(site, wheel, locks=locks)
+        leave.set()
+        thread.join()
+        assert contents(site) == before
+        link_wheel_files(site, wheel, locks=locks)
+
+    @pytest.mark.parametrize("timeout", [-1, float("nan")])
+    def test_a_limit_has_to_be_one(self, timeout: float) -> None:
+        with pytest.raises(ValueError, match="timeout"):
+            Locks(timeout=timeout)
+
+    def test_there_is_one_unless_asked_otherwise(self) -> None:
+        assert Locks().timeout == TIMEOUT
+        assert Locks(timeout=None).timeout is None
+
+
+def hold(locks: Locks, site: Path, entered: threading.Event, leave: threading.Event) -> None:
+    """Have the turn of a directory until told otherwise."""
+    with Folder.open(os.fspath(site)) as folder, locks.turns([folder]):
+        entered.set()
+        leave.wait(60)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork(2)")
+# Python says so from 3.12 on whenever there are threads.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_child_can_link_while_a_thread_of_its_parent_has_the_turn(
+    tmp_path: Path, site: Path, wheel: Path
+) -> None:
+    """The directory's own lock is let go of by the parent; the turn among threads never would be in the child."""
+    locks, entered, leave = Locks(timeout=10), threading.Event(), threading.Event()
+    link_wheel_files(site, wheel)
+    thread = threading.Thread(target=hold, args=(locks, site, entered, leave))
+    thread.start()
+    assert entered.wait(20)
+
+    def link() -> None:
+        link_wheel_files(site, wheel, locks=locks)
+
+    child = start(link)
+    leave.set()
+    thread.join()
+    assert finish(child) == 0

@@ -28,10 +28,14 @@ def _is_own(frame: FrameType) -> bool:
 
 
 def log(message: str, *arguments: object) -> None:
-    """Log at debug level what went wrong without harm."""
-    import logging
+    """Log at debug level what went wrong without harm.
 
-    logging.getLogger("wheel_linker").debug(message, *arguments)
+    Where nobody has imported ``logging``, nobody listens: to import it takes descriptors and memory, of which there may
+    be none left just when something goes wrong.
+    """
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        logging.getLogger("wheel_linker").debug(message, *arguments)
 
 
 def log_warning(message: str, *arguments: object) -> None:

@@ -56,13 +56,15 @@ def run(
     jobs: int,
     *,
     others: Callable[[], AbstractContextManager[Callable[[_Task], None]]] | None = None,
+    stop: Callable[[], None] | None = None,
 ) -> None:
     """Call ``work`` once for each task, on ``jobs`` threads of which the caller's is one.
 
-    The first failure, or an interrupt, stops the others after their current task; then the failure of the
-    earliest task is raised. No thread is left running.
+    The first failure, or an interrupt, stops the others after their current task; then the interrupt, or the failure of
+    the earliest task, is raised. No thread is left running.
 
     :param others: makes what each of the other threads calls instead, which it leaves when it is through.
+    :param stop: called after an interrupt, to end what the other threads wait for.
     """
     pending = deque(enumerate(tasks))
     failures: list[tuple[int, BaseException]] = []
@@ -87,17 +89,17 @@ def run(
 
     threads = [_Thread(work_along) for _ in range(min(jobs, len(pending)) - 1)]
     try:
-        for thread in threads:
-            if not thread.begin():
-                break
+        _begin(threads)
         drain(work)
     finally:
         # One that Ctrl-C kept from being waited for, while it was starting, finds nothing to do.
         pending.clear()
+        if stop is not None and any(map(_is_interrupt, failures)):
+            stop()
         # Any other one would write into a directory that is being removed.
-        uninterrupted(lambda: _wait_for(threads))
+        uninterrupted(lambda: _wait_for(threads, stop))
     if failures:
-        raise min(failures, key=_index)[1]
+        raise min(failures, key=_precedence)[1]
 
 
 class _Thread:
@@ -158,9 +160,20 @@ def _follow_debuggers() -> None:
         sys.setprofile(profile)
 
 
-def _wait_for(threads: Sequence[_Thread]) -> None:
+def _begin(threads: Sequence[_Thread]) -> None:
     for thread in threads:
-        thread.wait()
+        if not thread.begin():
+            return
+
+
+def _wait_for(threads: Sequence[_Thread], stop: Callable[[], None] | None = None) -> None:
+    try:
+        for thread in threads:
+            thread.wait()
+    except KeyboardInterrupt:
+        if stop is not None:
+            stop()
+        raise
 
 
 def uninterrupted(action: Callable[[], None]) -> None:
@@ -176,8 +189,12 @@ def uninterrupted(action: Callable[[], None]) -> None:
         raise interrupt
 
 
-def _index(failure: tuple[int, BaseException]) -> int:
-    return failure[0]
+def _is_interrupt(failure: tuple[int, BaseException]) -> bool:
+    return isinstance(failure[1], KeyboardInterrupt)
+
+
+def _precedence(failure: tuple[int, BaseException]) -> tuple[bool, int]:
+    return not _is_interrupt(failure), failure[0]
 
 
 class Crew:

@@ -23,13 +23,18 @@ class WheelLinkerError(Exception):
 class LinkError(WheelLinkerError, OSError):
     """The file system refused something; nothing in the environment has changed.
 
-    The system's own error, where there is one, is the ``__cause__``.
+    It is also of the built-in class of its error number, such as :exc:`FileExistsError` or :exc:`PermissionError`. The
+    system's own error, where there is one, is the ``__cause__``.
 
     :ivar source: the path that was to be linked, if one was involved.
     :ivar destination: the path that was to be written, if one was involved.
     :ivar mode: how it was to be linked, if that mattered.
     :ivar errno: the system's error number.
     """
+
+    def __new__(cls, message: str, *, errno: int | None = None, **_: object) -> LinkError:
+        """Make one of the class that is of the error number's built-in class, too."""
+        return super().__new__(_kind(cls, errno), message)
 
     def __init__(
         self,
@@ -82,7 +87,7 @@ class LinkError(WheelLinkerError, OSError):
 
     def __reduce__(self) -> tuple[object, ...]:
         fields = (self.message, self.errno, self.source, self.destination, self.mode)
-        return (_remake_link_error, (type(self), *fields))
+        return (_remake_link_error, (_made_from.get(type(self), type(self)), *fields))
 
 
 class LockTimeoutError(LinkError, TimeoutError):
@@ -130,6 +135,29 @@ _ADVICE: Final = {
     _errno.EIO: "check the disk",
     _errno.EEXIST: "two names of the wheel are one name on this file system",
 }
+
+
+# The classes that were made, and what of.
+_kinds: dict[tuple[type[LinkError], type[OSError]], type[LinkError]] = {}
+_made_from: dict[type[LinkError], type[LinkError]] = {}
+
+
+def _kind(cls: type[LinkError], number: int | None) -> type[LinkError]:
+    """Return the class that is both ``cls`` and what Python makes of a system error of that number."""
+    built_in = type(OSError(number, "")) if number is not None else OSError
+    cls = _made_from.get(cls, cls)
+    if issubclass(cls, built_in):
+        return cls
+    if (cls, built_in) not in _kinds:
+        names = {
+            "__module__": cls.__module__,
+            "__qualname__": cls.__qualname__,
+            "__doc__": cls.__doc__,
+        }
+        made = type(cls.__name__, (cls, built_in), names)
+        _made_from[made] = cls
+        _kinds[cls, built_in] = made
+    return _kinds[cls, built_in]
 
 
 def _remake_link_error(

@@ -8,7 +8,7 @@ import pytest
 from wheels import names, snapshot, zip_wheel
 
 from install.kit import check_recorded, make, no_litter, pure, root_of
-from wheel_linker import InvalidWheelError, LinkError, LinkMode, WheelLinkerError
+from wheel_linker import InvalidWheelError, LinkError, LinkMode, WheelLinkerError, link_wheels
 from wheel_linker.install import Layout, install_wheel, install_wheels, uninstall
 from wheel_linker.store import WheelStore
 
@@ -129,4 +129,44 @@ def test_nothing_there(layout: Layout, tmp_path: Path, given: str, with_store: b
         install_wheels([given], layout, store=store)
     assert repr(given) in str(caught.value)
     assert ".wheel_linker-" not in str(caught.value)
+    assert not root_of(layout).exists()
+
+
+BROKEN = {
+    f"{INFO}/WHEEL": b"Wheel-Version: 9.0\n",
+    f"{INFO}/METADATA": b"Name: other\nVersion: 1.0\n",
+    f"{INFO}/entry_points.txt": b"[console_scripts]\na/b = demo:run\n",
+    "demo-1.0.data/nowhere/x": b"",
+}
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("name", BROKEN)
+def test_errors_name_the_file_that_was_given(
+    layout: Layout, tmp_path: Path, name: str, kept: bool
+) -> None:
+    """Not the place that it was unpacked into, which may be gone by then."""
+    archive = zip_wheel(make(tmp_path / "w", {name: BROKEN[name]}), tmp_path)
+    with WheelStore(tmp_path / "store") as store, pytest.raises(InvalidWheelError) as caught:
+        install_wheel(archive, layout, store=store if kept else None)
+    message = str(caught.value)
+    assert str(archive) in message
+    assert str(tmp_path / "store") not in message
+    assert str(root_of(layout)) not in message
+    assert not pure(layout).exists() or no_litter(root_of(layout))
+
+
+def test_a_directory_that_is_no_wheel_is_not_walked(layout: Layout, tmp_path: Path) -> None:
+    """It may be a checkout, or a home directory."""
+    project = tmp_path / "project"
+    (project / "deep").mkdir(parents=True)
+    # What a walk would refuse: were it looked at, that would be the message.
+    (project / "deep" / "out").symlink_to("/etc")
+    expected = r"one \*\.dist-info directory and has none"
+    with pytest.raises(InvalidWheelError, match=expected) as caught:
+        install_wheel(project, layout)
+    assert str(project) in str(caught.value)
+    with pytest.raises(InvalidWheelError, match=expected) as caught:
+        link_wheels(tmp_path / "site", [project])
+    assert str(project) in str(caught.value)
     assert not root_of(layout).exists()

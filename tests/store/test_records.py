@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from odd_records import CONTENT, RECORDS, as_csv, right_rows, write_odd
 
-from store.archives import NAME, RECORD, claim, files_below, write_archive
+from store.archives import (
+    FILES,
+    NAME,
+    RECORD,
+    claim,
+    files_below,
+    info,
+    record_of,
+    write_archive,
+    write_wheel,
+)
 from store.conftest import entry_names, settle
 from wheel_linker import InvalidWheelError, RecordProblem, RecordWarning
 from wheel_linker._wheel.record_reading import read_record
@@ -161,3 +174,104 @@ def test_a_record_of_commas_takes_no_memory() -> None:
     finally:
         tracemalloc.stop()
     assert {problem.kind for problem in claims.problems} == {"columns", "missing", "extra"}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+class TestEntryTwice:
+    """One name twice in an archive."""
+
+    @pytest.fixture(params=[1, 500_000], ids=["small", "large"])
+    def times(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+        monkeypatch.setattr("wheel_linker._archive.unpacking._LARGE", 1000)
+        monkeypatch.setattr("wheel_linker._archive.unpacking._HUGE", 1000)
+        return int(request.param)
+
+    @staticmethod
+    def twice(path: Path, first: bytes, second: bytes, *, said: bytes | None = None) -> Path:
+        record = record_of({**FILES, "twice": second if said is None else said})
+        write_archive(path, {"twice": first, **FILES, RECORD: record})
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(info("twice"), second)
+        return path
+
+    def test_the_same_content_is_one_file(
+        self, store: WheelStore, tmp_path: Path, times: int
+    ) -> None:
+        content = os.urandom(16) * times
+        path = self.twice(tmp_path / NAME, content, content)
+        if times == 1:
+            assert store.add(path, record="strict").record_problems() == ()
+        stored = store.add(path)
+        assert files_below(stored.path)["twice"] == content
+        assert store.verify(stored, deep=True) == []
+        assert stored.record_problems() == ()
+
+    def test_of_different_contents_the_last_counts(
+        self, store: WheelStore, tmp_path: Path, times: int
+    ) -> None:
+        path = self.twice(tmp_path / NAME, os.urandom(16) * times, b"last" * times)
+        with pytest.raises(InvalidWheelError, match="one path"):
+            store.add(path, record="strict")
+        stored = added(store, path)
+        assert files_below(stored.path)["twice"] == b"last" * times
+        assert [problem.kind for problem in stored.record_problems()] == ["entry-twice"]
+        # As the module of the standard library has it.
+        with zipfile.ZipFile(path) as archive:
+            assert archive.read("twice") == b"last" * times
+
+    def test_the_last_is_that_of_the_central_directory(
+        self, store: WheelStore, tmp_path: Path
+    ) -> None:
+        path = self.twice(tmp_path / NAME, b"first", b"second", said=b"first")
+        data = path.read_bytes()
+        start = data.index(b"PK\1\2")
+        end = data.index(b"PK\5\6")
+        entries = [b"PK\1\2" + entry for entry in data[start:end].split(b"PK\1\2")[1:]]
+        path.write_bytes(data[:start] + b"".join([*entries[1:], entries[0]]) + data[end:])
+        with zipfile.ZipFile(path) as archive:
+            assert archive.read("twice") == b"first"
+        assert files_below(added(store, path).path)["twice"] == b"first"
+
+    def test_of_equal_crcs_and_sizes(self, store: WheelStore, tmp_path: Path) -> None:
+        one, other = (
+            b"\x03\x00\x00\x00\x00\x00\x00",
+            _with_crc(b"abc", zlib.crc32(b"\x03" + bytes(6))),
+        )
+        path = self.twice(tmp_path / NAME, one, other)
+        with pytest.raises(InvalidWheelError, match="one path"):
+            store.add(path, record="strict")
+        assert files_below(store.add(path).path)["twice"] == other
+
+    def test_directories(self, store: WheelStore, tmp_path: Path) -> None:
+        path = write_wheel(tmp_path / NAME)
+        with zipfile.ZipFile(path, "a") as archive:
+            for _ in range(2):
+                archive.writestr(info("empty/", 0), b"")
+        with pytest.raises(InvalidWheelError, match="one path"):
+            store.add(path, record="strict")
+        assert store.add(path).record_problems() == ()
+
+
+def _with_crc(head: bytes, wanted: int) -> bytes:
+    """Return the bytes with four more, which give them that CRC-32."""
+    register = zlib.crc32(head) ^ 0xFFFFFFFF
+    target = wanted ^ 0xFFFFFFFF
+    table = [_entry(n) for n in range(256)]
+    indices = []
+    for _ in range(4):
+        index = next(n for n in range(256) if table[n] >> 24 == target >> 24)
+        indices.append(index)
+        target = ((target ^ table[index]) << 8) & 0xFFFFFFFF
+    tail = bytearray()
+    for index in reversed(indices):
+        tail.append((register ^ index) & 0xFF)
+        register = table[index] ^ (register >> 8)
+    made = head + bytes(tail)
+    assert zlib.crc32(made) == wanted
+    return made
+
+
+def _entry(number: int) -> int:
+    for _ in range(8):
+        number = number >> 1 ^ (0xEDB88320 if number & 1 else 0)
+    return number

@@ -136,7 +136,7 @@ class TestNames:
         write_wheel(path, {"x": b"1"})
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr(info(name), b"evil")
-        assert "one path" in refused(path)
+        assert "one path" in refused(path, record="strict")
 
     @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
     @pytest.mark.parametrize(
@@ -149,7 +149,9 @@ class TestNames:
         with zipfile.ZipFile(write_wheel(path), "a") as archive:
             for name in (one, other):
                 archive.writestr(info(name, 0), b"")
-        assert "one path" in refused(path)
+        assert "one path" in refused(path, record="strict")
+        if one != other:
+            assert "one path" in refused(path)
 
     def test_that_differ_in_the_local_header(self, path: Path, refused: Refused) -> None:
         write_wheel(path)

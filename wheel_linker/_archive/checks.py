@@ -7,24 +7,26 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.zip_directory import DEFLATED, Directory, Member, read_directory
+from wheel_linker._wheel.dist_info import only_dist_info
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker._wheel.names import Names, fault
+from wheel_linker._wheel.names import Names, ambiguous, fault
 from wheel_linker._wheel.record import RECORD, expected_rows, parse_record
+from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker._wheel.record_reading import read_record, refuse_huge
 from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from wheel_linker._archive.limits import Limits
     from wheel_linker._archive.wheel_file import WheelFile
     from wheel_linker._wheel.record import Row
-    from wheel_linker._wheel.record_problems import RecordProblem
 
-_DIST_INFO: Final = ".dist-info"
 _LOCAL: Final = Struct("<4s5H3L2H")  # APPNOTE.TXT 4.3.7
 _LOCAL_MARK: Final = b"PK\x03\x04"
 _LONGEST_HEADER: Final = _LOCAL.size + 2 * 0xFFFF
+# Bytes of an entry that is there twice, up to which both are compared in memory.
+_SMALL: Final = 8 * 1024 * 1024
 
 
 class Contents(NamedTuple):
@@ -42,6 +44,8 @@ class Contents(NamedTuple):
     """The content of ``RECORD`` that ``rows`` are from."""
     problems: list[RecordProblem]
     """What is not right about it, as far as the names tell."""
+    replaced: Mapping[int, Member]
+    """Entries that another one of the same name takes the place of, by where they begin."""
     strict: bool = False
     """Whether a file that is not what ``rows`` say is refused."""
 
@@ -55,7 +59,7 @@ def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Content
     """
     directory = read_directory(file, limits.entries)
     names = Names()
-    files = []
+    members = _Members()
     for member in directory.members:
         wrong = fault(member.name)
         if wrong:
@@ -63,16 +67,18 @@ def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Content
                 f"its entry {member.name!r} {wrong}; no tool that builds wheels writes such names: "
                 "do not trust this file"
             )
+        if not members.add(member):
+            continue
         if member.is_directory:
             names.add_directory(member.name[:-1])
         else:
             names.add_file(member.name)
-            files.append(member)
+    files = members.files()
     _check_sizes(files, file.size, limits)
     dist_info = _dist_info(names.directories, filename)
     record_path = f"{dist_info}/{RECORD}"
     paths = dict.fromkeys(member.name for member in files)
-    record = _read_record(file, directory, record_path, paths)
+    record = _read_record(file, directory, members.by_name.get(record_path), record_path, paths)
     claims = read_record(record, paths, names.directories, dist_info)
     return Contents(
         directory,
@@ -81,15 +87,67 @@ def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Content
         claims.rows,
         record_path,
         record,
-        claims.problems,
+        [*members.problems(), *claims.problems],
+        members.replaced,
     )
+
+
+class _Members:
+    """The entries of an archive, of those of one name the last.
+
+    :ivar by_name: those that count.
+    :ivar replaced: the others, by where they begin.
+    """
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Member] = {}
+        self.replaced: dict[int, Member] = {}
+
+    def add(self, member: Member) -> bool:
+        """Add the next one by its place in the file; tell whether the name is new."""
+        other = self.by_name.setdefault(member.name, member)
+        if other is member:
+            return True
+        # Readers look names up in the central directory, where the last one hides those before.
+        first, last = sorted((other, member), key=_number)
+        self.by_name[member.name] = last
+        self.replaced[first.offset] = first
+        return False
+
+    def files(self) -> list[Member]:
+        """Return the files that count, in the order in which they lie in the archive."""
+        return sorted((each for each in self.by_name.values() if not each.is_directory), key=_start)
+
+    def problems(self) -> Iterator[RecordProblem]:
+        for member in self.replaced.values():
+            if not _are_alike(member, self.by_name[member.name]):
+                detail = "is twice in the archive, with different content; the last counts"
+                yield RecordProblem("entry-twice", member.name, detail)
+
+
+def _number(member: Member) -> int:
+    return member.number
+
+
+def _start(member: Member) -> int:
+    return member.offset
+
+
+def _are_alike(one: Member, other: Member) -> bool:
+    return (one.size, one.crc) == (other.size, other.crc)
 
 
 def strictly(contents: Contents) -> Contents:
     """Return the same contents, which have to be what ``RECORD`` says.
 
-    :raises InvalidWheelError: if the names alone tell that they are not.
+    :raises InvalidWheelError: if the names alone tell that they are not, or one is there twice and might be two things.
     """
+    files = {member.name: member for member in contents.files}
+    for member in contents.replaced.values():
+        # What is small enough is compared when it is unpacked.
+        other = files.get(member.name, member)
+        if member.is_directory or member.size > _SMALL or not _are_alike(member, other):
+            raise ambiguous(member.name, member.name)
     paths = {member.name for member in contents.files}
     dist_info = contents.record_path.partition("/")[0]
     rows = expected_rows(parse_record(contents.record), paths, dist_info)
@@ -112,26 +170,23 @@ def _check_sizes(files: list[Member], archive: int, limits: Limits) -> None:
 
 
 def _dist_info(directories: Iterable[str], filename: WheelFilename) -> str:
-    infos = [name for name in directories if "/" not in name and name.endswith(_DIST_INFO)]
-    if len(infos) != 1:
-        found = ", ".join(map(repr, infos)) or "none"
-        raise InvalidWheelError(
-            f"it should have one *{_DIST_INFO} directory and has {found}; build the wheel again"
-        )
-    said = WheelFilename.from_dist_info(infos[0])
+    top_level = (name for name in directories if "/" not in name)
+    info = only_dist_info(top_level, "it", "build the wheel again")
+    said = WheelFilename.from_dist_info(info)
     if (said.name, said.version) != (filename.name, filename.version):
         raise InvalidWheelError(
-            f"it is called {filename} and holds {infos[0]!r}: rename it to what it is, or get it from elsewhere"
+            f"it is called {filename} and holds {info!r}: rename it to what it is, or get it from elsewhere"
         )
-    return infos[0]
+    return info
 
 
-def _read_record(file: WheelFile, directory: Directory, path: str, paths: Iterable[str]) -> bytes:
-    for member in directory.members:
-        if member.name == path:
-            refuse_huge(member.size, paths)
-            return _read(file, directory, member)
-    raise InvalidWheelError(f"it has no {path!r}; build the wheel again")
+def _read_record(
+    file: WheelFile, directory: Directory, member: Member | None, path: str, paths: Iterable[str]
+) -> bytes:
+    if member is None:
+        raise InvalidWheelError(f"it has no {path!r}; build the wheel again")
+    refuse_huge(member.size, paths)
+    return _read(file, directory, member)
 
 
 def _read(file: WheelFile, directory: Directory, member: Member) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
 from wheel_linker._archive.zip_directory import STORED, Member
 from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._wheel.names import ambiguous
 from wheel_linker._wheel.record import SHA256, Row, digest_of, encoded
 from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker.errors import InvalidWheelError, LinkError
@@ -123,7 +124,7 @@ class _Unpacking:
         for members, stop in _batches(
             self._contents.directory.members, self._contents.directory.start
         ):
-            if members[0].compressed > _HUGE:
+            if members[0].compressed > _HUGE and members[0].offset not in self._contents.replaced:
                 self._unpack_huge(members[0], start, stop)
             else:
                 data = self._file.read(start, stop - start)
@@ -151,11 +152,21 @@ class _Unpacking:
                 raise damaged(member, "it reaches into the next one")
             if member.name.endswith("/"):
                 continue
+            if member.offset in self._contents.replaced:
+                if self._contents.strict:
+                    self._compare(member, unpacked(member, data))
+                continue
             if member.size > _LARGE:
                 chunks = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
                 self._write_pieces(member, _pieces(member, chunks))
             else:
                 self._write(member, unpacked(member, data))
+
+    def _compare(self, member: Member, content: bytes | memoryview) -> None:
+        """Refuse an entry that is there twice unless it is what ``RECORD`` says, as the other one has to be."""
+        row = self._rows[member.name]
+        if row is None or digest_of(row.algorithm, content) != row.digest:
+            raise ambiguous(member.name, member.name)
 
     def _write(self, member: Member, content: bytes | memoryview) -> None:
         algorithm = self._algorithm(member)

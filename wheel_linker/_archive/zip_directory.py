@@ -60,9 +60,10 @@ class Member:
     :ivar crc: their CRC-32.
     :ivar method: :data:`STORED` or :data:`DEFLATED`.
     :ivar executable: whether anybody may execute it.
+    :ivar number: which one it is in the central directory; of two of one name, readers take the later.
     """
 
-    __slots__ = ("compressed", "crc", "executable", "method", "name", "offset", "size")
+    __slots__ = ("compressed", "crc", "executable", "method", "name", "number", "offset", "size")
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Member:
         crc: int,
         method: int,
         executable: bool,
+        number: int = 0,
     ) -> None:
         self.name = name
         self.offset = offset
@@ -81,6 +83,7 @@ class Member:
         self.crc = crc
         self.method = method
         self.executable = executable
+        self.number = number
 
     @property
     def is_directory(self) -> bool:
@@ -177,7 +180,7 @@ def _check_agreement(small: tuple[int, int, int], large: tuple[int, int, int]) -
 
 
 def _members(raw: bytes, size: int) -> Iterator[Member]:
-    position = 0
+    position = number = 0
     while position < size:
         if position + _ENTRY.size > size:
             raise _broken("its central directory is cut short")
@@ -215,8 +218,10 @@ def _members(raw: bytes, size: int) -> Iterator[Member]:
         if disk:
             raise _broken("it is one of several parts")
         _check_kind(name, flags, method, attributes >> 16, length, compressed)
-        yield Member(name, offset, compressed, length, crc, method, bool(attributes >> 16 & 0o111))
+        executable = bool(attributes >> 16 & 0o111)
+        yield Member(name, offset, compressed, length, crc, method, executable, number)
         position = following
+        number += 1
 
 
 def _decoded(name: bytes) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._log import warn_caller
 from wheel_linker.errors import PackageConflictWarning
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.conflict_search import Supplier
     from wheel_linker._wheel.conflicts import PackageConflict
     from wheel_linker._wheel.filename import WheelFilename
+
+
+# Seconds: that of every other lock, which is not imported before something is locked.
+_TIMEOUT: Final = 300.0
 
 
 class Preview(Enum):
@@ -53,14 +59,27 @@ class Locks:
     Between processes the destination's own lock, flock(2) of the directory, does the same where the platform has it;
     a caller must therefore not hold that lock itself.
 
+    A process that is forked while a thread is in a call can link as well.
+
+    :ivar timeout: how many seconds are waited, at most.
+
     :param preview: what is to be tried out.
+    :param timeout: how many seconds a call waits, at most, until no other thread or process changes a directory;
+        None for ever. After three seconds a warning in the log says who is waited for.
+    :raises ValueError: if ``timeout`` is negative.
     """
 
-    def __init__(self, *, preview: Preview = Preview.NONE) -> None:
+    def __init__(
+        self, *, preview: Preview = Preview.NONE, timeout: float | None = _TIMEOUT
+    ) -> None:
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"timeout is {timeout}: give seconds, or None to wait for ever")
         self.preview = preview
+        self.timeout = timeout
         self._guard = threading.Lock()
         self._turns: dict[Identity, _Turn] = {}
         self._suppliers: dict[_Site, dict[WheelFilename, Supplier]] = {}
+        _all.add(self)
 
     def warn_package_conflicts(self) -> tuple[PackageConflict, ...]:
         """Warn of paths that several of the linked wheels supply with different contents.
@@ -118,14 +137,14 @@ class Locks:
             turn = self._turns.setdefault(identity, _Turn())
             turn.users += 1
         try:
-            patience = Patience(site.path)
+            patience = Patience(site.path, self.timeout)
             with patience.turn(turn.lock), locking.exclusive(site.path, patience):
                 yield
         finally:
             with self._guard:
                 turn.users -= 1
                 if not turn.users:
-                    del self._turns[identity]
+                    self._turns.pop(identity, None)
 
     def record(self, site: Folder, identity: Identity, suppliers: Iterable[Supplier]) -> None:
         """Remember that these wheels have been linked into ``site``."""
@@ -143,6 +162,24 @@ class Locks:
             known = self._suppliers.get(_Site(site.path, identity), {})
             for wheel in [wheel for wheel in known if wheel.name in names]:
                 del known[wheel]
+
+    def renew(self) -> None:
+        """Forget what the parent's threads were about, in a child of fork(2)."""
+        self._guard = threading.Lock()
+        self._turns = {}
+
+
+# Threads that are in a call do not come along into a child, and would never let go of their locks there.
+_all: weakref.WeakSet[Locks] = weakref.WeakSet()
+
+
+def _renew_all() -> None:
+    for locks in list(_all):
+        locks.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)
 
 
 def _name(supplier: Supplier) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
-from wheel_linker._wheel.tree import DIST_INFO
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.destination import resolved
 from wheel_linker._fs.paths import is_within
@@ -19,7 +19,6 @@ from wheel_linker._wheel.conflict_search import Supplier, find_conflicts
 from wheel_linker._wheel.conflicts import PackageConflictError
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.scan import scan
-from wheel_linker._wheel.tree import DIST_INFO
 from wheel_linker.errors import (
     InvalidWheelError,
     LinkError,
@@ -38,8 +37,12 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.mode import LinkMode
 
+_GIVE_NAME: Final = "give the wheel's file name"
 _warned: set[tuple[LinkMode, int | None]] = set()
 _warned_guard = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A thread of the parent's may have had it.
+    os.register_at_fork(after_in_child=lambda: globals().update(_warned_guard=threading.Lock()))
 
 
 class Wheel(NamedTuple):
@@ -104,13 +107,19 @@ def _stage_and_commit(
     ]
 
 
-def scan_wheel(given: UnpackedWheel, site_packages: str, how: How) -> Wheel:
+def scan_wheel(
+    given: UnpackedWheel, site_packages: str, how: How, *, remedy: str | None = None
+) -> Wheel:
     """Read the names in a wheel that is meant for ``site_packages``.
 
+    :param remedy: what to do if it has not one ``*.dist-info`` directory; None if its file name is enough.
     :raises InvalidWheelError: if it is none, holds what has no place in an environment, or its name is not found.
     :raises LinkError: if it cannot be read, or ``site_packages`` lies in it.
     """
-    tree = (None if how.clones_whole() else given.known_tree()) or scan(given.path)
+    if remedy is None and given.filename is None:
+        remedy = _GIVE_NAME
+    tree = None if how.clones_whole() else given.known_tree()
+    tree = (tree or scan(given.path, remedy=remedy))._replace(file=given.file())
     refuse_own_inside(site_packages, tree)
     refuse_stages(tree)
     if isinstance(given.filename, WheelFilename):
@@ -143,20 +152,14 @@ def refuse_stages(tree: Tree) -> None:
         name = tree.directories[index].parts[0]
         if name.startswith(PREFIX):
             raise InvalidWheelError(
-                f"the unpacked wheel {tree.path!r} has a directory {name!r}: such names belong to this "
+                f"the unpacked wheel {tree.called!r} has a directory {name!r}: such names belong to this "
                 "library's own staging, and would be swept away"
             )
 
 
 def _own_name(tree: Tree) -> WheelFilename:
-    infos = tree.dist_infos()
-    if len(infos) != 1:
-        found = f"{len(infos)} of them: {', '.join(sorted(infos))}" if infos else "none"
-        raise InvalidWheelError(
-            f"the unpacked wheel {tree.path!r} should have one *{DIST_INFO} directory and has {found}; "
-            "give the wheel's file name"
-        )
-    return WheelFilename.from_dist_info(infos[0], _tags(os.path.join(tree.path, infos[0], "WHEEL")))
+    info = tree.dist_info(_GIVE_NAME)
+    return WheelFilename.from_dist_info(info, _tags(os.path.join(tree.path, info, "WHEEL")))
 
 
 def _tags(path: str) -> list[str]:

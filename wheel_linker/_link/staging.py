@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wheel_linker._fs.stage import Stage
+    from wheel_linker._link.helper.process import Helper
     from wheel_linker._link.placer import Placer
     from wheel_linker._link.progress import Progress
     from wheel_linker._wheel.tree import Tree
@@ -64,19 +65,27 @@ def _place_all(units: Sequence[Unit], stage: Stage, jobs: int, progress: Progres
     def place(unit: Unit) -> None:
         unit.place(stage.folder, progress)
 
+    started: list[Helper] = []
+
     @contextmanager
     def with_helper() -> Iterator[Callable[[Unit], None]]:
         with helper_in(stage) as helper:
             if helper is None:
                 yield place
             else:
+                started.append(helper)
                 yield lambda unit: unit.place_by(helper, stage.folder, progress)
+
+    def stop() -> None:
+        # One that stands still would keep its thread waiting for an answer.
+        for helper in started:
+            helper.kill()
 
     entries = sum(1 + len(each.files) for unit in units for each in unit.directories)
     helpers = min(how_many(entries, units[0].placer.backend), jobs - 1) if units else 0
     if helpers:
         # More threads would only wait for the interpreter's lock.
-        run(units, place, 1 + helpers, others=with_helper)
+        run(units, place, 1 + helpers, others=with_helper, stop=stop)
     else:
         run(units, place, jobs)
 

@@ -88,7 +88,7 @@ class Names:
         """
         key = fold(name)
         if key in self._files or key in self._folded:
-            raise _ambiguous(self._files.get(key) or self._folded[key], name)
+            raise ambiguous(self._files.get(key) or self._folded[key], name)
         self._files[key] = name
         directory = name.rpartition("/")[0]
         if directory and directory not in self.directories:
@@ -100,7 +100,7 @@ class Names:
         :raises InvalidWheelError: if there is a file, another such entry or a differently spelt directory of that path.
         """
         if name in self._given:
-            raise _ambiguous(name, name)
+            raise ambiguous(name, name)
         self._given.add(name)
         self._take(name)
 
@@ -126,10 +126,11 @@ class Names:
         key = fold(name)
         earlier = self._folded.setdefault(key, name)
         if earlier != name or key in self._files:
-            raise _ambiguous(self._files.get(key, earlier), name)
+            raise ambiguous(self._files.get(key, earlier), name)
 
 
-def _ambiguous(earlier: str, name: str) -> InvalidWheelError:
+def ambiguous(earlier: str, name: str) -> InvalidWheelError:
+    """Return the error for two entries that are one path."""
     return InvalidWheelError(
         f"the entries {earlier!r} and {name!r} are one path, here or on file systems that fold case or normalise "
         "names; rename one of them in the project and build the wheel again"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder, Parts
 from wheel_linker._fs.paths import named_by
+from wheel_linker._wheel.dist_info import only_dist_info
 from wheel_linker._wheel.tree import Directory, Tree, is_dist_info, number_ends
 from wheel_linker.errors import InvalidWheelError, LinkError
 
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
 _SYMLINK_HOPS: Final = 40  # as the Linux kernel allows, path_resolution(7)
 
 
-def scan(path: str | os.PathLike[str]) -> Tree:
+def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
     """Read the names in an unpacked wheel, without opening a file.
 
-    :raises InvalidWheelError: if there is no directory at ``path``, or it holds what has no place in an
-        environment: a FIFO, a socket, a device, or a symlink that leads out of the wheel.
+    :param remedy: what to do if it has not one ``*.dist-info`` directory; None if that does not matter.
+    :raises InvalidWheelError: if there is no directory at ``path``, it has not the ``*.dist-info`` that it needs, or it
+        holds what has no place in an environment: a FIFO, a socket, a device, or a symlink that leads out of the wheel.
     :raises LinkError: if a directory cannot be read.
     """
     root_path = os.fsdecode(path)
     try:
         root_path = os.path.realpath(root_path, strict=True)
         with Folder.open(root_path, listing=True) as root:
-            directories = _read_tree(root)
+            directories = _read_tree(root, remedy)
             identity = root.identity()
     except InvalidWheelError:
         raise
@@ -47,7 +49,7 @@ def scan(path: str | os.PathLike[str]) -> Tree:
     return Tree.of(root_path, identity, directories)
 
 
-def _read_tree(root: Folder) -> list[Directory]:
+def _read_tree(root: Folder, remedy: str | None) -> list[Directory]:
     directories: list[Directory] = []
     pending: list[Parts] = [()]
     with Descent(root, _enter_listing) as descent:
@@ -56,8 +58,15 @@ def _read_tree(root: Folder) -> list[Directory]:
             directory, below = _read(descent.go(parts), parts)
             directories.append(directory)
             pending.extend(below)
+            if remedy is not None and not parts:
+                # Before a walk that may be long: it may be a home directory that was given.
+                only_dist_info(map(_own_name, below), f"the unpacked wheel {root.path!r}", remedy)
     number_ends(directories)
     return directories
+
+
+def _own_name(parts: Parts) -> str:
+    return parts[-1]
 
 
 def _enter_listing(parent: Folder, name: str) -> Folder:

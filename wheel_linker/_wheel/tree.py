@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker._wheel.dist_info import DIST_INFO, only_dist_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wheel_linker._fs.folder import Identity, Parts
-
-DIST_INFO: Final = ".dist-info"
 
 
 class Directory:
@@ -53,6 +53,13 @@ class Tree(NamedTuple):
     """How many regular files and symlinks there are."""
     dropped: tuple[Parts, ...] = ()
     """Files and directories that are there, and are not counted as parts of the tree."""
+    file: str | None = None
+    """The path of the ``.whl`` file that it was unpacked from, if the caller gave that."""
+
+    @property
+    def called(self) -> str:
+        """What it is called in messages: the path that the caller gave."""
+        return self.path if self.file is None else self.file
 
     @classmethod
     def of(
@@ -78,7 +85,7 @@ class Tree(NamedTuple):
             if before is not now
             for name in set(before.files) - set(now.files)
         ]
-        return self.of(self.path, self.identity, directories, (*self.dropped, *dropped))
+        return self._with(directories, (*self.dropped, *dropped))
 
     def without(self, index: int) -> Tree:
         """Return the same tree without the directory at ``index`` and everything below it."""
@@ -87,13 +94,17 @@ class Tree(NamedTuple):
         directories = [directory.with_files(directory.files) for directory in kept]
         number_ends(directories)
         dropped = (*self.dropped, self.directories[index].parts)
-        return self.of(self.path, self.identity, directories, dropped)
+        return self._with(directories, dropped)
 
     def emptied(self) -> Tree:
         """Return a tree of the same root with nothing in it."""
         root = Directory((), [], [])
         root.end = 1
-        return self.of(self.path, self.identity, [root])
+        return self._with([root], ())
+
+    def _with(self, directories: Sequence[Directory], dropped: tuple[Parts, ...]) -> Tree:
+        made = self.of(self.path, self.identity, directories, dropped)
+        return made._replace(file=self.file)
 
     def find(self, name: str) -> int | None:
         """Return the position of the root's own subdirectory of that name."""
@@ -114,10 +125,14 @@ class Tree(NamedTuple):
             yield index
             index = self.directories[index].end
 
-    def dist_infos(self) -> list[str]:
-        """Return the names of the ``*.dist-info`` directories in the root."""
-        names = [self.directories[index].parts[0] for index in self.top_level()]
-        return [name for name in names if name.endswith(DIST_INFO)]
+    def dist_info(self, remedy: str) -> str:
+        """Return the name of the one ``*.dist-info`` directory.
+
+        :param remedy: what to do if there is none, or several.
+        :raises InvalidWheelError: then.
+        """
+        names = (self.directories[index].parts[0] for index in self.top_level())
+        return only_dist_info(names, f"the unpacked wheel {self.called!r}", remedy)
 
 
 def is_dist_info(parts: Parts) -> bool:

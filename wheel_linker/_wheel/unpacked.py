@@ -25,6 +25,10 @@ class UnpackedWheel(NamedTuple):
     path: str | os.PathLike[str]
     filename: WheelFilename | str | None = None
 
+    def file(self) -> str | None:
+        """Return the path of the ``.whl`` file that it was unpacked from, for messages; None if nobody told."""
+        return None
+
     def hold(self) -> AbstractContextManager[object]:
         """Keep it in place while it is linked; that of a store is kept from being removed from there.
 

@@ -9,8 +9,8 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._log import warn_caller
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
-from wheel_linker._wheel.tree import DIST_INFO
 from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
@@ -48,11 +48,7 @@ def read_metadata(tree: Tree, name: WheelFilename) -> Metadata:
         of the format, or lacks ``WHEEL``, ``METADATA`` or ``RECORD``.
     :raises LinkError: if one of these cannot be read.
     """
-    infos = tree.dist_infos()
-    if len(infos) != 1:
-        found = ", ".join(sorted(infos)) or "none"
-        raise _invalid(tree, f"it should have one *.dist-info directory and has {found}")
-    (dist_info,) = infos
+    dist_info = tree.dist_info("build the wheel again")
     inner = WheelFilename.from_dist_info(dist_info)
     if (inner.name, inner.version) != (name.name, name.version):
         raise _invalid(tree, f"it is called {name} and is {inner.name} {inner.version} inside")
@@ -146,14 +142,14 @@ def _check_version(tree: Tree, text: str) -> None:
         raise _invalid(tree, f"its WHEEL has no Wheel-Version, but {text!r}") from None
     if version[0] > _SUPPORTED[0]:
         raise InvalidWheelError(
-            f"cannot install {tree.path!r}: its Wheel-Version is {text}, and this library knows 1.0; update it"
+            f"cannot install {tree.called!r}: its Wheel-Version is {text}, and this library knows 1.0; update it"
         )
     if version > _SUPPORTED:
         warn_caller(
-            f"{tree.path!r} has Wheel-Version {text}, and this library knows 1.0: it is installed as 1.0",
+            f"{tree.called!r} has Wheel-Version {text}, and this library knows 1.0: it is installed as 1.0",
             WheelVersionWarning,
         )
 
 
 def _invalid(tree: Tree, reason: str) -> InvalidWheelError:
-    return InvalidWheelError(f"cannot install {tree.path!r}: {reason}; build the wheel again")
+    return InvalidWheelError(f"cannot install {tree.called!r}: {reason}; build the wheel again")

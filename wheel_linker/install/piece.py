@@ -93,13 +93,13 @@ def _schemes(tree: Tree, data: int) -> list[str]:
     loose = {*top.files, *(name for name, _ in top.links)}
     if called := sorted(loose.intersection(SCHEMES)):
         raise InvalidWheelError(
-            f"cannot install {tree.path!r}: {'/'.join((*top.parts, called[0]))} is a file and should be a directory; "
+            f"cannot install {tree.called!r}: {'/'.join((*top.parts, called[0]))} is a file and should be a directory; "
             "build the wheel again"
         )
     unknown = sorted({*below, *loose} - set(SCHEMES))
     if unknown:
         raise InvalidWheelError(
-            f"cannot install {tree.path!r}: {'/'.join(top.parts)} has {unknown[0]!r}, which is none of "
+            f"cannot install {tree.called!r}: {'/'.join(top.parts)} has {unknown[0]!r}, which is none of "
             f"{', '.join(SCHEMES)}; build the wheel again"
         )
     return below

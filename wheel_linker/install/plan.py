@@ -87,7 +87,8 @@ def plan(
     :raises InvalidWheelError: if it is no wheel that can be installed.
     :raises LinkError: if it cannot be read.
     """
-    wheel = scan_wheel(given, layout.schemes["purelib"], how)
+    remedy = "give a .whl file, or the directory that one was unpacked into"
+    wheel = scan_wheel(given, layout.schemes["purelib"], how, remedy=remedy)
     metadata = read_metadata(wheel.tree, wheel.name)
     # By the normalised name, as pip and uv file the headers of a wheel that they are given.
     pieces = split(wheel.tree, metadata, layout, wheel.name.name)
@@ -164,7 +165,7 @@ def _with_notes(piece: Piece, metadata: Metadata, notes: Notes) -> Piece:
     parts = (metadata.dist_info,)
     index = piece.tree.find(metadata.dist_info)
     if index is None:
-        raise InvalidWheelError(f"cannot install {piece.tree.path!r}: it has no *.dist-info")
+        raise InvalidWheelError(f"cannot install {piece.tree.called!r}: it has no *.dist-info")
     own = {RECORD, *NOTES}
     files = [name for name in piece.tree.directories[index].files if name not in own]
     added = [Written(parts, name, data) for name, data in notes.files().items()]

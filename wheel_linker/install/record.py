@@ -108,7 +108,7 @@ def read_claims(tree: Tree, metadata: Metadata) -> Claims:
     try:
         refuse_huge(len(content), files)
     except InvalidWheelError as error:
-        raise InvalidWheelError(f"cannot install {tree.path!r}: {error}") from error
+        raise InvalidWheelError(f"cannot install {tree.called!r}: {error}") from error
     return read_record(content, files, directories, metadata.dist_info)
 
 
@@ -116,11 +116,11 @@ def _refuse_wrong(tree: Tree, metadata: Metadata, own: Collection[str]) -> None:
     try:
         record = parse_record(read_text(tree, metadata.dist_info, RECORD).encode("utf-8"))
     except InvalidWheelError as error:
-        raise InvalidWheelError(f"cannot install {tree.path!r}: {error}") from error
+        raise InvalidWheelError(f"cannot install {tree.called!r}: {error}") from error
     missing = sorted(record.keys() - {*_linked(tree), *own})
     if missing:
         raise InvalidWheelError(
-            f"cannot install {tree.path!r}: its RECORD names what is not there: "
+            f"cannot install {tree.called!r}: its RECORD names what is not there: "
             f"{', '.join(map(repr, missing[:_SHOWN]))}; unpack the wheel again"
         )
 

@@ -60,13 +60,28 @@ class StoredWheel(UnpackedWheel):
     entry: str
     digest: str
     _session: Session
+    _file: str | None
 
     @classmethod
-    def of(cls, session: Session, entry: str, digest: str, filename: WheelFilename) -> StoredWheel:
-        """Name an entry that the session holds."""
+    def of(
+        cls,
+        session: Session,
+        entry: str,
+        digest: str,
+        filename: WheelFilename,
+        file: str | None = None,
+    ) -> StoredWheel:
+        """Name an entry that the session holds.
+
+        :param file: the path of the wheel file that was given.
+        """
         made = cls(session.layout.tree(entry), filename)
-        made.entry, made.digest, made._session = entry, digest, session
+        made.entry, made.digest, made._session, made._file = entry, digest, session, file
         return made
+
+    def file(self) -> str | None:
+        """Return the path of the ``.whl`` file that was given; None if it was found by something else."""
+        return self._file
 
     @property
     def trusted(self) -> bool:

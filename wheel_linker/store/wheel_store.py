@@ -130,7 +130,9 @@ class WheelStore:
             if unchecked:
                 known = None
             if known is not None and expected in (None, known.digest) and session.hold(known.entry):
-                wheel = StoredWheel.of(session, known.entry, known.digest, _trusted_filename(path))
+                wheel = StoredWheel.of(
+                    session, known.entry, known.digest, _trusted_filename(path), path
+                )
                 if strict:
                     _refuse_problems(path, wheel)
                 return _Added(wheel)
@@ -349,7 +351,7 @@ class WheelStore:
             raise FileNotFoundError(errno.ENOENT, "the entry was removed at once", self.root)
         if file.is_unchanged() and not unsettled_for(file.status):
             session.note(file.path, file.status, Known(facts.digest, entry.name))
-        wheel = StoredWheel.of(session, entry.name, facts.digest, filename)
+        wheel = StoredWheel.of(session, entry.name, facts.digest, filename, file.path)
         if strict:
             _refuse_problems(file.path, wheel)
         return _Added(wheel, problems)

@@ -132,7 +132,7 @@ def _remove(given: Given, layout: Layout) -> None:
     from wheel_linker.install import uninstall
 
     for tree in given.trees:
-        (dist_info,) = tree.dist_infos()
+        dist_info = tree.dist_info("unpack the wheel again")
         uninstall(WheelFilename.from_dist_info(dist_info).name, layout)
 
 

@@ -70,6 +70,10 @@ class Helper:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
+    def kill(self) -> None:
+        """End it, whatever it is at."""
+        self._process.kill()
+
     def place(self, order: Order) -> Answer:
         """Have files placed; return how far that went.
 

@@ -14,9 +14,9 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.reading import NOT_READABLE, read_regular
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record import NOTES, RECORD
-from wheel_linker._wheel.tree import DIST_INFO
 from wheel_linker.errors import LinkError, WheelLinkerError
 from wheel_linker.install._present.said import read_said
 

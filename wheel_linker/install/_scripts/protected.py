@@ -45,7 +45,7 @@ def refuse_protected(plans: Sequence[Plan], layout: Layout) -> None:
         found = [path for piece in plan.pieces for path in _protected(piece, layout)]
         if found and (taken := [path for path in found if path not in _own(plan, layout)]):
             raise InvalidWheelError(
-                f"cannot install {plan.wheel.tree.path!r}: its {os.path.basename(taken[0])!r} would be "
+                f"cannot install {plan.wheel.tree.called!r}: its {os.path.basename(taken[0])!r} would be "
                 f"{taken[0]!r}, a name that belongs to the environment itself; rename it in the project and build "
                 "the wheel again"
             )

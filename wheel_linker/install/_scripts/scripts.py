@@ -144,4 +144,4 @@ def _check_name(tree: Tree, name: str, layout: Layout) -> None:
 
 
 def _invalid(tree: Tree, reason: str) -> InvalidWheelError:
-    return InvalidWheelError(f"cannot install {tree.path!r}: {reason}; build the wheel again")
+    return InvalidWheelError(f"cannot install {tree.called!r}: {reason}; build the wheel again")

@@ -15,9 +15,9 @@ from installer.scripts import Script
 from installer.utils import Scheme, copyfileobj_with_hashing
 
 from wheel_linker._link.locks import Locks
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.names import fault
 from wheel_linker._wheel.record import RECORD
-from wheel_linker._wheel.tree import DIST_INFO
 from wheel_linker.backends import default_backend
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.integrations.installer.file import UnpackedFile

@@ -23,7 +23,8 @@ from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import combined
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.walk import unchanged_root
-from wheel_linker._wheel.tree import DIST_INFO, Directory, Tree, in_order
+from wheel_linker._wheel.dist_info import DIST_INFO
+from wheel_linker._wheel.tree import Directory, Tree, in_order
 from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from installer.sources import WheelSource
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record import RECORD, encoded, expected_rows, parse_record
 from wheel_linker._wheel.scan import scan
-from wheel_linker._wheel.tree import DIST_INFO
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
 from wheel_linker.integrations.installer.file import UnpackedFile
@@ -58,7 +58,7 @@ class UnpackedSource(WheelSource):
             self._tree = scan(self._wheel.path)
             self._ignore = frozenset(ignore)
             self._links = dict(_resolved_links(self._tree, self._ignore))
-        self._dist_info = _dist_info(self._tree)
+        self._dist_info = self._tree.dist_info("unpack the wheel again")
         self._filename = _filename(self._wheel, self._dist_info)
         stem = self._dist_info.removesuffix(DIST_INFO)
         distribution, _, version = stem.partition("-")
@@ -198,10 +198,10 @@ class UnpackedSource(WheelSource):
     def _reading(self, path: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
-            raise self._vanished(path) from error
         except LinkError:
             raise
+        except FileNotFoundError as error:
+            raise self._vanished(path) from error
         except OSError as error:
             full = os.path.join(self._tree.path, path)
             raise LinkError.from_os_error(
@@ -212,16 +212,6 @@ class UnpackedSource(WheelSource):
         return InvalidWheelError(
             f"the unpacked wheel {self._tree.path!r} has no file {path!r}: unpack the wheel again"
         )
-
-
-def _dist_info(tree: Tree) -> str:
-    infos = tree.dist_infos()
-    if len(infos) != 1:
-        raise InvalidWheelError(
-            f"the unpacked wheel {tree.path!r} should have one *{DIST_INFO} directory and has {len(infos)}: "
-            "unpack the wheel again"
-        )
-    return infos[0]
 
 
 def _filename(wheel: UnpackedWheel, dist_info: str) -> WheelFilename:
