@@ -16,6 +16,7 @@ import pytest
 from store.archives import FILES, NAME, files_below, sha256_of, with_record, write_wheel
 from store.conftest import entry_names, settle
 from wheel_linker import InvalidWheelError, LinkError, link_wheels
+from wheel_linker._cli.main import main
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import PREFIX, sweep
 from wheel_linker.store import WheelStore
@@ -289,6 +290,60 @@ class TestGroup:
                 store.add(wheels[0], sha256=sha256_of(wheels[0]))
             assert not store.add(wheels[1], sha256=sha256_of(wheels[1])).trusted
             assert not store.add(wheels[1], sha256=sha256_of(wheels[1])).trusted
+
+
+class TestDefaultStore:
+    """``sudo`` that keeps HOME: the default store of the command line is another user's."""
+
+    @pytest.fixture
+    def cache(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        pytest.importorskip("platformdirs")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+        return home / "wheel-linker" / "store"
+
+    @pytest.mark.parametrize("command", ["link", "install"])
+    @pytest.mark.parametrize("made_before", [False, True])
+    def test_is_not_used(
+        self,
+        cache: Path,
+        wheels: list[Path],
+        common: Path,
+        capsys: pytest.CaptureFixture[str],
+        made_before: bool,
+        command: str,
+    ) -> None:
+        if made_before:
+            with user(ONE), WheelStore(cache) as store:
+                Path(store.add(wheels[0]).path, "n0.py").write_bytes(EVIL)
+        where = ["--into" if command == "link" else "--target", str(common / "site")]
+        assert main([command, *where, str(wheels[0])]) == 0
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert f"{str(cache)!r} belongs to another user (number {ONE}, not 0)" in told
+        assert "a temporary one is used" in told
+        assert (common / "site" / "n0.py").read_bytes() == b"#"
+        assert owners(common / "site") == {0}
+        assert owners(cache.parent.parent) == {ONE}
+
+    def test_is_not_looked_after(
+        self, cache: Path, wheels: list[Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with user(ONE), WheelStore(cache) as store:
+            store.add(wheels[0])
+        assert main(["store", "list"]) == 1
+        assert "or --trust-store to use it" in capsys.readouterr().err
+        assert main(["store", "list", "--trust-store"]) == 0
+        assert NAME in capsys.readouterr().out
+
+    def test_that_is_named_is_not_used_either(
+        self, cache: Path, wheels: list[Path], common: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with user(ONE), WheelStore(cache) as store:
+            store.add(wheels[0])
+        command = ["link", "--into", str(common / "site"), str(wheels[0]), "--store", str(cache)]
+        assert main(command) == 1
+        assert "--trust-store" in capsys.readouterr().err
+        assert main([*command, "--trust-store"]) == 0
 
 
 def test_own_store_is_trusted(store: WheelStore, wheel_file: Path, root: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from store.archives import FILES, NAME, files_below, sha256_of, with_record, write_wheel
 from store.conftest import entry_names
+from wheel_linker import link_wheels
 from wheel_linker._cli import main, store
 from wheel_linker.store import WheelStore
 
@@ -108,7 +109,14 @@ class TestCommands:
 
     @pytest.mark.parametrize(
         "arguments",
-        [("--unused-for", "3x"), ("--unused-for", "1d2"), ("--max-size", "1Q"), ("--max-size", "")],
+        [
+            ("--unused-for", "3"),
+            ("--unused-for", "0"),
+            ("--unused-for", "3x"),
+            ("--unused-for", "1d2"),
+            ("--max-size", "1Q"),
+            ("--max-size", ""),
+        ],
     )
     def test_prune_of_nonsense(self, run: Run, arguments: tuple[str, str]) -> None:
         assert "use such as" in run("prune", *arguments, code=2)
@@ -160,3 +168,20 @@ class TestDefault:
         assert store.default_directory() is None
         assert main.main(["store", "list"]) == 1
         assert "--store DIR" in capsys.readouterr().err
+
+    def test_prune_keeps_what_is_linked(
+        self, run: Run, wheel_file: Path, root: Path, site: Path
+    ) -> None:
+        run("add", str(wheel_file))
+        with WheelStore(root) as store:
+            link_wheels(site, [store.add(wheel_file)], mode="hardlink")
+        assert "0.0 MiB removed" in run("prune", "--unused-for", "0s", "--keep-linked")
+        assert "MiB freed: environments have the rest" in run("prune", "--unused-for", "0s")
+
+    @pytest.mark.parametrize("given", ["-1", "soon", "nan", "inf", ""])
+    def test_timeout_of_nonsense(self, run: Run, given: str) -> None:
+        assert "a number of seconds, or 'none'" in run("list", f"--timeout={given}", code=2)
+
+    @pytest.mark.parametrize("given", ["0", "1.5", "none"])
+    def test_timeout(self, run: Run, given: str, wheel_file: Path) -> None:
+        assert NAME in run("add", str(wheel_file), "--timeout", given)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker._cli.options import add_common, modes
-from wheel_linker._cli.output import misused, progress, say
+from wheel_linker._cli.output import complain, misused, progress, say
 from wheel_linker._cli.reports import as_json, print_json, summary
-from wheel_linker._cli.store import chosen_store
+from wheel_linker._cli.store import anothers, chosen_store, existing_part
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def refuse_misuse(arguments: argparse.Namespace) -> None:
 
     if arguments.strict and arguments.mode == "auto":
         misused("--strict wants one mode, and --mode auto stands for several")
-    if arguments.mode != LinkMode.SYMLINK or usable_store(arguments) is not None:
+    if arguments.mode != LinkMode.SYMLINK or usable_store(arguments, quietly=True) is not None:
         return
     for wheel in filter(is_archive, arguments.wheels):
         misused(
@@ -104,14 +104,19 @@ def _all_unpacked(
         yield unpack_archives(arguments.wheels, place, jobs, arguments.record)
 
 
-def usable_store(arguments: argparse.Namespace) -> WheelStore | None:
-    """Return the store that is asked for, or the default one, if the user has a place for that."""
-    store = chosen_store(arguments.store, arguments.jobs)
+def usable_store(arguments: argparse.Namespace, *, quietly: bool = False) -> WheelStore | None:
+    """Return the store that is asked for, or the default one, if the user has a place for that.
+
+    :param quietly: whether not to say why the default one is not used.
+    """
+    store = chosen_store(arguments, arguments.jobs)
     if store is None or arguments.store:
         return store
-    existing = store.root
-    while not os.path.exists(existing):
-        existing = os.path.dirname(existing)
+    if (why := anothers(store, arguments)) is not None:
+        if not quietly:
+            complain("note", f"{why}; a temporary one is used")
+        return None
+    existing = existing_part(store.root)
     # A user without a home, as in many containers: nobody asked for a store there.
     return store if os.path.isdir(existing) and os.access(existing, os.W_OK) else None
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
     from wheel_linker.mode import Modes
+
+_FOR_EVER: Final = float("inf")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +37,18 @@ def add_option(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
         "--store",
         metavar="DIR",
         help=f"the store of unpacked wheels (default: in this user's cache directory{otherwise})",
+    )
+    parser.add_argument(
+        "--trust-store",
+        action="store_true",
+        help="use the store although it belongs to another user, or everybody may write to it",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help=f"how long to wait for another process that changes the store, or 'none' (default: {TIMEOUT:g})",
     )
 
 
@@ -90,6 +105,18 @@ def modes(arguments: argparse.Namespace) -> Modes:
     if not arguments.strict:
         return word
     return (LinkMode.default() if word is None else LinkMode(word),)
+
+
+def _seconds(text: str) -> float | None:
+    if text == "none":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < _FOR_EVER:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: use a number of seconds, or 'none'")
+    return seconds
 
 
 def _number_of_jobs(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -40,13 +41,42 @@ def default_directory() -> str | None:
 
 
 def chosen_store(
-    directory: str | None, jobs: int | None = None, *, protect: bool = False
+    arguments: argparse.Namespace, jobs: int | None = None, *, protect: bool = False
 ) -> WheelStore | None:
     """Return the store that is asked for, else the default one; None if there is none."""
     from wheel_linker.store import WheelStore
 
-    path = directory or default_directory()
-    return None if path is None else WheelStore(path, jobs=jobs, protect=protect)
+    path = arguments.store or default_directory()
+    if path is None:
+        return None
+    trusted, timeout = arguments.trust_store, arguments.timeout
+    return WheelStore(path, jobs=jobs, protect=protect, trusted=trusted, timeout=timeout)
+
+
+def anothers(store: WheelStore, arguments: argparse.Namespace) -> str | None:
+    """Return why the default store is not for this user, who did not ask for it; None if it is.
+
+    A program that runs as root with a user's HOME, as ``sudo`` leaves it, would use that user's store.
+    """
+    if arguments.store or arguments.trust_store or sys.platform == "win32":
+        return None
+    there = os.path.exists(store.root)
+    owner = os.stat(existing_part(store.root)).st_uid
+    user = os.geteuid()
+    # One that is still to be made may be made where root lets everybody.
+    if owner == user or (not there and owner == 0):
+        return None
+    return (
+        f"the store {store.root!r} belongs to another user (number {owner}, not {user}); give --store DIR, "
+        "or --trust-store to use it"
+    )
+
+
+def existing_part(path: str) -> str:
+    """Return the directory that is there on the way to a path: itself, or one above."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -102,20 +132,27 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         "--max-size",
         type=_size,
         metavar="SIZE",
-        help="such as 500M or 10G: what is too much, the oldest first",
+        help="such as 500M or 10G: what is too much, the oldest first, what environments hard-link last",
+    )
+    prune.add_argument(
+        "--keep-linked",
+        action="store_true",
+        help="keep what an environment has as hard links: removing it would free nothing",
     )
 
 
 def needed_store(arguments: argparse.Namespace) -> WheelStore:
     """Return the store that is asked for, else the default one.
 
-    :raises WheelLinkerError: if there is none.
+    :raises WheelLinkerError: if there is none, or it is another user's.
     """
-    store = chosen_store(arguments.store, protect=getattr(arguments, "protect", False))
+    store = chosen_store(arguments, protect=getattr(arguments, "protect", False))
     if store is None:
         raise WheelLinkerError(
             "which store? Give --store DIR, or install wheel-linker[cli], which knows this user's cache directory"
         )
+    if (why := anothers(store, arguments)) is not None:
+        raise WheelLinkerError(why)
     return store
 
 
@@ -174,10 +211,17 @@ def _repair(arguments: argparse.Namespace) -> None:
 
 def _prune(arguments: argparse.Namespace) -> None:
     with needed_store(arguments) as store:
-        removed = store.prune(unused_for=arguments.unused_for, max_bytes=arguments.max_size)
+        removed = store.prune(
+            unused_for=arguments.unused_for,
+            max_bytes=arguments.max_size,
+            keep_linked=arguments.keep_linked,
+        )
     for entry in removed:
         say(f"{entry.name} {entry.filename}: removed")
-    say(f"{sum(entry.size for entry in removed) / _MIB:,.1f} MiB removed")
+    size = sum(entry.size for entry in removed)
+    freed = sum(entry.size if entry.frees is None else entry.frees for entry in removed)
+    shared = "" if freed == size else f", {freed / _MIB:,.1f} MiB freed: environments have the rest"
+    say(f"{size / _MIB:,.1f} MiB removed{shared}")
 
 
 def _entry(text: str) -> str:
@@ -196,8 +240,8 @@ def _age(seconds: float) -> str:
 
 
 def _duration(text: str) -> float:
-    """Parse such as ``30d``; seconds without a unit."""
-    return _quantity(text, _SECONDS, "s", "a time: use such as 12h, 30d or 8w")
+    """Parse such as ``30d``. A number alone is refused: who means days must not get seconds."""
+    return _quantity(text, _SECONDS, "", "a time: use such as 12h, 30d or 8w, with its unit")
 
 
 def _size(text: str) -> int:

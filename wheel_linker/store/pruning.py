@@ -92,15 +92,17 @@ def _is_linked(entry: Entry) -> bool:
 def _measured(entry: Entry) -> Entry:
     """Return an entry with how many bytes removing it frees."""
     try:
-        return entry._replace(frees=_freed(entry.path))
+        freed = _freed(entry.path)
     except OSError as error:
         log("cannot tell what removing %s frees: %s", entry.path, error)
         return entry
+    # An edited file does not count as one that others have.
+    return entry._replace(frees=entry.size if freed is None else min(freed, entry.size - 1))
 
 
-def _freed(path: str) -> int:
-    """Add up the files in a directory that have no other name."""
-    freed = 0
+def _freed(path: str) -> int | None:
+    """Add up the files in a directory that have no other name; None if that is all of them."""
+    freed, is_linked = 0, False
     pending: list[tuple[str, ...]] = [()]
     with Folder.open(path, listing=True) as top, Descent(top, Folder.enter) as descent:
         while pending:
@@ -114,4 +116,6 @@ def _freed(path: str) -> int:
                     pending.append((*parts, name))
                 elif status.st_nlink < 2:
                     freed += status.st_size
-    return freed
+                else:
+                    is_linked = True
+    return freed if is_linked else None

@@ -90,6 +90,14 @@ class WheelStore:
         """The store's directory, as an absolute path."""
         return self._layout.root
 
+    @property
+    def trusted(self) -> bool:
+        """Whether what lies in it is used: see the parameter of that name.
+
+        :raises LinkError: if it cannot be opened.
+        """
+        return self._session().standing.doubt is None
+
     def add(
         self,
         wheel_file: str | os.PathLike[str],

@@ -48,7 +48,8 @@ def obtain_locked(
     :raises PipError: if pip cannot fetch what is missing.
     """
     path = os.fspath(lock)
-    interpreter = describe(python, kept_in=os.path.join(store.root, _NOTES))
+    kept_in = os.path.join(store.root, _NOTES) if store.trusted else None
+    interpreter = describe(python, kept_in=kept_in)
     if path.endswith(".toml"):
         wanted, options = list(read_pylock(path, interpreter, extras, groups)), list[str]()
     else:
