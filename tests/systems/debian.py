@@ -25,6 +25,7 @@ _MOST_DAYS: Final = 14
 _DAY: Final = 86400
 # Where debootstrap has no script of its own for a suite.
 _SCRIPTS: Final = Path("/usr/share/debootstrap/scripts")
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _QUIET: Final = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 
 
@@ -38,6 +39,8 @@ class System(NamedTuple):
     """Packages beyond what a fresh system has."""
     title: str = ""
     """What sets it apart from the fresh system of that suite."""
+    script: str = ""
+    """A shell script that makes what Debian has no package of."""
 
     @property
     def name(self) -> str:
@@ -96,10 +99,12 @@ def _make(root: Path, system: System) -> None:
     part = root.with_name(f"{root.name}.part")
     for old in (root, part):
         _remove(old)
-    if system.more:
-        base = made(system._replace(more=(), title=""))
+    if system.title:
+        base = made(System(system.suite, system.architecture))
         subprocess.run(["cp", "--archive", "--reflink=auto", base, part], check=True)
         install(part, *system.more)
+        if system.script:
+            _run_in(part, "sh", "-ec", system.script)
     else:
         _bootstrap(part, system)
     mark = {"made": time.time(), "system": _description(system)}
@@ -135,16 +140,23 @@ def install(root: Path, *packages: str) -> None:
         ["install", "-qq", "--yes", "--no-install-recommends", *packages],
         ["clean"],
     ):
-        subprocess.run(
-            ["unshare", "--mount", "chroot", root, "apt-get", *command],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, **_QUIET},
-        )
+        _run_in(root, "apt-get", *command)
+
+
+def _run_in(root: Path, *command: str) -> None:
+    usual = {"PATH": PATH, "HOME": "/root", **_QUIET}
+    subprocess.run(
+        ["chroot", root, *command],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        # Python's own build writes what it found out about the machine there.
+        stderr=None if command[0] == "apt-get" else subprocess.DEVNULL,
+        env=usual,
+    )
 
 
 def _description(system: System) -> list[object]:
-    return [system.suite, system.architecture, *_FRESH, *system.more]
+    return [system.suite, system.architecture, *_FRESH, *system.more, system.script]
 
 
 def _remove(root: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
-from systems.debian import USER
+from systems.debian import PATH, USER
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -26,7 +26,6 @@ _NOT_COPIED: Final = (
 )
 _IDS: Final = {"root": 0, USER: 1000}
 _HOMES: Final = {"root": "/root", USER: f"/home/{USER}"}
-_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # How this machine reaches the package index is nobody's business but its own.
 _LENT: Final = re.compile(
     r"PIP_(?!NO_INDEX)\w+|UV_\w*INDEX\w*|\w+_proxy|\w+_PROXY|SSL_CERT_\w+|\w+_CA_BUNDLE"
@@ -136,7 +135,7 @@ class Room:
 
     def _environment(self) -> dict[str, str]:
         lent = {name: value for name, value in os.environ.items() if _LENT.fullmatch(name)}
-        usual = {"PATH": _PATH, "HOME": self.home, "LANG": "C.UTF-8", "USER": self.user}
+        usual = {"PATH": PATH, "HOME": self.home, "LANG": "C.UTF-8", "USER": self.user}
         return {**lent, **usual, "TERM": "dumb", "SHELL": "/bin/sh"}
 
     def _mounts(self) -> list[list[str]]:

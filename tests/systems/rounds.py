@@ -23,6 +23,27 @@ _REPORT: Final = ".nox/report.xml"
 _COMPILER: Final = ("gcc", "libc6-dev")
 _SID_PYTHONS: Final = ("pypy3-venv", "python3.13-venv", "python3.15-venv")
 _PROOF_ELSEWHERE: Final = "--ignore=tests/proof"
+# All of the proof but its threads.
+_THREADS_ONLY: Final = "'--ignore-glob=*/proof/test_[!t]*'"
+_BUILDING: Final = (
+    *("libbz2-dev", "libffi-dev", "liblzma-dev", "libssl-dev"),
+    *("make", "pkgconf", "xz-utils", "zlib1g-dev"),
+)
+FREE_THREADED: Final = "3.13t"
+# Debian has no package of it; its source is in the suite that still has that Python.
+_BUILD: Final = """
+sed 's/^deb /deb-src /' /etc/apt/sources.list > /etc/apt/sources.list.d/sources.list
+apt-get update -qq
+mkdir /usr/src/build
+cd /usr/src/build
+apt-get source -qq --tar-only python3.13
+tar --extract --strip-components=1 --file python3.13_*.orig.tar.xz
+./configure -q --disable-gil --disable-test-modules --with-ensurepip=no
+make -s -j2
+make -s altinstall
+cd /
+rm -r /usr/src/build
+"""
 
 
 class Spec(NamedTuple):
@@ -56,8 +77,12 @@ class Spec(NamedTuple):
         """Return the system that it takes: a fresh one, or one with everything."""
         if not self.interpreter:
             return System(self.suite, self.architecture)
-        pythons = _SID_PYTHONS if self.suite == "sid" and not self.architecture else ()
-        more = (*FILE_SYSTEM_TOOLS, *_COMPILER, *pythons)
+        more = (*FILE_SYSTEM_TOOLS, *_COMPILER)
+        if self.interpreter == FREE_THREADED:
+            more += _BUILDING
+            return System(self.suite, self.architecture, more, FREE_THREADED, _BUILD)
+        if self.suite == "sid" and not self.architecture:
+            more += _SID_PYTHONS
         return System(self.suite, self.architecture, more, "full")
 
 
@@ -108,9 +133,10 @@ def _readme(spec: Spec, room: Room, log: Path) -> Tried:
 def _suite(spec: Spec, room: Room, log: Path) -> Tried:
     begin = time.monotonic()
     session = f"tests-all-{spec.interpreter}"
+    left_out = _THREADS_ONLY if spec.interpreter == FREE_THREADED else _PROOF_ELSEWHERE
     command = (
         "python3 -m venv .venv && .venv/bin/pip install -q nox uv && "
-        f".venv/bin/nox -s {session} -- {_PROOF_ELSEWHERE} --junitxml={room.checkout}/{_REPORT}"
+        f".venv/bin/nox -s {session} -- {left_out} --junitxml={room.checkout}/{_REPORT}"
     )
     status, left = room.run(command, log)
     minutes = (time.monotonic() - begin) / _MINUTE
