@@ -43,8 +43,9 @@ class Left(NamedTuple):
 class Room:
     """One user's place in a system: a home with a checkout of the project, and a ``/tmp``."""
 
-    def __init__(self, root: Path, user: str) -> None:
+    def __init__(self, root: Path, user: str, architecture: str = "") -> None:
         self.user = user
+        self._machine = ["setarch", architecture] if architecture else []
         self.home = _HOMES[user]
         self.checkout = f"{self.home}/project"
         self._root = root
@@ -85,6 +86,7 @@ class Room:
         order = {
             "root": str(self._merged),
             "user": f"{_IDS[self.user]}:{_IDS[self.user]}",
+            "machine": self._machine,
             "command": f"cd {self.checkout} && {command}",
             "environment": {**self._environment(), **environment},
             "mounts": self._mounts(),

@@ -77,7 +77,7 @@ class Spec(NamedTuple):
         """Return the system that it takes: a fresh one, or one with everything."""
         if not self.interpreter:
             return System(self.suite, self.architecture)
-        more = (*FILE_SYSTEM_TOOLS, *_COMPILER)
+        more: tuple[str, ...] = (*FILE_SYSTEM_TOOLS, *_COMPILER)
         if self.interpreter == FREE_THREADED:
             more += _BUILDING
             return System(self.suite, self.architecture, more, FREE_THREADED, _BUILD)
@@ -98,7 +98,7 @@ def attempt(spec: Spec, logs: Path) -> Tried:
     """Try one thing; what it prints goes to a file in ``logs``."""
     root = made(spec.system())
     log = logs / f"{spec.name}.log"
-    with Room(root, spec.user) as room:
+    with Room(root, spec.user, spec.architecture) as room:
         return _suite(spec, room, log) if spec.interpreter else _readme(spec, room, log)
 
 

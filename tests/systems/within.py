@@ -26,7 +26,11 @@ def main() -> int:
     before = _mounts()
     with open(order["log"], "ab") as log:
         done = subprocess.run(
-            ["chroot", f"--userspec={order['user']}", root, "sh", "-c", order["command"]],
+            [
+                *order["machine"],
+                *("chroot", f"--userspec={order['user']}", root),
+                *("sh", "-c", order["command"]),
+            ],
             check=False,
             env=order["environment"],
             stdin=subprocess.DEVNULL,
