@@ -112,11 +112,12 @@ def uninstalled_as_json(report: UninstallReport) -> dict[str, object]:
 
     ``name`` is the normalised name, ``versions`` are those that were installed, usually one, ``removed`` the absolute
     paths of files that were removed, ``kept`` those of files that stayed: another distribution has them too, or they
-    lie outside of the environment.
+    lie outside of the environment, ``incomplete`` whether its ``RECORD`` was empty or could not be read.
     """
     return {
         "name": report.name,
         "versions": list(report.versions),
         "removed": list(report.removed),
         "kept": list(report.kept),
+        "incomplete": report.incomplete,
     }
