@@ -56,22 +56,24 @@ def make_wheel(
     version: str = "1.0",
     executables: Collection[str] = (),
     links: Mapping[str, str] | None = None,
+    record: bytes | None = None,
     mtime: int = REPRODUCIBLE,
 ) -> Path:
-    """Write an unpacked wheel with a correct ``RECORD`` and return its root.
+    """Write an unpacked wheel with a correct ``RECORD``, of which ``files`` may have any part, and return its root.
 
     :param links: symlinks within the wheel, path to target.
+    :param record: what ``RECORD`` has instead.
     :param mtime: seconds since the epoch, for every file and directory.
     """
     info = f"{name}-{version}.dist-info"
     everything = {
-        **files,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **files,
     }
-    rows = [f"{path},{_record_hash(data)},{len(data)}" for path, data in everything.items()]
-    record = os.fsencode("\n".join([*rows, f"{info}/RECORD,,", ""]))
-    everything[f"{info}/RECORD"] = record
+    rows = [row_of(path, data) for path, data in everything.items()]
+    correct = os.fsencode("".join([*rows, f"{info}/RECORD,,\n"]))
+    everything[f"{info}/RECORD"] = correct if record is None else record
     write_tree(root, everything)
     for path in executables:
         (root / path).chmod(0o755)
@@ -80,6 +82,12 @@ def make_wheel(
         (root / path).symlink_to(target)
     set_times(root, mtime)
     return root
+
+
+def row_of(path: str, data: bytes) -> str:
+    """Return a row of ``RECORD``."""
+    quoted = '"{}"'.format(path.replace('"', '""')) if {'"', ","} & set(path) else path
+    return f"{quoted},{_record_hash(data)},{len(data)}\n"
 
 
 def sample_wheel(root: Path) -> Path:

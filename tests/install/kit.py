@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import os
@@ -10,17 +9,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wheels import REPRODUCIBLE, set_times, snapshot, write_tree
+from wheels import make_wheel, row_of, snapshot
 
 from wheel_linker import LinkMode
 from wheel_linker.install import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from wheels import Entry
 
 MODES: Final = tuple(LinkMode)
+
+make = make_wheel
 
 FILES: Final[Mapping[str, bytes]] = {
     "demo/__init__.py": b"VERSION = 1\n",
@@ -52,45 +53,6 @@ NEWER: Final[Mapping[str, bytes]] = {
     "demo-2.0.dist-info/entry_points.txt": b"[console_scripts]\ndemo = demo.main:run\n",
 }
 """Its successor, which lacks some of that."""
-
-
-def make(
-    root: Path,
-    files: Mapping[str, bytes],
-    *,
-    name: str = "demo",
-    version: str = "1.0",
-    executables: Collection[str] = (),
-    links: Mapping[str, str] | None = None,
-    record: bytes | None = None,
-) -> Path:
-    """Write an unpacked wheel with a correct ``RECORD``, of which ``files`` may have any part itself.
-
-    :param record: what ``RECORD`` has instead.
-    """
-    info = f"{name}-{version}.dist-info"
-    everything = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        **files,
-    }
-    rows = [row_of(path, data) for path, data in everything.items()]
-    said = "".join([*rows, f"{info}/RECORD,,\n"]).encode() if record is None else record
-    everything[f"{info}/RECORD"] = said
-    write_tree(root, everything)
-    for path in executables:
-        (root / path).chmod(0o755)
-    for path, target in (links or {}).items():
-        (root / path).symlink_to(target)
-    set_times(root, REPRODUCIBLE)
-    return root
-
-
-def row_of(path: str, data: bytes) -> str:
-    """Return a row of ``RECORD``."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-    quoted = '"{}"'.format(path.replace('"', '""')) if {'"', ","} & set(path) else path
-    return f"{quoted},sha256={digest},{len(data)}\n"
 
 
 def older_wheel(cache: Path) -> Path:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from wheels import snapshot
+from wheels import row_of, snapshot
 
-from install.kit import check_record, check_recorded, make, pure, root_of, row_of, rows
+from install.kit import check_record, check_recorded, make, pure, root_of, rows
 from wheel_linker import InvalidWheelError, LinkError, UnpackedWheel, WheelLinkerError
 from wheel_linker.install import Layout, WheelVersionWarning, install_wheel, install_wheels
 

@@ -9,19 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from wheels import snapshot, write_tree
+from wheels import row_of, snapshot, write_tree
 
-from install.kit import (
-    check_record,
-    check_recorded,
-    files_in,
-    make,
-    no_litter,
-    pure,
-    root_of,
-    row_of,
-    rows,
-)
+from install.kit import check_record, check_recorded, files_in, make, no_litter, pure, root_of, rows
 from wheel_linker import InvalidWheelError, LinkMode
 from wheel_linker.install import Layout, install_wheel, uninstall
 from wheel_linker.install._scripts.entry_points import script_entry_points

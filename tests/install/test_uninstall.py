@@ -8,18 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from wheels import snapshot, write_tree
+from wheels import row_of, snapshot, write_tree
 
-from install.kit import (
-    check_record,
-    check_recorded,
-    files_in,
-    make,
-    no_litter,
-    pure,
-    root_of,
-    row_of,
-)
+from install.kit import check_record, check_recorded, files_in, make, no_litter, pure, root_of
 from wheel_linker import LinkError, LinkMode
 from wheel_linker._fs.stage import Stage
 from wheel_linker._link.sites import Sites

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from test_cli import failed, run, run_without
 from wheels import make_wheel, names, snapshot, zip_wheel
 
+from cli.kit import failed, run, run_without
 from wheel_linker._cli import main
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ class TestUninstall:
         sources = [make_wheel(tmp_path / name, both, name=name) for name in ("one", "other")]
         command("install", *sources, "--target", target)
         (report,) = json.loads(command("uninstall", "one", "--target", target, "--json"))
-        assert report.keys() == {"name", "versions", "removed", "kept"}
+        assert report.keys() == {"name", "versions", "removed", "kept", "incomplete"}
         assert (report["name"], report["versions"]) == ("one", ["1.0"])
         assert os.fspath(target / "one-1.0.dist-info" / "RECORD") in report["removed"]
         assert report["kept"] == [os.fspath(target / "p" / "m.py")]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from store.archives import FILES, NAME, files_below, sha256_of, with_record, write_wheel
 from store.conftest import entry_names
+
 from wheel_linker import link_wheels
 from wheel_linker._cli import main, store
 from wheel_linker.store import WheelStore
