@@ -50,7 +50,10 @@ PUBLIC: Final = (
     "WheelLinkerError",
     "link_wheel_files",
     "link_wheels",
+    "pack_wheel",
     "supported_modes",
+    "unpack_wheel",
+    "write_record",
 )
 PUBLIC_BACKENDS: Final = ("Backend", "default_backend")
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from wheel_linker._api import link_wheel_files, link_wheels, supported_modes
+from wheel_linker._api import (
+    link_wheel_files,
+    link_wheels,
+    pack_wheel,
+    supported_modes,
+    unpack_wheel,
+    write_record,
+)
 from wheel_linker._link.locks import Locks, Preview
 from wheel_linker._link.report import Fallback, LinkReport
 from wheel_linker._wheel.conflicts import PackageConflict, PackageConflictError
@@ -41,5 +48,8 @@ __all__ = [
     "WheelLinkerError",
     "link_wheel_files",
     "link_wheels",
+    "pack_wheel",
     "supported_modes",
+    "unpack_wheel",
+    "write_record",
 ]

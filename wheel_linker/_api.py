@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
+    from wheel_linker._archive.limits import Limits
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.options import How, MustCopy
     from wheel_linker._link.report import LinkReport
     from wheel_linker._wheel.conflicts import OnConflict
     from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.backends import Backend
     from wheel_linker.mode import LinkMode, Modes
@@ -154,3 +156,81 @@ def checked_how(
         progress=Progress(progress),
         backend=default_backend() if backend is None else backend,
     )
+
+
+def write_record(tree: str | os.PathLike[str]) -> str:
+    """Write the ``RECORD`` of an unpacked wheel anew, from the files that it has.
+
+    Every file gets a row with its SHA-256 and size, but for ``RECORD`` itself, and its signatures, which have none
+    (`recording installed projects`__). A ``RECORD`` that is there is replaced, not written to.
+
+    __ https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+
+    :param tree: the root of an unpacked wheel.
+    :returns: the path of ``RECORD``.
+    :raises InvalidWheelError: if it is no unpacked wheel, or a symlink in it does not lead to a file.
+    :raises LinkError: if a file cannot be read, or ``RECORD`` not be written. It is as it was then.
+    """
+    from wheel_linker._archive import packing
+
+    return packing.write_record(tree)
+
+
+def pack_wheel(
+    tree: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    *,
+    timestamp: float | None = None,
+) -> str:
+    """Make a ``.whl`` file of an unpacked wheel, with a ``RECORD`` of what it has: of the same files, the same bytes.
+
+    Entries are in the order of their paths with ``*.dist-info`` last, have the mode 0644 or, if executable, 0755, and
+    one time. A symlink is packed as the file that it leads to, and signatures of the old ``RECORD`` are left out.
+    The bytes are the same wherever zlib compresses alike.
+
+    :param tree: the root of an unpacked wheel; it is only read.
+    :param to: a directory, made if missing, or the path of the ``.whl`` file; one that is there is replaced.
+    :param timestamp: the time of all entries in seconds since the epoch, such as ``SOURCE_DATE_EPOCH`` asks for; by
+        default the beginning of 1980, as are earlier ones.
+    :returns: the path of the file.
+    :raises InvalidWheelError: if it is no unpacked wheel, a symlink in it does not lead to a file, or its ``WHEEL``
+        does not say for which Pythons it is and ``to`` is a directory.
+    :raises LinkError: if a file cannot be read, or the wheel not be written. Nothing is left then.
+    """
+    from wheel_linker._archive import packing
+
+    return packing.pack(tree, to, timestamp)
+
+
+def unpack_wheel(
+    wheel_file: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    *,
+    sha256: str | None = None,
+    record: RecordMode = "lenient",
+    limits: Limits | None = None,
+    jobs: int | None = None,
+) -> UnpackedWheel:
+    """Unpack a ``.whl`` file into a directory, safely, and whole or not at all.
+
+    For what is unpacked more than once, or by more than one process, there is :class:`~wheel_linker.store.WheelStore`.
+
+    :param wheel_file: the ``.whl`` file.
+    :param to: the directory, which is made; one that is there has to be empty.
+    :param sha256: the SHA-256 that the file must have, in hexadecimal digits.
+    :param record: what a ``RECORD`` that is not right means, as for :meth:`~wheel_linker.store.WheelStore.add`.
+    :param limits: what the wheel may unpack to.
+    :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs.
+    :returns: the unpacked wheel.
+    :raises InvalidWheelError: as for :meth:`~wheel_linker.store.WheelStore.add`. There is nothing at ``to`` then.
+    :raises LinkError: if the file cannot be read, there is something at ``to``, or it cannot be written.
+    :raises ValueError: if ``record`` is another word, or for fewer than one job.
+    """
+    from wheel_linker._archive.extracting import extract
+    from wheel_linker._wheel.record_problems import refuse_unknown_record
+
+    refuse_unknown_record(record)
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
+    strict = record == "strict"
+    return extract(wheel_file, to, sha256=sha256, strict=strict, limits=limits, jobs=jobs)

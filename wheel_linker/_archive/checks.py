@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._archive.links import read_links
 from wheel_linker._archive.zip_directory import DEFLATED, Directory, Member, read_directory
 from wheel_linker._wheel.dist_info import only_dist_info
 from wheel_linker._wheel.filename import WheelFilename
@@ -44,6 +46,8 @@ class Contents(NamedTuple):
     """The content of ``RECORD`` that ``rows`` are from."""
     problems: list[RecordProblem]
     """What is not right about it, as far as the names tell."""
+    links: Mapping[str, str]
+    """The targets of its symlinks, which are not among ``files``."""
     replaced: Mapping[int, Member]
     """Entries that another one of the same name takes the place of, by where they begin."""
     strict: bool = False
@@ -75,6 +79,7 @@ def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Content
             names.add_file(member.name)
     files = members.files()
     _check_sizes(files, file.size, limits)
+    links = read_links(files, partial(_read, file, directory))
     dist_info = _dist_info(names.directories, filename)
     record_path = f"{dist_info}/{RECORD}"
     paths = dict.fromkeys(member.name for member in files)
@@ -82,12 +87,13 @@ def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Content
     claims = read_record(record, paths, names.directories, dist_info)
     return Contents(
         directory,
-        files,
+        [member for member in files if not member.is_link] if links else files,
         names.directories,
         claims.rows,
         record_path,
         record,
         [*members.problems(), *claims.problems],
+        links,
         members.replaced,
     )
 
@@ -145,10 +151,10 @@ def strictly(contents: Contents) -> Contents:
     files = {member.name: member for member in contents.files}
     for member in contents.replaced.values():
         # What is small enough is compared when it is unpacked.
-        other = files.get(member.name, member)
-        if member.is_directory or member.size > _SMALL or not _are_alike(member, other):
+        other = files.get(member.name)
+        if other is None or member.size > _SMALL or not _are_alike(member, other):
             raise ambiguous(member.name, member.name)
-    paths = {member.name for member in contents.files}
+    paths = {member.name for member in contents.files} | contents.links.keys()
     dist_info = contents.record_path.partition("/")[0]
     rows = expected_rows(parse_record(contents.record), paths, dist_info)
     return contents._replace(rows=rows, strict=True)

@@ -13,6 +13,7 @@ import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
+from wheel_linker._archive.links import files_led_to
 from wheel_linker._archive.zip_directory import STORED, Member
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._wheel.names import ambiguous
@@ -21,7 +22,7 @@ from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wheel_linker._archive.checks import Contents
     from wheel_linker._archive.wheel_file import WheelFile
@@ -54,6 +55,8 @@ class Result(NamedTuple):
     files: Sequence[StoredFile]
     problems: tuple[RecordProblem, ...]
     """What is not right about its ``RECORD``."""
+    links: Mapping[str, str]
+    """The targets of its symlinks, by path."""
 
 
 class _Unit(NamedTuple):
@@ -86,6 +89,7 @@ def unpack(
         for directory in contents.directories:
             os.mkdir(tree.prefix + directory, dir_fd=tree.fd)
         crew.share(run.units(), run.unpack, _weight)
+        run.make_links()
     except OSError as error:
         if isinstance(error, LinkError):
             raise
@@ -93,7 +97,8 @@ def unpack(
         raise LinkError.from_os_error(
             error, doing, source=file.path, destination=tree.path
         ) from error
-    return Result(run.digest(), sorted(run.files), (*contents.problems, *sorted(run.problems)))
+    problems = (*contents.problems, *sorted(run.problems))
+    return Result(run.digest(), sorted(run.files), problems, contents.links)
 
 
 def _weight(unit: _Unit) -> int:
@@ -152,6 +157,9 @@ class _Unpacking:
                 raise damaged(member, "it reaches into the next one")
             if member.name.endswith("/"):
                 continue
+            if member.is_link:
+                self._compare_link(member, unpacked(member, data))
+                continue
             if member.offset in self._contents.replaced:
                 if self._contents.strict:
                     self._compare(member, unpacked(member, data))
@@ -161,6 +169,44 @@ class _Unpacking:
                 self._write_pieces(member, _pieces(member, chunks))
             else:
                 self._write(member, unpacked(member, data))
+
+    def make_links(self) -> None:
+        """Make the symlinks, when everything that they may lead to is there."""
+        if not self._contents.links:
+            return
+        content = {file.path: file for file in self.files}
+        for path, target in files_led_to(self._contents.links).items():
+            text = self._contents.links[path]
+            os.symlink(
+                text.replace("/", os.sep),
+                self._tree.prefix + path,
+                target_is_directory=target in self._contents.directories or not target,
+                dir_fd=self._tree.fd,
+            )
+            self._check_link(path, text, content.get(target))
+
+    def _check_link(self, path: str, text: str, file: StoredFile | None) -> None:
+        """Compare a symlink with its row, which may be made of the file that it leads to, or of its text."""
+        row = self._rows[path]
+        if row is None or row.digest == digest_of(row.algorithm, text.encode()):
+            return
+        there = _read_digest(self._tree, path, row.algorithm) if file is not None else ""
+        if row.digest == there:
+            return
+        if self._contents.strict:
+            raise InvalidWheelError(
+                f"its entry {path!r} is not what its RECORD says; "
+                "get the wheel from elsewhere, or build it again"
+            )
+        detail = f"is a symlink to {text!r}, and RECORD has the hash of something else"
+        self.problems.append(RecordProblem("hash", path, detail))
+
+    def _compare_link(self, member: Member, content: bytes | memoryview) -> None:
+        """Refuse a symlink that is not what it was when it was found to stay inside."""
+        if member.offset in self._contents.replaced:
+            return
+        if bytes(content) != self._contents.links[member.name].encode():
+            raise InvalidWheelError("it was changed while it was read; try again")
 
     def _compare(self, member: Member, content: bytes | memoryview) -> None:
         """Refuse an entry that is there twice unless it is what ``RECORD`` says, as the other one has to be."""
@@ -248,6 +294,17 @@ class _Unpacking:
             if_allowed(
                 os.utime, self._tree.prefix + member.name, ns=self._times, dir_fd=self._tree.fd
             )
+
+
+def _read_digest(tree: Folder, path: str, algorithm: str) -> str:
+    digest = hashlib.new(algorithm)
+    fd = os.open(tree.prefix + path, os.O_RDONLY | getattr(os, "O_BINARY", 0), dir_fd=tree.fd)
+    try:
+        while data := os.read(fd, _PIECE):
+            digest.update(data)
+    finally:
+        os.close(fd)
+    return encoded(digest.digest())
 
 
 def _differences(path: str, row: Row, size: int, digest: str) -> Iterator[RecordProblem]:

@@ -60,10 +60,21 @@ class Member:
     :ivar crc: their CRC-32.
     :ivar method: :data:`STORED` or :data:`DEFLATED`.
     :ivar executable: whether anybody may execute it.
+    :ivar is_link: whether it is a symlink, its content the target.
     :ivar number: which one it is in the central directory; of two of one name, readers take the later.
     """
 
-    __slots__ = ("compressed", "crc", "executable", "method", "name", "number", "offset", "size")
+    __slots__ = (
+        "compressed",
+        "crc",
+        "executable",
+        "is_link",
+        "method",
+        "name",
+        "number",
+        "offset",
+        "size",
+    )
 
     def __init__(
         self,
@@ -75,6 +86,7 @@ class Member:
         method: int,
         executable: bool,
         number: int = 0,
+        is_link: bool = False,
     ) -> None:
         self.name = name
         self.offset = offset
@@ -84,6 +96,7 @@ class Member:
         self.method = method
         self.executable = executable
         self.number = number
+        self.is_link = is_link
 
     @property
     def is_directory(self) -> bool:
@@ -219,7 +232,8 @@ def _members(raw: bytes, size: int) -> Iterator[Member]:
             raise _broken("it is one of several parts")
         _check_kind(name, flags, method, attributes >> 16, length, compressed)
         executable = bool(attributes >> 16 & 0o111)
-        yield Member(name, offset, compressed, length, crc, method, executable, number)
+        is_link = stat.S_ISLNK(attributes >> 16)
+        yield Member(name, offset, compressed, length, crc, method, executable, number, is_link)
         position = following
         number += 1
 
@@ -284,7 +298,7 @@ def _check_kind(name: str, flags: int, method: int, mode: int, size: int, compre
     directory = name.endswith("/")
     if flags & _ENCRYPTED:
         fault = "is encrypted"
-    elif kind not in (0, stat.S_IFDIR if directory else stat.S_IFREG):
+    elif kind not in ((0, stat.S_IFDIR) if directory else (0, stat.S_IFREG, stat.S_IFLNK)):
         fault = f"is {_KINDS.get(kind, 'of an unknown kind')} by its attributes"
     elif directory and size:
         fault = "is a directory with content"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
-from wheel_linker._wheel.bytecode import CACHE, bytecode_of
+from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker.errors import LinkError
 
@@ -148,7 +148,7 @@ class _Merge:
 
     def _drop_bytecode(self, directory: Directory, target: Folder, names: Sequence[str]) -> None:
         sources = [name for name in names if name.endswith(".py")]
-        if not sources or target.lstat(CACHE) is None:
+        if not sources or not has_cache(target):
             return
         with self._transaction.containment.enter(target, CACHE) as cache:
             for name in bytecode_of(sources, cache.listdir()):

@@ -18,6 +18,7 @@ from wheel_linker._log import warn_caller
 from wheel_linker._wheel.conflict_search import Supplier, find_conflicts
 from wheel_linker._wheel.conflicts import PackageConflictError
 from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.own_name import own_name
 from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import (
     InvalidWheelError,
@@ -126,7 +127,7 @@ def scan_wheel(
         return Wheel(given.filename, tree)
     if given.filename is not None:
         return Wheel(WheelFilename.parse(given.filename), tree)
-    return Wheel(_own_name(tree), tree)
+    return Wheel(own_name(tree, _GIVE_NAME), tree)
 
 
 def refuse_own_inside(site_packages: str, tree: Tree) -> None:
@@ -155,21 +156,6 @@ def refuse_stages(tree: Tree) -> None:
                 f"the unpacked wheel {tree.called!r} has a directory {name!r}: such names belong to this "
                 "library's own staging, and would be swept away"
             )
-
-
-def _own_name(tree: Tree) -> WheelFilename:
-    info = tree.dist_info(_GIVE_NAME)
-    return WheelFilename.from_dist_info(info, _tags(os.path.join(tree.path, info, "WHEEL")))
-
-
-def _tags(path: str) -> list[str]:
-    """Return the compatibility tags that a ``WHEEL`` file lists; none if it cannot be read."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []  # only str() of the name is poorer for it
-    return [line[4:].strip() for line in lines if line.startswith("Tag:")]
 
 
 def supplier_of(wheel: Wheel) -> Supplier:

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
-from wheel_linker._wheel.bytecode import CACHE, bytecode_of
+from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _remove_from(
     for name in there:
         transaction.remove(folder, parts, name)
     # Bytecode of a file that was missing already is of no use either.
-    if folder.lstat(CACHE) is not None and any(name.endswith(".py") for name in names):
+    if has_cache(folder) and any(name.endswith(".py") for name in names):
         with transaction.containment.enter(folder, CACHE) as cache:
             for name in bytecode_of(names, cache.listdir()):
                 transaction.remove(cache, (*parts, CACHE), name)

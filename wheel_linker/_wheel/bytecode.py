@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from wheel_linker._fs.folder import Folder
+
 CACHE: Final = "__pycache__"
 _SOURCE: Final = ".py"
 _BYTECODE: Final = ".pyc"
+
+
+def has_cache(folder: Folder) -> bool:
+    """Tell whether there may be bytecode of what is in a directory; a file of that name has none."""
+    status = folder.lstat(CACHE)
+    return status is not None and not stat.S_ISREG(status.st_mode)
 
 
 def bytecode_of(sources: Iterable[str], cached: Iterable[str]) -> list[str]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder, Parts
 from wheel_linker._fs.paths import named_by
 from wheel_linker._wheel.dist_info import only_dist_info
+from wheel_linker._wheel.links import led_to
 from wheel_linker._wheel.tree import Directory, Tree, is_dist_info, number_ends
 from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-_SYMLINK_HOPS: Final = 40  # as the Linux kernel allows, path_resolution(7)
+    from collections.abc import Sequence
 
 
 def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
@@ -104,36 +103,8 @@ def _refuse_escaping_links(root: str, directories: Sequence[Directory]) -> None:
         for name, target in directory.links
     }
     for parts, target in links.items():
-        if not _stays_inside(parts, links):
+        if led_to(parts, links) is None:
             raise InvalidWheelError(
                 f"the symlink {os.path.join(root, *parts)!r} leads out of the wheel, to {target!r}: "
                 "only relative symlinks that stay inside are put into an environment"
             )
-
-
-def _stays_inside(parts: Parts, links: Mapping[Parts, str]) -> bool:
-    """Follow a symlink by the names in the wheel alone, as path_resolution(7) would."""
-    position: list[str] = []
-    ahead = list(reversed(parts))
-    hops = 0
-    while ahead:
-        name = ahead.pop()
-        if name == os.pardir:
-            if not position:
-                return False
-            position.pop()
-        elif name not in ("", os.curdir):
-            position.append(name)
-        target = links.get(tuple(position)) if position else None
-        if target is None:
-            continue
-        hops += 1
-        if hops > _SYMLINK_HOPS or _is_absolute(target):
-            return False
-        position.pop()
-        ahead.extend(reversed(target.replace(os.sep, "/").split("/")))
-    return True
-
-
-def _is_absolute(target: str) -> bool:
-    return os.path.isabs(target) or bool(os.path.splitdrive(target)[0])

@@ -18,6 +18,7 @@ from wheel_linker.store.manifest import Manifest
 from wheel_linker.store.removal import remove_entry
 
 if TYPE_CHECKING:
+    from wheel_linker._archive.checks import Contents
     from wheel_linker._archive.limits import Limits
     from wheel_linker._archive.wheel_file import WheelFile
     from wheel_linker._threads import Crew
@@ -93,6 +94,7 @@ def unpack_entry(
     """
     try:
         contents = examine(file, filename, how.limits)
+        _refuse_links(contents)
         if how.strict:
             contents = strictly(contents)
         with stage.make(NEW) as entry, entry.make(TREE) as tree:
@@ -113,6 +115,13 @@ def unpack_entry(
     except InvalidWheelError as error:
         raise InvalidWheelError(f"cannot use {file.path!r}: {error}") from error
     return facts, result.problems
+
+
+def _refuse_links(contents: Contents) -> None:
+    if contents.links:
+        raise InvalidWheelError(
+            f"its entry {min(contents.links)!r} is a symlink, which a store does not keep yet"
+        )
 
 
 def entry_name(layout: Layout, digest: str) -> tuple[str, bool]:

@@ -1,0 +1,92 @@
+"""Unpacking a wheel file into a directory of the caller's, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._archive.checks import examine, strictly
+from wheel_linker._archive.limits import Limits
+from wheel_linker._archive.unpacking import unpack
+from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._fs.destination import opened, resolved
+from wheel_linker._fs.staged import staged
+from wheel_linker._threads import Crew, usable_cpus
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.record_problems import warn_of_problems
+from wheel_linker._wheel.unpacked import UnpackedWheel
+from wheel_linker.errors import InvalidWheelError, LinkError
+
+if TYPE_CHECKING:
+    from wheel_linker._archive.unpacking import Result
+    from wheel_linker._fs.folder import Folder
+
+_NEW: Final = "new"
+
+
+def extract(
+    wheel_file: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    *,
+    sha256: str | None,
+    strict: bool,
+    limits: Limits | None,
+    jobs: int | None,
+) -> UnpackedWheel:
+    """Unpack a wheel file; what the public call says holds here."""
+    path = os.path.abspath(os.fsdecode(wheel_file))
+    filename = WheelFilename.parse(os.path.basename(path))
+    above, name = os.path.split(os.path.abspath(os.fsdecode(to)))
+    target = os.path.join(above, name)
+    try:
+        with WheelFile(path) as file, opened(resolved(above)) as parent, staged(parent) as stage:
+            _refuse_what_is_there(parent, name, target)
+            result = _unpack(file, filename, stage.folder, strict, limits or Limits(), jobs)
+            if sha256 is not None and result.digest != sha256.lower():
+                raise InvalidWheelError(
+                    f"the wheel {path!r} has the SHA-256 {result.digest} and should have {sha256}: "
+                    "download it again, or get it from elsewhere"
+                )
+            if os.name == "nt" and parent.lstat(name) is not None:
+                parent.remove_directory(name)
+            stage.folder.move(_NEW, parent, name)
+    except LinkError:
+        raise
+    except OSError as error:
+        doing = f"unpack the wheel {path!r} into {target!r}"
+        raise LinkError.from_os_error(error, doing, source=path, destination=target) from error
+    warn_of_problems(str(filename), result.problems)
+    return UnpackedWheel(target, filename)
+
+
+def _unpack(
+    file: WheelFile,
+    filename: WheelFilename,
+    stage: Folder,
+    strict: bool,
+    limits: Limits,
+    jobs: int | None,
+) -> Result:
+    try:
+        contents = examine(file, filename, limits)
+        if strict:
+            contents = strictly(contents)
+        with stage.make(_NEW) as tree, Crew(jobs or usable_cpus()) as crew:
+            return unpack(file, contents, tree, crew, stamp=time.time_ns())
+    except InvalidWheelError as error:
+        raise InvalidWheelError(f"cannot use {file.path!r}: {error}") from error
+
+
+def _refuse_what_is_there(parent: Folder, name: str, target: str) -> None:
+    """Refuse a directory with something in it, and whatever is no directory."""
+    if parent.lstat(name) is None:
+        return
+    with parent.enter(name, listing=True) as there:
+        if there.listdir():
+            raise LinkError(
+                f"cannot unpack into {target!r}: there is something in it; give a directory that is empty or missing",
+                errno=errno.ENOTEMPTY,
+                destination=target,
+            )
