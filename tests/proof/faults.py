@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import errno
 import functools
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from proof.processes import send
 
 if sys.platform != "win32":
     import fcntl
+    import resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,6 +64,52 @@ def kill(call: Callable[[], Any], name: str) -> Any:
     send(os.getpid(), "SIGKILL")
 
 
+class Lasting(NamedTuple):
+    """What stays away from some call on."""
+
+    number: int
+    """What the system says then."""
+    calls: frozenset[str]
+    """The calls that need it; ``open`` stands for making files."""
+    all_opens: bool = False
+    """Whether every ``open`` needs it."""
+
+    def concerns(self, name: str, call: functools.partial[Any]) -> bool:
+        """Tell whether a call needs what is missing."""
+        if name != "open" or self.all_opens:
+            return name in self.calls
+        how = call.args[1] if len(call.args) > 1 else os.O_RDONLY
+        return bool(set(how) & set("wax") if isinstance(how, str) else how & os.O_CREAT)
+
+
+_MAKING: Final = frozenset({"open", "mkdir", "link", "symlink", "write", "copy_file_range"})
+_READING: Final = frozenset({"read", "readlink", "listdir", "scandir", "readdir"})
+NO_ROOM: Final = Lasting(errno.ENOSPC, _MAKING)
+NO_MEMORY: Final = Lasting(errno.ENOMEM, _MAKING | _READING, all_opens=True)
+NO_DISK: Final = Lasting(errno.EIO, _MAKING | _READING, all_opens=True)
+
+
+@contextlib.contextmanager
+def few_descriptors(most: int = 128) -> Iterator[Callable[[], None]]:
+    """Return what takes all descriptors that the process may still open, until the end."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    taken: list[int] = []
+
+    def take() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(_dup(0))
+
+    _dup = os.dup
+    try:
+        yield take
+    finally:
+        for fd in taken:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 class Spoiler:
     """Stands between the library and the system; counts the calls while it is active, and spoils one of them."""
 
@@ -71,6 +119,7 @@ class Spoiler:
         self._active = False
         self._nth = 0
         self._fault: Fault | None = None
+        self._lasting: Lasting | None = None
         for name in _OF_OS:
             if hasattr(os, name):
                 self._wrap(monkeypatch, os, name)
@@ -90,9 +139,36 @@ class Spoiler:
         finally:
             self._active = False
 
-    def call(self, name: str, real: Callable[[], Any]) -> Any:
+    @contextlib.contextmanager
+    def lacking(self, first: int, what: Lasting) -> Iterator[None]:
+        """Spoil each call that needs something, from the call of that number on."""
+        self._lasting = what
+        try:
+            with self.spoiling(first, None):
+                yield
+        finally:
+            self._lasting = None
+
+    @contextlib.contextmanager
+    def out_of_descriptors(self, first: int) -> Iterator[None]:
+        """Leave no descriptor to be opened from the call of that number on, but for what is closed meanwhile."""
+        with few_descriptors() as take:
+
+            def fault(call: Callable[[], Any], name: str) -> Any:
+                take()
+                return call()
+
+            with self.spoiling(first, fault):
+                yield
+
+    def call(self, name: str, real: functools.partial[Any]) -> Any:
         """Make one call, or spoil it."""
         self.calls += 1
+        if self._lasting is not None and self.calls >= self._nth:
+            if not self._lasting.concerns(name, real):
+                return real()
+            self.spoilt = self.spoilt or f"{name} of {_caller()}"
+            raise OSError(self._lasting.number, os.strerror(self._lasting.number), "spoiled")
         if self.calls != self._nth or self._fault is None:
             return real()
         self.spoilt = f"{name} of {_caller()}"
@@ -154,7 +230,7 @@ class _Entries:
         entry: os.DirEntry[str] = (
             next(self._entries)
             if spoiler is None
-            else spoiler.call("readdir", self._entries.__next__)
+            else spoiler.call("readdir", functools.partial(next, self._entries))
         )
         return entry
 

@@ -15,7 +15,11 @@ from wheel_linker.errors import LinkError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from wheel_linker._fs.folder import Parts
+
 _NOT_A_DIRECTORY: Final = frozenset({errno.ENOTDIR, errno.ELOOP})
+# No directory can be opened any more, but what is in those that are open can still be renamed.
+_NOTHING_LEFT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO})
 
 
 class Containment:
@@ -54,6 +58,24 @@ class Containment:
                 folder.close()
                 raise _part_of_a_wheel(os.path.join(parent.path, name), source)
         return folder
+
+    def reach(self, folders: Descent, parts: Parts) -> Folder:
+        """Go to a directory that was entered before; where it cannot be opened any more, by its path.
+
+        :param folders: a way down from the destination, by :meth:`enter`.
+        :raises OSError: if it cannot be opened for another reason, or is behind a symlink.
+        """
+        try:
+            return folders.go(parts)
+        except OSError as error:
+            if error.errno not in _NOTHING_LEFT or isinstance(error, LinkError) or not parts:
+                raise
+            # A path would be followed through symlinks that were put there meanwhile.
+            for depth in range(1, len(parts) + 1):
+                status = self._site.lstat(os.sep.join(parts[:depth]))
+                if status is None or not stat.S_ISDIR(status.st_mode):
+                    raise
+            return self._site.below(os.sep.join(parts))
 
     def _resolve(self, parent: Folder, name: str) -> Folder:
         path = os.path.join(parent.path, name)

@@ -15,10 +15,9 @@ from wheel_linker._fs.stage import OLD
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wheel_linker._fs.folder import Parts
     from wheel_linker._fs.stage import Stage
+    from wheel_linker._link.containment import Containment
 
 # Longer paths go through descriptors: path_resolution(7) ends at 4,096 bytes, of up to four a character.
 _LONGEST_RELATIVE: Final = 700
@@ -42,13 +41,13 @@ class Journal:
 
     :param site: the destination.
     :param stage: the stage in it.
-    :param enter: how a directory of the destination is opened in its parent.
+    :param containment: how directories of the destination are opened.
     """
 
-    def __init__(self, site: Folder, stage: Stage, enter: Callable[[Folder, str], Folder]) -> None:
+    def __init__(self, site: Folder, stage: Stage, containment: Containment) -> None:
         self._site = site
         self._stage = stage
-        self._enter = enter
+        self._containment = containment
         self._steps: list[Step] = []
 
     def note(self, step: Step) -> None:
@@ -73,7 +72,7 @@ class Journal:
         self._stage.release_reserve()
         with (
             Descent(self._stage.folder, Folder.enter) as staged_folders,
-            Descent(self._site, self._enter) as folders,
+            Descent(self._site, self._containment.enter) as folders,
         ):
             while self._steps:
                 try:
@@ -84,7 +83,7 @@ class Journal:
 
     def _take_back(self, step: Step, staged_folders: Descent, folders: Descent) -> None:
         staged = self._staged(step.staged_parts, staged_folders)
-        folder = folders.go(step.parts)
+        folder = self._containment.reach(folders, step.parts)
         is_staged = staged.lstat(step.staged_name) is not None
         if step.was_there:
             if is_staged:

@@ -48,7 +48,7 @@ class Transaction:
         self.site = site
         self.stage = stage
         self.containment = Containment(site)
-        self._journal = Journal(site, stage, self.containment.enter)
+        self._journal = Journal(site, stage, self.containment)
         self._kept = 0
         self._touched: dict[Parts, int] = {(): before}
         self._emptied: dict[Parts, None] = {}
@@ -71,7 +71,7 @@ class Transaction:
         with Descent(self.site, self.containment.enter) as folders:
             for parts in sorted(self._touched):
                 try:
-                    folder = folders.go(parts)
+                    folder = self.containment.reach(folders, parts)
                 except OSError:
                     continue  # somebody has removed it
                 refresh(folder, self._touched[parts])
@@ -160,7 +160,7 @@ class Transaction:
         above, name = parts[:-1], parts[-1]
         known = above in self._touched
         try:
-            folder = folders.go(above)
+            folder = self.containment.reach(folders, above)
             self._touch(folder, above)
             folder.remove_directory(name)
         except OSError as error:
