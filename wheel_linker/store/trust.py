@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker.errors import LinkError
 from wheel_linker.store.layout import MANIFEST
 
@@ -134,7 +135,7 @@ def settle_one(
     mode = stat.S_IMODE(status.st_mode)
     wanted = _wanted(mode, standing, group_writes=written_by_all or stat.S_ISDIR(status.st_mode))
     if wanted != mode:
-        os.chmod(path, wanted, dir_fd=fd)
+        if_allowed(os.chmod, path, wanted, dir_fd=fd)
     if standing.owner is not None:
         os.chown(path, *standing.owner, dir_fd=fd, follow_symlinks=False)
 
