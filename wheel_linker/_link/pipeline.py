@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from wheel_linker.mode import LinkMode
 
 _GIVE_NAME: Final = "give the wheel's file name"
-_warned: set[tuple[LinkMode, int | None]] = set()
+_warned: set[tuple[LinkMode, int | None, type[OSError]]] = set()
 _warned_guard = threading.Lock()
 if hasattr(os, "register_at_fork"):
     # A thread of the parent's may have had it.
@@ -120,7 +120,8 @@ def scan_wheel(
     if remedy is None and given.filename is None:
         remedy = _GIVE_NAME
     tree = None if how.clones_whole() else given.known_tree()
-    tree = (tree or scan(given.path, remedy=remedy))._replace(file=given.file())
+    tree = tree or scan(given.path, remedy=remedy)
+    tree = tree._replace(file=given.file(), trusted=given.trusted)
     refuse_own_inside(site_packages, tree)
     refuse_stages(tree)
     if isinstance(given.filename, WheelFilename):
@@ -191,7 +192,7 @@ def warn_of_fallbacks(placers: Sequence[Placer]) -> None:
     """Warn of modes that were refused, once in the life of the process for each mode and cause."""
     for placer in placers:
         for fallback in placer.fallbacks():
-            cause = (fallback.tried, fallback.error.errno)
+            cause = (fallback.tried, fallback.error.errno, type(fallback.error))
             with _warned_guard:
                 if cause in _warned:
                     continue

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs.sharing import NotSharedError, is_owned
 from wheel_linker._link.fallback import Cause, Ladder, classify
 from wheel_linker._link.placing import placing
 from wheel_linker._link.report import Fallback, LinkReport
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     _Tally = dict[LinkMode, list[int]]
 
 _RECORD: Final = "RECORD"
+# A bundle of macOS, of which some files cannot be hard-linked.
+_BUNDLE: Final = f".app{os.sep}"
 _FALLBACKS_PER_CAUSE: Final = 3
+_MAY_BE_COPIED: Final = {errno.EPERM: "allow the mode 'copy' after it"}
 
 
 class Placer:
@@ -62,8 +67,8 @@ class Placer:
         # Appending takes no lock, whatever the interpreter; the sums are taken at the end.
         self._used: _Tally = {mode: [] for mode in LinkMode}
         self._forced: _Tally = {mode: [] for mode in LinkMode}
-        self._fallbacks: dict[tuple[LinkMode, int | None], list[Fallback]] = {}
-        self._placing = {mode: placing(mode, backend) for mode in LinkMode}
+        self._fallbacks: dict[tuple[LinkMode, int | None, type[OSError]], list[Fallback]] = {}
+        self._placing = {mode: placing(mode, backend, trusted=tree.trusted) for mode in LinkMode}
 
     def place(self, directory: Directory, source: Folder, target: Folder) -> None:
         """Place the files of one directory into ``target``, where none of their names is taken.
@@ -186,7 +191,7 @@ class Placer:
         """Try the rest of the chain for one file; return the mode that worked, note those that did not."""
         while True:
             refused, error = refusals[-1]
-            mode = ladder.refused(refused, classify(error))
+            mode = ladder.refused(refused, self._cause(refused, error, source, name))
             if mode is None:
                 destination = os.path.join(self._destination, *directory.parts, name)
                 original = os.path.join(source.path, name)
@@ -196,6 +201,25 @@ class Placer:
                 ladder.placed(mode)
                 return mode
             refusals.append((mode, following))
+
+    def _cause(self, mode: LinkMode, error: OSError, source: Folder, name: str) -> Cause:
+        """Tell whether a refusal is about one file only.
+
+        link(2) says EPERM of a file that is another's (fs.protected_hardlinks), or in a bundle of macOS, as well as
+        of a file system that knows no hard links.
+        """
+        if isinstance(error, NotSharedError):
+            return Cause.NOT_THIS_FILE
+        cause = classify(error)
+        if (
+            cause is Cause.NOT_SUPPORTED
+            and mode is LinkMode.HARDLINK
+            and error.errno == errno.EPERM
+        ):
+            status = source.lstat(name)
+            if _BUNDLE in source.path or (status is not None and not is_owned(status)):
+                return Cause.NOT_THIS_FILE
+        return cause
 
     def _recreate(self, name: str, link_target: str, source: Folder, target: Folder) -> None:
         """Make one of the wheel's own symlinks again, as it is."""
@@ -214,7 +238,7 @@ class Placer:
     ) -> None:
         with self._lock:
             for tried, error in refusals:
-                few = self._fallbacks.setdefault((tried, error.errno), [])
+                few = self._fallbacks.setdefault((tried, error.errno, type(error)), [])
                 if len(few) < _FALLBACKS_PER_CAUSE:
                     few.append(Fallback(path, tried, used, error))
 
@@ -226,7 +250,7 @@ class Placer:
             source=source,
             destination=destination,
             mode=mode,
-            advice=VANISHED,
+            advice=_MAY_BE_COPIED if isinstance(error, NotSharedError) else VANISHED,
         )
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheel_linker._fs.copying import copy_content, create_from
-from wheel_linker._fs.links import FOLLOW, hard_link
+from wheel_linker._fs.sharing import (
+    FOLLOW,
+    PLAIN,
+    hard_link,
+    is_wary,
+    refuse_foreign,
+    refuse_to_share,
+)
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
@@ -19,16 +26,21 @@ if TYPE_CHECKING:
     PlaceEach = Callable[[Sequence[str], Folder, Folder], tuple[int, OSError | None]]
 
 
-def placing(mode: LinkMode, backend: Backend) -> PlaceEach:
+def placing(mode: LinkMode, backend: Backend, *, trusted: bool = False) -> PlaceEach:
     """Return the function that places files in one mode.
 
     Called with names, the folder they are in and the folder to place them in, it goes on to the end or to the
     first refusal: it returns how many it placed, and the system's error or None. Nothing is left behind where
     a file was refused.
+
+    :param trusted: whether files are hard-linked and symlinked whoever owns them.
     """
     if mode is LinkMode.CLONE:
         return partial(_clone_each, backend)
-    return _PLACING[mode]
+    if mode is LinkMode.COPY:
+        return _copy_each
+    placing = _hard_link_each if mode is LinkMode.HARDLINK else _symlink_each
+    return partial(placing, trusted)
 
 
 # The loops over files, of which there may be hundreds of thousands: everything is looked up before they start.
@@ -63,13 +75,18 @@ def _copy_each(names: Sequence[str], source: Folder, target: Folder) -> tuple[in
 
 
 def _hard_link_each(
-    names: Sequence[str], source: Folder, target: Folder
+    trusted: bool, names: Sequence[str], source: Folder, target: Folder
 ) -> tuple[int, OSError | None]:
+    if not trusted and is_wary(source):
+        return _hard_link_warily(names, source, target)
     link, here, there = hard_link(), source.prefix, target.prefix
     fd, target_fd = source.fd, target.fd
+    plain = ("",) if trusted else PLAIN
     done = 0
     try:
         for name in names:
+            if not name.endswith(plain):
+                refuse_to_share(_status(source, name), name)
             link(
                 here + name,
                 there + name,
@@ -83,23 +100,43 @@ def _hard_link_each(
     return done, None
 
 
-def _symlink_each(
+def _hard_link_warily(
     names: Sequence[str], source: Folder, target: Folder
 ) -> tuple[int, OSError | None]:
-    symlink, there, target_fd = os.symlink, target.prefix, target.fd
-    here = source.path + os.sep
-    done = 0
+    """Hard-link what may be; each link is looked at when it is there, since another user could swap files before."""
+    link, done = hard_link(), 0
     try:
         for name in names:
-            symlink(here + name, there + name, dir_fd=target_fd)
+            here, there = source.prefix + name, target.prefix + name
+            link(here, there, src_dir_fd=source.fd, dst_dir_fd=target.fd, follow_symlinks=FOLLOW)
+            try:
+                refuse_to_share(_status(target, name), name)
+            except BaseException:
+                os.unlink(there, dir_fd=target.fd)
+                raise
             done += 1
     except OSError as error:
         return done, error
     return done, None
 
 
-_PLACING: Final[dict[LinkMode, PlaceEach]] = {
-    LinkMode.COPY: _copy_each,
-    LinkMode.HARDLINK: _hard_link_each,
-    LinkMode.SYMLINK: _symlink_each,
-}
+def _status(folder: Folder, name: str) -> os.stat_result:
+    return os.stat(folder.prefix + name, dir_fd=folder.fd, follow_symlinks=False)
+
+
+def _symlink_each(
+    trusted: bool, names: Sequence[str], source: Folder, target: Folder
+) -> tuple[int, OSError | None]:
+    symlink, there, target_fd = os.symlink, target.prefix, target.fd
+    here = source.path + os.sep
+    wary = not trusted and is_wary(source)
+    done = 0
+    try:
+        for name in names:
+            if wary:
+                refuse_foreign(_status(source, name), name)
+            symlink(here + name, there + name, dir_fd=target_fd)
+            done += 1
+    except OSError as error:
+        return done, error
+    return done, None

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.links import FOLLOW, hard_link
 from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.sharing import FOLLOW, hard_link
 from wheel_linker._fs.stage import OLD
 from wheel_linker._fs.timestamps import refresh
 from wheel_linker._link.containment import Containment

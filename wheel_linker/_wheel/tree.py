@@ -55,6 +55,8 @@ class Tree(NamedTuple):
     """Files and directories that are there, and are not counted as parts of the tree."""
     file: str | None = None
     """The path of the ``.whl`` file that it was unpacked from, if the caller gave that."""
+    trusted: bool = False
+    """Whether its files are hard-linked and symlinked whoever owns them."""
 
     @property
     def called(self) -> str:
@@ -104,7 +106,7 @@ class Tree(NamedTuple):
 
     def _with(self, directories: Sequence[Directory], dropped: tuple[Parts, ...]) -> Tree:
         made = self.of(self.path, self.identity, directories, dropped)
-        return made._replace(file=self.file)
+        return made._replace(file=self.file, trusted=self.trusted)
 
     def find(self, name: str) -> int | None:
         """Return the position of the root's own subdirectory of that name."""

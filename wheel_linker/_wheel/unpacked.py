@@ -29,6 +29,11 @@ class UnpackedWheel(NamedTuple):
         """Return the path of the ``.whl`` file that it was unpacked from, for messages; None if nobody told."""
         return None
 
+    @property
+    def trusted(self) -> bool:
+        """Whether its files are hard-linked and symlinked whoever owns them; else those of a third user are copied."""
+        return False
+
     def hold(self) -> AbstractContextManager[object]:
         """Keep it in place while it is linked; that of a store is kept from being removed from there.
 

@@ -80,7 +80,7 @@ def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> 
         for scheme in _schemes(tree, data):
             path = os.path.join(tree.path, metadata.data, scheme)
             destination = layout.directory(scheme, distribution)
-            part = scan(path)
+            part = scan(path)._replace(trusted=tree.trusted)
             refuse_stages(part)
             pieces.append(Piece(scheme, destination, f"{metadata.data}/{scheme}", part))
     destination = layout.directory(metadata.scheme, distribution)

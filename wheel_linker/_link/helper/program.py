@@ -43,12 +43,14 @@ class Order(NamedTuple):
     """The directory in the stage that stands for it."""
     directories: list[tuple[Parts, list[str]]]
     """In pre-order, each with the names of its files."""
+    trusted: bool
+    """Whether files are shared whoever owns them."""
 
     def to_bytes(self) -> bytes:
         """Return what :func:`main` reads."""
         # marshal knows tuples, but no kinds of them.
-        mode, path, identity, staged, directories = self
-        return marshal.dumps((mode, path, identity, staged, directories))
+        mode, path, identity, staged, directories, trusted = self
+        return marshal.dumps((mode, path, identity, staged, directories, trusted))
 
 
 class Answer(NamedTuple):
@@ -69,7 +71,7 @@ def interpreter() -> tuple[str, ...]:
 
 def carry_out(order: Order, stage: Folder, backend: Backend) -> Answer:
     """Place files until one is refused."""
-    place_each = placing(LinkMode(order.mode), backend)
+    place_each = placing(LinkMode(order.mode), backend, trusted=order.trusted)
     directories = files = 0
 
     def place(directory: Directory, source: Folder, target: Folder) -> None:
