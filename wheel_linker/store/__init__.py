@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wheel_linker._archive.limits import Limits
-from wheel_linker.store.damage import Damage
+from wheel_linker.store._entry.damage import Damage
 from wheel_linker.store.entries import Entry, StoredWheel
 from wheel_linker.store.wheel_store import WheelStore
 

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record import Row
+from wheel_linker._wheel.tree import Tree
 from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.store import manifest
-from wheel_linker.store.known_tree import known_tree
-from wheel_linker.store.layout import is_digest, is_entry_name, names_for
-from wheel_linker.store.records import read_problems
+from wheel_linker.store._entry import manifest
+from wheel_linker.store._entry.checking import whole
+from wheel_linker.store._entry.records import is_record, made_rows, read_problems
+from wheel_linker.store._entry.seal import unsealed
+from wheel_linker.store.layout import PARTS, is_digest, is_entry_name, names_for
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wheel_linker._archive.unpacking import StoredFile
     from wheel_linker._wheel.record_problems import RecordProblem
-    from wheel_linker._wheel.tree import Tree
+    from wheel_linker._wheel.tree import Directory
+    from wheel_linker.store._entry.checking import Check
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
+
+REMEDY: Final = "add the wheel again or repair the entry, both with the wheel file"
+_UNKNOWN: Final = "0+unknown"
+# Bytes; more than the RECORD of a wheel of as many files as a wheel may have.
+_ROWS_LIMIT: Final = 1024**3
 
 
 class Entry(NamedTuple):
@@ -32,7 +44,7 @@ class Entry(NamedTuple):
     name: str
     """The directory in the store's root."""
     digest: str
-    """The SHA-256 of the wheel file, in hexadecimal digits."""
+    """The SHA-256 of the wheel file, in hexadecimal digits; empty if the entry's description cannot be read."""
     filename: WheelFilename
     """What the wheel file was called that the entry was made from."""
     path: str
@@ -61,6 +73,8 @@ class StoredWheel(UnpackedWheel):
     digest: str
     _session: Session
     _file: str | None
+    _check: Check | None
+    _directories: Sequence[Directory] | None
 
     @classmethod
     def of(
@@ -69,14 +83,19 @@ class StoredWheel(UnpackedWheel):
         entry: str,
         digest: str,
         filename: WheelFilename,
-        file: str | None = None,
+        file: str | None,
+        check: Check | None,
+        directories: Sequence[Directory] | None = None,
     ) -> StoredWheel:
         """Name an entry that the session holds.
 
         :param file: the path of the wheel file that was given.
+        :param check: what is compared each time before it is linked.
+        :param directories: what is in it, if that is known.
         """
         made = cls(session.layout.tree(entry), filename)
-        made.entry, made.digest, made._session, made._file = entry, digest, session, file
+        made.entry, made.digest, made._session = entry, digest, session
+        made._file, made._check, made._directories = file, check, directories
         return made
 
     def file(self) -> str | None:
@@ -88,42 +107,77 @@ class StoredWheel(UnpackedWheel):
         """Whether nobody but the caller and root can have written its files, or the caller trusts the store."""
         return self._session.standing.exclusive
 
-    def hold(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def hold(self) -> Iterator[None]:
         """Keep the entry in place, even from the store object that it is from; meant for the time of linking.
 
-        :raises InvalidWheelError: when entered, if it was removed before.
+        :raises InvalidWheelError: when entered, if it was removed before, or is not what was unpacked as far as the
+            store compares it.
         """
-        return self._session.linking(self.entry)
+        with self._session.linking(self.entry):
+            if self._check is not None:
+                layout = self._session.layout
+                if whole(layout, self.entry, self.digest, self._check) is None:
+                    raise self._damaged("its files are not as they were unpacked")
+            yield
 
-    def known_tree(self) -> Tree | None:
-        """Return what was unpacked and verified; None if that is not known any more."""
-        return known_tree(os.path.realpath(self.path), self._session.layout.manifest(self.entry))
+    def known_tree(self) -> Tree:
+        """Return what was unpacked and verified.
+
+        :raises InvalidWheelError: if that is not known any more.
+        """
+        layout = self._session.layout
+        try:
+            directories = self._directories
+            if directories is None:
+                directories = manifest.read_listing(layout.manifest(self.entry)).directories
+            # A file that was removed since is an error when it is linked, and one that was added is not linked.
+            with Folder.open(os.path.realpath(self.path)) as root:
+                return Tree.of(root.path, root.identity(), directories)
+        except (FileNotFoundError, NotADirectoryError, manifest.BrokenManifestError) as error:
+            raise self._damaged(str(error)) from error
 
     def carried_rows(self) -> bytes | None:
-        """Return what an installed ``RECORD`` has from the wheel's own; None if that is not known."""
+        """Return what an installed ``RECORD`` has from the wheel's own; None if that is not known.
+
+        :raises InvalidWheelError: if the entry is damaged.
+        """
+        layout = self._session.layout
         try:
-            with open(self._session.layout.rows(self.entry), "rb", buffering=0) as file:
-                return file.read()
-        except OSError:
-            return None  # the manifest has them, too
+            return unsealed(read_regular(layout.rows(self.entry), _ROWS_LIMIT))
+        except (OSError, ValueError) as error:
+            log("the rows of %s cannot be used: %s", layout.entry(self.entry), error)
+        return self._made_rows()
+
+    def _made_rows(self) -> bytes | None:
+        """Return rows made of what was unpacked, should those that were kept be destroyed; None if none were kept."""
+        facts, files = self._described()
+        if facts.rows < 0:
+            return None
+        record = next(file.path for file in files if is_record(file.path))
+        return made_rows(files, record.partition("/")[0]).encode("utf-8")
 
     def known_rows(self) -> dict[str, Row]:
         """Return what an installed ``RECORD`` says of each file.
 
         :raises InvalidWheelError: if that is not known any more.
         """
-        try:
-            _, files = manifest.read_files(self._session.layout.manifest(self.entry))
-        except (OSError, manifest.BrokenManifestError) as error:
-            raise InvalidWheelError(
-                f"the entry {self._session.layout.entry(self.entry)!r} is damaged: {error}; "
-                "remove it, and add the wheel again"
-            ) from error
-        return {file.path: _row(file) for file in files}
+        return {file.path: _row(file) for file in self._described()[1]}
 
     def record_problems(self) -> tuple[RecordProblem, ...]:
         """Return what was not right about its ``RECORD`` when it was unpacked."""
         return read_problems(self._session.layout.problems(self.entry))
+
+    def _described(self) -> tuple[manifest.Manifest, Sequence[StoredFile]]:
+        try:
+            return manifest.read_files(self._session.layout.manifest(self.entry))
+        except (OSError, manifest.BrokenManifestError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> InvalidWheelError:
+        return InvalidWheelError(
+            f"cannot use the entry {self._session.layout.entry(self.entry)!r}: it is damaged ({why}); {REMEDY}"
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         return (UnpackedWheel, tuple(self))
@@ -170,11 +224,7 @@ def read_entries(layout: Layout) -> list[Entry]:
 
     :raises OSError: if they cannot be read.
     """
-    try:
-        names = sorted(filter(is_entry_name, os.listdir(layout.root)))
-    except FileNotFoundError:
-        return []
-    return [entry for entry in (read_entry(layout, name) for name in names) if entry is not None]
+    return [entry for name in _names(layout) if (entry := read_entry(layout, name)) is not None]
 
 
 def find_entry(layout: Layout, digest: str) -> Entry | None:
@@ -190,18 +240,74 @@ def find_entry(layout: Layout, digest: str) -> Entry | None:
     return None
 
 
+def read_broken(layout: Layout, name: str) -> Entry | None:
+    """Return an entry whose description cannot be read; None if there is none, or it is as it should be.
+
+    :raises OSError: if it cannot be read.
+    """
+    try:
+        # A directory of somebody's own that happens to be called like an entry is left alone.
+        ours = PARTS.issuperset(os.listdir(layout.entry(name)))
+        return unreadable(layout, name) if ours and read_entry(layout, name) is None else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        # Another user's, who keeps it from the caller.
+        log("cannot tell whether %s is an entry: %s", layout.entry(name), error)
+        return None
+
+
+def unreadable(layout: Layout, name: str) -> Entry:
+    """Return what is known of an entry whose description cannot be read."""
+    path = layout.entry(name)
+    used = os.stat(path).st_mtime
+    return Entry(name, "", _guessed(layout, name), layout.tree(name), 0, 0, used)
+
+
+def _guessed(layout: Layout, name: str) -> WheelFilename:
+    """Return what the wheel may have been called of which the description is lost."""
+    try:
+        found = [item for item in os.listdir(layout.tree(name)) if item.endswith(DIST_INFO)]
+        return WheelFilename.from_dist_info(*found)
+    except (OSError, TypeError, InvalidWheelError):
+        return WheelFilename.from_dist_info(f"{name}-{_UNKNOWN}{DIST_INFO}")
+
+
+def broken_entries(layout: Layout) -> list[Entry]:
+    """Return the entries whose description cannot be read, by name.
+
+    :raises OSError: if the store cannot be read.
+    """
+    return [entry for name in _names(layout) if (entry := read_broken(layout, name)) is not None]
+
+
+def _names(layout: Layout) -> list[str]:
+    try:
+        return sorted(filter(is_entry_name, os.listdir(layout.root)))
+    except FileNotFoundError:
+        return []
+
+
 def named(layout: Layout, entry: EntryLike) -> Entry | None:
-    """Return the entry that is meant; None if it is not there (any more).
+    """Return the entry that is meant, one whose description cannot be read included; None if it is not there.
 
     :raises ValueError: if a text is neither an entry's name nor a digest.
     :raises OSError: if it cannot be read.
     """
-    if isinstance(entry, StoredWheel):
-        return read_entry(layout, entry.entry)
-    if isinstance(entry, Entry):
-        return read_entry(layout, entry.name)
-    if is_digest(entry):
-        return find_entry(layout, entry)
-    if not is_entry_name(entry):
+    if isinstance(entry, str) and is_digest(entry):
+        return find_entry(layout, entry) or _first_broken(layout, names_for(entry))
+    name = _name_of(entry)
+    if not is_entry_name(name):
         raise ValueError(f"{entry!r} is neither an entry's name nor a SHA-256")
-    return read_entry(layout, entry)
+    return read_entry(layout, name) or read_broken(layout, name)
+
+
+def _name_of(entry: EntryLike) -> str:
+    if isinstance(entry, str):
+        return entry
+    return entry.entry if isinstance(entry, StoredWheel) else entry.name
+
+
+def _first_broken(layout: Layout, names: Iterable[str]) -> Entry | None:
+    found = (read_broken(layout, name) for name in names)
+    return next((entry for entry in found if entry is not None), None)

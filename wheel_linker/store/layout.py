@@ -5,8 +5,10 @@
     root/
         k5tmyx6zcd/        an entry, named by the first digits of the wheel's SHA-256
             entry          what it holds, and when it was last used (see manifest)
-            rows           what installing it takes from its RECORD (see records)
+            rows           what installing it takes from its RECORD (see records), and a checksum (see seal)
             problems       what is not right about its RECORD, if anything (see records)
+            boot           only if it is not known to be on the disk: what tells that the system was not started since
+            times          only if its files have other times than that of unpacking: the latest when all were right
             w/             the unpacked wheel
         .store/
             index          which wheel files are known (see index)
@@ -32,6 +34,10 @@ TREE: Final = "w"
 MANIFEST: Final = "entry"
 ROWS: Final = "rows"
 PROBLEMS: Final = "problems"
+BOOT: Final = "boot"
+TIMES: Final = "times"
+PARTS: Final = frozenset({TREE, MANIFEST, ROWS, PROBLEMS, BOOT, TIMES})
+"""What there may be in an entry."""
 CONTROL: Final = ".store"
 INDEX: Final = "index"
 LOCK: Final = "lock"
@@ -53,6 +59,11 @@ def is_digest(text: str) -> bool:
 def is_entry_name(name: str) -> bool:
     """Tell whether a name in a store's root can be an entry's."""
     return _NAME.fullmatch(name) is not None
+
+
+def may_be_of(name: str, digest: str) -> bool:
+    """Tell whether a wheel's entry may have a name."""
+    return name in names_for(digest)
 
 
 def names_for(digest: str) -> Iterator[str]:
@@ -91,6 +102,14 @@ class Layout:
     def manifest(self, name: str) -> str:
         """Return the file that describes an entry."""
         return f"{self.root}{os.sep}{name}{os.sep}{MANIFEST}"
+
+    def boot(self, name: str) -> str:
+        """Return the file that an entry has which is not known to be on the disk."""
+        return f"{self.root}{os.sep}{name}{os.sep}{BOOT}"
+
+    def times(self, name: str) -> str:
+        """Return the file that an entry has whose files have other times than that of unpacking."""
+        return f"{self.root}{os.sep}{name}{os.sep}{TIMES}"
 
     def rows(self, name: str) -> str:
         """Return the file with what installing an entry takes from its ``RECORD``."""

@@ -14,10 +14,10 @@ from wheel_linker._fs.patience import TIMEOUT, Patience
 from wheel_linker._fs.stage import Stage
 from wheel_linker._log import log
 from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store._entry.manifest import touch
 from wheel_linker.store.control import control_folder, directory_of
 from wheel_linker.store.layout import STAGING
 from wheel_linker.store.lease import FULL, NOT_OURS, leased
-from wheel_linker.store.manifest import touch
 from wheel_linker.store.opened import Opened, sweep_in
 from wheel_linker.store.trust import settle_tree
 
@@ -148,16 +148,17 @@ class Session:
             self._in_use[entry] += 1
 
     @contextmanager
-    def keeping(self, entry: str) -> Iterator[None]:
+    def keeping(self, entry: str, *, damaged: bool = False) -> Iterator[None]:
         """Keep an entry from being removed by anybody, this store object included.
 
+        :param damaged: whether its description may be missing.
         :raises InvalidWheelError: if it is not there any more.
         """
         with self.turn():
             held = self.hold(entry)
             self._in_use[entry] += 1
         try:
-            if not held:
+            if not held and not damaged:
                 raise InvalidWheelError(
                     f"the entry {self.layout.entry(entry)!r} is not in the store any more; add the wheel again"
                 )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.wheel_file import WheelFile
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._fs.timestamps import unsettled_for
-from wheel_linker._log import log, log_warning
+from wheel_linker._log import log_warning
 from wheel_linker._threads import Crew, affordable, run, usable_cpus
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record_problems import (
@@ -21,26 +21,37 @@ from wheel_linker._wheel.record_problems import (
     warn_of_problems,
 )
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.store import index, manifest
-from wheel_linker.store.adding import NEW, How, check_digest, make_entry, unpack_entry
+from wheel_linker.store import index
+from wheel_linker.store._entry import manifest
+from wheel_linker.store._entry.checking import whole
+from wheel_linker.store._entry.damage import Bits, description_damage, find_damage
+from wheel_linker.store._entry.manifest import BrokenManifestError
+from wheel_linker.store._entry.records import read_problems
+from wheel_linker.store.adding import How, check_digest, have_on_disk, mend_entry, unpack_entry
+from wheel_linker.store.batch import Batch, Wanted
 from wheel_linker.store.control import control_folder
-from wheel_linker.store.damage import find_damage, mend
-from wheel_linker.store.entries import StoredWheel, find_entry, named, read_entries, read_entry
+from wheel_linker.store.entries import (
+    StoredWheel,
+    broken_entries,
+    find_entry,
+    named,
+    read_broken,
+    read_entries,
+)
 from wheel_linker.store.index import Known
-from wheel_linker.store.layout import MANIFEST, TREE, Layout, is_digest
+from wheel_linker.store.layout import Layout, is_digest, may_be_of
 from wheel_linker.store.pruning import correct_times, prunable
-from wheel_linker.store.records import read_problems
 from wheel_linker.store.removal import remove_entry, remove_if_permitted, waste_if_possible
 from wheel_linker.store.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import timedelta
 
     from wheel_linker._wheel.record_problems import RecordMode, RecordProblem
-    from wheel_linker.store.damage import Damage
+    from wheel_linker.store._entry.checking import Check
+    from wheel_linker.store._entry.damage import Damage
     from wheel_linker.store.entries import Entry, EntryLike
-    from wheel_linker.store.manifest import Manifest
 
 # What adding one wheel has open: the archive, the stage and its directories, for a moment those of the store.
 _DESCRIPTORS: Final = 16
@@ -60,12 +71,18 @@ class WheelStore:
     :param limits: what wheels may unpack to.
     :param jobs: how many threads, those of the callers included, unpack at once; by default as many as this
         process may use CPUs.
+    :param durable: whether an entry is on the disk before it can be used, so that no power cut destroys one. Where
+        that cannot be had, or is not wanted, all files of an entry are read when it is first used after another start
+        of the system, and it is made anew if they are not what they were.
+    :param check: what is compared with what was unpacked each time that an entry is linked or installed: ``"size"``
+        asks for the size of each file, ``"hash"`` reads them all; None trusts what :meth:`add` has seen, which is
+        the sizes.
     :param trusted: whether what lies in it is used although it belongs to another user (neither the caller nor
         root), or everybody may write to it. A store that a group shares on purpose needs no such word: its directory
         is setgid and the group may write to it.
     :param timeout: how many seconds another process or thread that adds or removes is waited for; None for ever.
         After some seconds a warning is logged.
-    :raises ValueError: for fewer than one job.
+    :raises ValueError: for fewer than one job, or another check.
     """
 
     def __init__(
@@ -75,14 +92,20 @@ class WheelStore:
         protect: bool = False,
         limits: Limits | None = None,
         jobs: int | None = None,
+        durable: bool = True,
+        check: Check | None = None,
         trusted: bool = False,
         timeout: float | None = TIMEOUT,
     ) -> None:
+        if check not in (None, "size", "hash"):
+            raise ValueError(f"check is {check!r}: give 'size', 'hash' or None")
         if jobs is not None and jobs < 1:
             raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
         self._layout = Layout(os.path.abspath(os.fsdecode(root)))
         self._jobs = affordable(usable_cpus() if jobs is None else jobs, _DESCRIPTORS)
-        self._how = How(Limits() if limits is None else limits, protect, Crew(self._jobs))
+        self._how = How(
+            Limits() if limits is None else limits, protect, Crew(self._jobs), durable, check
+        )
         self._current = Session(self._layout, trusted=trusted, timeout=timeout)
 
     @property
@@ -107,7 +130,8 @@ class WheelStore:
     ) -> StoredWheel:
         """Return the unpacked wheel of a wheel file; unpack and verify it if it is not in the store yet.
 
-        A file that was added before and has not been changed or replaced since costs one stat(2).
+        A file that was added before and has not been changed or replaced since is not read: the size of each file in
+        its entry is compared with what was unpacked. An entry of which something is missing or destroyed is made anew.
 
         What is unpacked is what the archive holds. Where its ``RECORD`` says otherwise, the wheel's
         :meth:`~wheel_linker.store.StoredWheel.record_problems` do so, and one
@@ -121,36 +145,19 @@ class WheelStore:
         :raises LinkError: if it cannot be read, or the store not be written. Nothing is kept of it.
         :raises ValueError: if ``sha256`` is no SHA-256, or ``record`` another word.
         """
+        wanted = Wanted(0, os.path.abspath(os.fsdecode(wheel_file)), _checked(sha256))
         refuse_unknown_record(record)
-        added = self._added(os.fsdecode(wheel_file), sha256, strict=record == "strict")
-        _warn([added])
-        return added.wheel
-
-    def _added(self, wheel_file: str, sha256: str | None, *, strict: bool) -> _Added:
-        path = os.path.abspath(wheel_file)
-        expected = _checked(sha256)
-        session = self._session()
-        with _errors(f"add the wheel {path!r} to the store {self.root!r}", path):
-            status = os.stat(path)
-            known = session.index.find(path, status)
-            # What others can write to is not taken for what is expected without a look.
-            unchecked = expected is not None and not session.standing.exclusive
-            if unchecked:
-                known = None
-            if known is not None and expected in (None, known.digest) and session.hold(known.entry):
-                wheel = StoredWheel.of(
-                    session, known.entry, known.digest, _trusted_filename(path), path
-                )
-                if strict:
-                    _refuse_problems(path, wheel)
-                return _Added(wheel)
-            with self._how.crew, WheelFile(path) as file, session.adding():
-                return self._add(session, file, expected, strict=strict)
+        with _errors(f"add the wheel {wanted.path!r} to the store {self.root!r}", wanted.path):
+            (wheel,) = self._add_all([wanted], strict=record == "strict")
+        return wheel
 
     def add_all(
         self, wheel_files: Iterable[str | os.PathLike[str]], *, record: RecordMode = "lenient"
     ) -> list[StoredWheel]:
         """Add several wheels, as many at once as the store has jobs.
+
+        They are put into the store when all of them, or some hundred MB, are unpacked: having them on the disk takes
+        hardly longer for many than for one.
 
         :param record: as for :meth:`add`.
         :returns: the unpacked wheels in the order given.
@@ -158,20 +165,39 @@ class WheelStore:
         :raises LinkError: as :meth:`add`; other wheels may have been added.
         """
         refuse_unknown_record(record)
-        paths = [os.fsdecode(wheel_file) for wheel_file in wheel_files]
-        added: dict[int, _Added] = {}
+        wanted = [
+            Wanted(position, os.path.abspath(os.fsdecode(wheel_file)), None)
+            for position, wheel_file in enumerate(wheel_files)
+        ]
+        with _errors(f"add wheels to the store {self.root!r}", self.root):
+            return self._add_all(wanted, strict=record == "strict")
 
-        def add(position: int) -> None:
-            added[position] = self._added(paths[position], None, strict=record == "strict")
+    def _add_all(self, wanted: Sequence[Wanted], *, strict: bool) -> list[StoredWheel]:
+        session = self._session()
+        added: dict[int, StoredWheel] = {}
 
-        # The largest first: should it come last, one thread would be at work on it when the others are done.
-        run(
-            sorted(range(len(paths)), key=lambda position: -_size(paths[position])), add, self._jobs
-        )
-        in_order = [added[position] for position in range(len(paths))]
+        def find(one: Wanted) -> None:
+            doing = f"add the wheel {one.path!r} to the store {self.root!r}"
+            with _errors(doing, one.path), session.adding():
+                found = self._find(session, one)
+            if found is not None:
+                added[one.position] = found
+
+        run(wanted, find, self._jobs)
+        rest = [one for one in wanted if one.position not in added]
+        problems: dict[int, tuple[RecordProblem, ...]] = {}
+        if rest:
+            batch = self._add(rest, strict=strict)
+            added.update(batch.added)
+            problems = batch.problems
         # Not before: in the threads there is no line of the caller's to point to.
-        _warn(in_order)
-        return [each.wheel for each in in_order]
+        for position in sorted(problems):
+            warn_of_problems(str(added[position].filename), problems[position])
+        wheels = [added[position] for position in range(len(wanted))]
+        if strict:
+            for one, wheel in zip(wanted, wheels):
+                _refuse_problems(one.path, wheel)
+        return wheels
 
     def find(self, sha256: str) -> StoredWheel | None:
         """Return the unpacked wheel of a wheel file that was added before, by its content alone.
@@ -186,9 +212,9 @@ class WheelStore:
         session = self._session()
         with _errors(f"read the store {self.root!r}", self.root):
             entry = find_entry(self._layout, digest)
-            if entry is None or not session.hold(entry.name):
+            if entry is None:
                 return None
-            return StoredWheel.of(session, entry.name, digest, entry.filename)
+            return self._held(session, Known(digest, entry.name), entry.filename, None)
 
     def entries(self) -> list[Entry]:
         """Return what is in the store, by name.
@@ -222,6 +248,8 @@ class WheelStore:
     ) -> list[Entry]:
         """Remove what was not used for long, or is too much, and what killed processes left; never what is in use.
 
+        Entries whose description cannot be read are removed in any case.
+
         :param unused_for: remove what was neither added nor linked for so many seconds.
         :param max_bytes: remove what was used longest ago, until the files of the rest have no more bytes. What
             environments have as hard links goes last: removing it frees nothing.
@@ -233,7 +261,9 @@ class WheelStore:
             session = self._session()
             session.sweep()
             correct_times(map(self._layout.manifest, os.listdir(self.root)))
-            chosen = prunable(
+            # Nobody can use those that are damaged.
+            chosen = broken_entries(self._layout)
+            chosen += prunable(
                 read_entries(self._layout),
                 unused_for=unused_for,
                 max_bytes=max_bytes,
@@ -251,20 +281,24 @@ class WheelStore:
     def verify(self, entry: EntryLike | None = None, *, deep: bool = False) -> list[Damage]:
         """Find files that were changed, removed or added since their wheel was unpacked.
 
+        An entry whose description cannot be read has ``../entry`` damaged.
+
         :param entry: the one to look at; all by default.
-        :param deep: whether every file is read and hashed; else its size, time and executability must do.
+        :param deep: whether every file is read and hashed; else only those whose time is another than that of
+            unpacking, as after a copy or an archive, and the size and executability of the others must do.
         :returns: what differs; nothing for an entry that is not there.
         :raises LinkError: if the store cannot be read.
         :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
         """
         with _errors(f"verify the store {self.root!r}", self.root):
+            bits = Bits(self._session().stage)
             if entry is not None:
                 one = named(self._layout, entry)
-                return [] if one is None else self._verify(one, deep=deep)
+                return [] if one is None else self._verify(one, bits, deep=deep)
             return [
                 damage
-                for one in read_entries(self._layout)
-                for damage in self._verify_if_readable(one, deep=deep)
+                for one in (*read_entries(self._layout), *broken_entries(self._layout))
+                for damage in self._verify_if_readable(one, bits, deep=deep)
             ]
 
     def record_problems(self, entry: EntryLike) -> tuple[RecordProblem, ...]:
@@ -297,30 +331,28 @@ class WheelStore:
                 )
             session = self._session()
             with (
-                session.keeping(found.name),
+                session.keeping(found.name, damaged=True),
                 self._how.crew,
                 WheelFile(path) as file,
                 session.stage() as stage,
             ):
-                facts, files = manifest.read_files(self._layout.manifest(found.name))
-                check_digest(file, file.digest(), found.digest)
-                how = self._how._replace(protect=_is_protected(found, files[0].path))
-                fresh, _ = unpack_entry(stage.folder, file, found.filename, how, stamp=facts.stamp)
-                check_digest(file, fresh.digest, found.digest)
-                session.settle(stage.folder, NEW)
-                damage = find_damage(found, facts, files, deep=True)
-                damage += [
-                    item
-                    for item in find_damage(found, facts, files, deep=False)
-                    if item not in damage
-                ]
-                with (
-                    Folder.open(found.path) as tree,
-                    stage.folder.enter(NEW) as new,
-                    new.enter(TREE) as source,
-                ):
-                    mend(damage, tree, source, stage.old)
-        return damage
+                digest = file.digest()
+                check_digest(file, digest, found.digest or None)
+                if not may_be_of(found.name, digest):
+                    raise InvalidWheelError(
+                        f"{path!r} is not the wheel that the entry {found.path!r} was made from: "
+                        "give that one, or remove the entry"
+                    )
+                how = self._how._replace(protect=_is_protected(found))
+                stamp = self._stamp(found)
+                filename = (
+                    found.filename if found.digest else WheelFilename.parse(os.path.basename(path))
+                )
+                fresh = unpack_entry(stage.folder, "new", file, filename, how, stamp=stamp)
+                check_digest(file, fresh.facts.digest, digest)
+                session.settle(stage.folder, fresh.name)
+                have_on_disk(stage.folder, [fresh], durable=how.durable)
+                return mend_entry(session, stage, fresh, found.name)
 
     def close(self) -> None:
         """Let others remove what was added through this object; it can be used again."""
@@ -339,81 +371,114 @@ class WheelStore:
         self._current.open()
         return self._current
 
-    def _add(
-        self, session: Session, file: WheelFile, expected: str | None, *, strict: bool
-    ) -> _Added:
-        filename = WheelFilename.parse(os.path.basename(file.path))
-        facts = None
-        problems: tuple[RecordProblem, ...] = ()
-        # Worth reading the file twice if it may be an old one under a new name, or just touched.
+    def _find(self, session: Session, wanted: Wanted) -> StoredWheel | None:
+        """Return the entry of a wheel file that is in the store already, and as it should be; the session holds it."""
+        path, expected = wanted.path, wanted.sha256
+        status = os.stat(path)
         others_write = not session.standing.exclusive
-        if session.index.may_know(file.size) or not session.writable or others_write:
-            facts = self._find(session, file, filename, expected)
-        if facts is not None and expected is not None and others_write:
-            self._refuse_forged(session, file, filename, facts)
-        if facts is None:
-            how = self._how._replace(strict=strict)
-            facts, problems = make_entry(session, file, filename, expected, how)
-        entry = find_entry(self._layout, facts.digest)
-        if entry is None or not session.hold(entry.name):
-            raise FileNotFoundError(errno.ENOENT, "the entry was removed at once", self.root)
-        if file.is_unchanged() and not unsettled_for(file.status):
-            session.note(file.path, file.status, Known(facts.digest, entry.name))
-        wheel = StoredWheel.of(session, entry.name, facts.digest, filename, file.path)
-        if strict:
-            _refuse_problems(file.path, wheel)
-        return _Added(wheel, problems)
+        known = session.index.find(path, status)
+        # What others can write to is not taken for what is expected without a look.
+        if expected is not None and others_write:
+            known = None
+        if known is not None and expected in (None, known.digest):
+            found = self._held(session, known, _trusted_filename(path), path)
+            if found is not None:
+                return found
+        # Worth reading the file twice if it may be an old one under a new name, or just touched.
+        if session.index.may_know(status.st_size) or not session.writable or others_write:
+            with self._how.crew, WheelFile(path) as file:
+                return self._find_by_content(session, file, expected)
+        return None
 
-    def _find(
-        self, session: Session, file: WheelFile, filename: WheelFilename, expected: str | None
-    ) -> Manifest | None:
-        """Return what is in the entry of a wheel file that is in the store already; the session holds it."""
+    def _held(
+        self, session: Session, known: Known, filename: WheelFilename, path: str | None
+    ) -> StoredWheel | None:
+        if not session.hold(known.entry):
+            return None
+        check = self._how.check
+        has = whole(self._layout, known.entry, known.digest, check or "size")
+        if has is None:
+            return None
+        return StoredWheel.of(
+            session, known.entry, known.digest, filename, path, check, has.directories
+        )
+
+    def _find_by_content(
+        self, session: Session, file: WheelFile, expected: str | None
+    ) -> StoredWheel | None:
+        filename = WheelFilename.parse(os.path.basename(file.path))
         digest = file.digest()
         check_digest(file, digest, expected)
         entry = find_entry(self._layout, digest)
-        if entry is None or not session.hold(entry.name):
+        if entry is None:
             return None
         session.refuse_others(entry.name)
         if (entry.filename.name, entry.filename.version) != (filename.name, filename.version):
             raise InvalidWheelError(
                 f"cannot use {file.path!r}: it is {entry.filename} by its content; rename it to what it is"
             )
-        return manifest.read(self._layout.manifest(entry.name))
+        known = Known(digest, entry.name)
+        if expected is not None and not session.standing.exclusive:
+            self._refuse_forged(session, file, filename, entry)
+        found = self._held(session, known, filename, file.path)
+        if found is not None and file.is_unchanged() and not unsettled_for(file.status):
+            session.note(file.path, file.status, known)
+        return found
 
     def _refuse_forged(
-        self, session: Session, file: WheelFile, filename: WheelFilename, facts: Manifest
+        self, session: Session, file: WheelFile, filename: WheelFilename, entry: Entry
     ) -> None:
         """Compare an entry that others could write to with what the wheel file holds.
 
         :raises InvalidWheelError: if it is something else.
         """
-        entry = find_entry(self._layout, facts.digest)
         with session.stage() as stage:
-            fresh, _ = unpack_entry(stage.folder, file, filename, self._how)
-            check_digest(file, fresh.digest, facts.digest)
-            _, files = manifest.read_files(os.path.join(stage.folder.path, NEW, MANIFEST))
-            damage = [] if entry is None else find_damage(entry, fresh, files, deep=True)
+            fresh = unpack_entry(stage.folder, "new", file, filename, self._how)
+            check_digest(file, fresh.facts.digest, entry.digest)
+            keeps_bits = Bits(session.stage).kept
+            damage = find_damage(entry, fresh.facts, fresh.files, deep=True, keeps_bits=keeps_bits)
         if damage:
             raise InvalidWheelError(
-                f"the entry {self._layout.entry(damage[0].entry.name)!r} does not hold what {file.path!r} does: "
+                f"the entry {self._layout.entry(entry.name)!r} does not hold what {file.path!r} does: "
                 f"{damage[0].path} is {damage[0].kind}; remove the entry, or use a store of your own"
             )
 
-    def _verify(self, entry: Entry, *, deep: bool) -> list[Damage]:
+    def _add(self, wanted: Sequence[Wanted], *, strict: bool) -> Batch:
+        """Add wheel files that are not in the store."""
         session = self._session()
-        try:
-            with session.keeping(entry.name):
-                facts, files = manifest.read_files(self._layout.manifest(entry.name))
-                return find_damage(entry, facts, files, deep=deep)
-        except (InvalidWheelError, FileNotFoundError):
-            if named(self._layout, entry) is None:
-                return []  # removed meanwhile
-            raise
+        # The largest first: should it come last, one thread would be at work on it when the others are done.
+        ordered = sorted(wanted, key=lambda one: -_size(one.path))
+        with session.stage() as stage:
+            batch = Batch(session, stage, self._how._replace(strict=strict))
+            try:
+                run(ordered, batch.add, self._jobs)
+            except Exception:
+                # What is ready is not lost when another wheel is refused.
+                batch.publish()
+                raise
+            batch.publish()
+        return batch
 
-    def _verify_if_readable(self, entry: Entry, *, deep: bool) -> list[Damage]:
+    def _verify(self, entry: Entry, bits: Bits, *, deep: bool) -> list[Damage]:
+        session = self._session()
+        with session.keeping(entry.name, damaged=True):
+            try:
+                facts, files = manifest.read_files(self._layout.manifest(entry.name))
+            except (BrokenManifestError, FileNotFoundError, NotADirectoryError):
+                now = read_broken(self._layout, entry.name)
+                return [] if now is None else [description_damage(now)]  # none: removed meanwhile
+            return find_damage(entry, facts, files, deep=deep, keeps_bits=bits.kept)
+
+    def _stamp(self, entry: Entry) -> int | None:
+        """Return the time that an entry's files have; None if that is not known any more."""
+        if not entry.digest:
+            return None
+        return manifest.read(self._layout.manifest(entry.name)).stamp
+
+    def _verify_if_readable(self, entry: Entry, bits: Bits, *, deep: bool) -> list[Damage]:
         """Leave out what another user made and keeps from the caller."""
         try:
-            return self._verify(entry, deep=deep)
+            return self._verify(entry, bits, deep=deep)
         except PermissionError as error:
             log_warning("cannot verify %s: %s", entry.path, error)
             return []
@@ -435,7 +500,7 @@ class WheelStore:
                     errno.EBUSY, f"in use: {', '.join(in_use)}; try again later", self.root
                 )
             for entry in entries:
-                now = read_entry(self._layout, entry.name)
+                now = named(self._layout, entry)
                 if (
                     now is None
                     or entry.name in in_use
@@ -451,19 +516,6 @@ class WheelStore:
         return list(removed.values())
 
 
-class _Added(NamedTuple):
-    """A wheel that was added."""
-
-    wheel: StoredWheel
-    problems: tuple[RecordProblem, ...] = ()
-    """What is not right about its ``RECORD``, if it was unpacked just now."""
-
-
-def _warn(added: Iterable[_Added]) -> None:
-    for wheel, problems in added:
-        warn_of_problems(str(wheel.filename), problems)
-
-
 def _refuse_problems(path: str, wheel: StoredWheel) -> None:
     """Refuse a wheel that was accepted before, when nobody was strict.
 
@@ -477,12 +529,12 @@ def _refuse_problems(path: str, wheel: StoredWheel) -> None:
         )
 
 
-def _is_protected(entry: Entry, path: str) -> bool:
-    try:
-        return not os.stat(os.path.join(entry.path, path)).st_mode & 0o222
-    except OSError as error:
-        log("cannot tell whether %s is protected: %s", entry.path, error)
-        return False
+def _is_protected(entry: Entry) -> bool:
+    """Tell whether an entry's files are read-only; that of the first one tells."""
+    for above, _, names in os.walk(entry.path):
+        for name in names:
+            return not os.stat(os.path.join(above, name)).st_mode & 0o222
+    return False
 
 
 def _checked(sha256: str | None) -> str | None:
@@ -518,7 +570,7 @@ def _errors(doing: str, path: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise LinkError.from_os_error(error, doing, source=path) from error
-    except manifest.BrokenManifestError as error:
+    except BrokenManifestError as error:
         raise InvalidWheelError(
             f"cannot {doing}: {error} is not what was written; prune, and add the wheel again"
         ) from error

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from io import StringIO
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES, carried_rows
 from wheel_linker._wheel.record_problems import RecordProblem, RecordProblemKind
+from wheel_linker.store._entry.seal import sealed, unsealed
 from wheel_linker.store.layout import PROBLEMS, ROWS
 
 if TYPE_CHECKING:
@@ -20,23 +23,30 @@ if TYPE_CHECKING:
     from wheel_linker._archive.unpacking import Result, StoredFile
     from wheel_linker._fs.folder import Folder
 
+# Bytes; more than the RECORD of a wheel of as many files as a wheel may have.
+_LIMIT: Final = 1024**3
 
-def write(entry: Folder, contents: Contents, result: Result) -> None:
+
+def write(entry: Folder, contents: Contents, result: Result) -> int:
     """Write what is kept into a new entry.
 
+    :returns: how many bytes the rows take; -1 if there are none to be kept.
     :raises OSError: if it cannot be written.
     """
     dist_info = contents.record_path.partition("/")[0]
     signatures = {f"{dist_info}/{name}" for name in SIGNATURES}
     if result.problems or any(file.path in signatures for file in result.files):
-        rows: str | None = _made(result.files, dist_info)
+        rows: str | None = made_rows(result.files, dist_info)
     else:
         rows = _as_they_are(contents.record, dist_info)
-    if rows is not None:
-        create_with(rows.encode("utf-8"), entry.prefix + ROWS, entry.fd)
     if result.problems:
-        problems = json.dumps(result.problems, ensure_ascii=False, indent=0)
-        create_with(problems.encode("utf-8"), entry.prefix + PROBLEMS, entry.fd)
+        problems = json.dumps(result.problems, ensure_ascii=False, indent=0) + "\n"
+        create_with(sealed(problems.encode("utf-8")), entry.prefix + PROBLEMS, entry.fd)
+    if rows is None:
+        return -1
+    data = sealed(rows.encode("utf-8"))
+    create_with(data, entry.prefix + ROWS, entry.fd)
+    return len(data)
 
 
 def read_problems(path: str) -> tuple[RecordProblem, ...]:
@@ -45,8 +55,7 @@ def read_problems(path: str) -> tuple[RecordProblem, ...]:
     :param path: the file that :func:`write` made, if there was something.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
-            found = json.loads(file.read())
+        found = json.loads(unsealed(read_regular(path, _LIMIT)))
         kinds = get_args(RecordProblemKind)
         return tuple(RecordProblem(*each) for each in found if each[0] in kinds)
     except FileNotFoundError:
@@ -62,7 +71,13 @@ def _as_they_are(record: bytes, dist_info: str) -> str | None:
     return None if others else rows
 
 
-def _made(files: Iterable[StoredFile], dist_info: str) -> str:
+def is_record(path: str) -> bool:
+    """Tell whether a path in a wheel is that of its ``RECORD``."""
+    directory, _, name = path.partition("/")
+    return name == RECORD and directory.endswith(DIST_INFO)
+
+
+def made_rows(files: Iterable[StoredFile], dist_info: str) -> str:
     """Return rows for all files that stay where they lie in the wheel, by what they are."""
     own = {f"{dist_info}/{name}" for name in (RECORD, *NOTES)}
     data = f"{dist_info.removesuffix('.dist-info')}.data/"

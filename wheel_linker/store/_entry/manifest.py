@@ -1,18 +1,23 @@
 """What an entry holds: written once, when it is made, beside the unpacked wheel.
 
-A text file of three parts with an empty line between them::
+A text file of four parts with an empty line between them, and a checksum of all that as its last line::
 
-    wheel_linker store entry 2
+    wheel_linker store entry 3
     digest 4f8a...                  a line for each fact
 
     //                              a line for each directory: its path, two slashes, and the names of its files,
     pkg//__init__.py/run.py         with a slash between them; parents first, the wheel's root before all
     pkg-1.0.dist-info//METADATA
 
-    12 - sha256=47DEQpj8...         a line for each file, in that order: size, x if it is executable, hash
+    .                               a line for each directory, in that order: a dot and the sizes of its files
+    . 12 108
+    . 57
 
-What linking needs, the names, is read with a few operations for each directory. The file's own modification time
-says when the entry was last used.
+    - sha256=47DEQpj8...            a line for each file, in that order: x if it is executable, and its hash
+    crc32 09a4f7c1
+
+What linking needs, the names, is read with a few operations for each directory, and so are the sizes. The file's own
+modification time says when the entry was last used.
 """
 
 from __future__ import annotations
@@ -21,20 +26,26 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.unpacking import StoredFile
+from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.reading import NOT_READABLE, read_regular
 from wheel_linker._wheel.tree import Directory, in_order, number_ends
+from wheel_linker.store._entry.seal import sealed, unsealed
 from wheel_linker.store.layout import is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from wheel_linker._fs.folder import Parts
+    from wheel_linker._fs.folder import Folder, Parts
 
-_FORMAT: Final = "wheel_linker store entry 2"
-_FACTS: Final = ("digest", "filename", "archive", "files", "size", "stamp")
+_FORMAT: Final = "wheel_linker store entry 3"
+_FACTS: Final = ("digest", "filename", "archive", "files", "size", "stamp", "rows")
 _FILES_OF: Final = "//"
+_SIZES: Final = "."
 _EXECUTABLE: Final = "x"
 _PLAIN: Final = "-"
+# Bytes. A million files, which is as many as a wheel may have, take a tenth of it.
+_LIMIT: Final = 1024**3
 
 
 class Manifest(NamedTuple):
@@ -52,28 +63,44 @@ class Manifest(NamedTuple):
     """How many bytes they have."""
     stamp: int
     """The modification time that every file was given, in nanoseconds since the epoch."""
+    rows: int
+    """The size in bytes of the file with what installing takes from ``RECORD``; -1 if there is none."""
+
+
+class Listing(NamedTuple):
+    """What an entry has, by name and size."""
+
+    facts: Manifest
+    directories: list[Directory]
+    """In pre-order, as a scan of the entry's files finds them."""
+    sizes: list[list[int]]
+    """For each directory the sizes of its files in bytes."""
 
 
 class BrokenManifestError(Exception):
     """A file is no manifest, or not one of this format."""
 
 
-def write(path: str, manifest: Manifest, files: Iterable[StoredFile]) -> None:
+def write(folder: Folder, name: str, manifest: Manifest, files: Iterable[StoredFile]) -> None:
     """Write a new manifest.
 
     :raises OSError: if it cannot be written.
     """
     by_path = {file.path: file for file in files}
     directories = _directories(by_path)
+    listed = [[by_path[each.path_of(name)] for name in each.files] for each in directories]
     lines = [_FORMAT, *(f"{key} {value}" for key, value in zip(_FACTS, manifest)), ""]
     lines += ["/".join(each.parts) + _FILES_OF + "/".join(each.files) for each in directories]
     lines.append("")
-    for directory in directories:
-        for name in directory.files:
-            _, size, executable, digest = by_path[directory.path_of(name)]
-            lines.append(f"{size} {_EXECUTABLE if executable else _PLAIN} {digest}")
-    with open(path, "x", encoding="utf-8", newline="\n") as file:
-        file.write("\n".join(lines) + "\n")
+    lines += [" ".join((_SIZES, *(str(file.size) for file in each))) for each in listed]
+    lines.append("")
+    lines += [
+        f"{_EXECUTABLE if file.executable else _PLAIN} {file.hash}"
+        for each in listed
+        for file in each
+    ]
+    text = "\n".join(lines) + "\n"
+    create_with(sealed(text.encode("utf-8")), folder.prefix + name, folder.fd)
 
 
 def read(path: str) -> Manifest:
@@ -83,11 +110,10 @@ def read(path: str) -> Manifest:
     :raises BrokenManifestError: if it is not what was written.
     """
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:
-            lines = [file.readline().rstrip("\n") for _ in range(1 + len(_FACTS))]
+        facts = _content(path).partition(b"\n\n")[0].decode("utf-8")
     except ValueError as error:
         raise BrokenManifestError(path) from error
-    return _facts(lines, path)
+    return _facts(facts.split("\n"), path)
 
 
 def read_files(path: str) -> tuple[Manifest, Sequence[StoredFile]]:
@@ -96,43 +122,52 @@ def read_files(path: str) -> tuple[Manifest, Sequence[StoredFile]]:
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
-    manifest, directories, text = _read(path)
+    (facts, directories, sizes), text = _read(path)
     try:
-        rows = [row.split(" ") for row in text.splitlines()]
         paths = [directory.path_of(name) for directory in directories for name in directory.files]
+        flat = [size for each in sizes for size in each]
+        rows = [row.split(" ") for row in text.splitlines()]
         files = [
-            StoredFile(name, int(size), executable == _EXECUTABLE, digest)
-            for name, (size, executable, digest) in zip(paths, rows, strict=True)
+            StoredFile(name, size, executable == _EXECUTABLE, digest)
+            for name, size, (executable, digest) in zip(paths, flat, rows, strict=True)
         ]
     except ValueError as error:
         raise BrokenManifestError(path) from error
-    return manifest, files
+    return facts, files
 
 
-def read_directories(path: str) -> list[Directory]:
-    """Read the names alone, which is quicker: the directories in pre-order, as a scan of the entry's files finds them.
+def read_listing(path: str) -> Listing:
+    """Read names and sizes alone, which is quicker.
 
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
-    return _read(path)[1]
+    return _read(path)[0]
 
 
-def _read(path: str) -> tuple[Manifest, list[Directory], str]:
-    """Return the facts, the directories, and the rows of the files as they are; errors as for :func:`read_files`."""
+def _content(path: str) -> bytes:
+    """Return all but the checksum; ValueError if that is not right, other errors as for :func:`read`."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            facts, listing, rows = file.read().decode("utf-8").split("\n\n", 2)
-        manifest = _facts(facts.split("\n"), path)
-        directories = [_directory(line) for line in listing.split("\n")]
+        return unsealed(read_regular(path, _LIMIT))
+    except OSError as error:
+        if error.errno in NOT_READABLE:
+            raise BrokenManifestError(path) from error
+        raise
+
+
+def _read(path: str) -> tuple[Listing, str]:
+    """Return the listing, and the rows of the files as they are; errors as for :func:`read_files`."""
+    try:
+        head, names, numbers, rows = _content(path).decode("utf-8").split("\n\n", 3)
+        facts = _facts(head.split("\n"), path)
+        directories = [_directory(line) for line in names.split("\n")]
+        sizes = [list(map(int, line.split(" ")[1:])) for line in numbers.split("\n")]
     except ValueError as error:
         raise BrokenManifestError(path) from error
-    number_ends(directories)
-    files = sum([len(directory.files) for directory in directories])
-    # Not all there, or its last line is cut short.
-    if not files == manifest.files == rows.count("\n") or not rows.endswith("\n"):
+    if [len(each) for each in sizes] != [len(each.files) for each in directories]:
         raise BrokenManifestError(path)
-    return manifest, directories, rows
+    number_ends(directories)
+    return Listing(facts, directories, sizes), rows
 
 
 def _directory(line: str) -> Directory:
@@ -175,6 +210,7 @@ def _facts(lines: Sequence[str], path: str) -> Manifest:
             files=int(facts["files"]),
             size=int(facts["size"]),
             stamp=int(facts["stamp"]),
+            rows=int(facts["rows"]),
         )
     except (ValueError, KeyError) as error:
         raise BrokenManifestError(path) from error

@@ -1,0 +1,153 @@
+"""Telling whether an entry may be used: what is destroyed is never linked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, Final, Literal
+
+from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.durable import boot_id
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.reading import read_regular
+from wheel_linker._log import log
+from wheel_linker.store._entry import manifest
+from wheel_linker.store._entry.content import NOT_THERE, has_content, size_of
+from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
+from wheel_linker.store.layout import TREE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from wheel_linker.store._entry.manifest import Listing
+    from wheel_linker.store.layout import Layout
+
+Check = Literal["size", "hash"]
+"""What is compared before an entry is used."""
+UNKNOWN_BOOT: Final = "unknown"
+# Bytes.
+_NOTE_LIMIT: Final = 100
+# Nanoseconds: FAT keeps times in steps of two seconds.
+_COARSEST: Final = 3 * 10**9
+_GONE: Final = (FileNotFoundError, NotADirectoryError, manifest.BrokenManifestError)
+
+
+def whole(layout: Layout, name: str, digest: str, check: Check | None = "size") -> Listing | None:
+    """Return what an entry has, if it is a wheel's and nothing of it is missing or destroyed.
+
+    Every file has to be there with its size; one with another time than that of unpacking is read. All are read where
+    it is not known that they were on the disk when the system was started; that is asked once after each start.
+
+    :param digest: the wheel's SHA-256 in hexadecimal digits.
+    :param check: ``"hash"`` to read all files in any case, None to look at the description alone.
+    :raises OSError: if it cannot be read.
+    """
+    try:
+        listing = manifest.read_listing(layout.manifest(name))
+        if listing.facts.digest != digest:
+            return None
+        if check is not None and not _is_intact(layout, name, listing, check == "hash"):
+            return None
+    except _GONE as error:
+        log("the entry %s cannot be used: %s", layout.entry(name), error)
+        return None
+    return listing
+
+
+def _is_intact(layout: Layout, name: str, listing: Listing, deep: bool) -> bool:
+    rows = layout.rows(name)
+    if size_of(rows) != listing.facts.rows:
+        return False
+    with Folder.open(layout.entry(name)) as entry, entry.enter(TREE) as tree:
+        late = _other_times(tree, listing)
+        if late is None:
+            return False
+        settled = _is_settled(layout, name)
+        if deep or not settled:
+            intact = _has_contents(layout, name, tree, None)
+            intact = intact and (listing.facts.rows < 0 or is_sealed(rows, listing.facts.rows))
+        else:
+            unread = _unread(layout, name, late) if late else ()
+            intact = not unread or _has_contents(layout, name, tree, unread)
+            if unread and intact:
+                _note_times(layout, name, max(late.values()))
+    if intact and not settled:
+        _forget_boot(layout, name)
+    return intact
+
+
+def _other_times(tree: Folder, listing: Listing) -> dict[str, int] | None:
+    """Compare the size of all files; return the times of those that have another time than that of unpacking.
+
+    :returns: nanoseconds since the epoch by path; None if a file is none, or has another size.
+    :raises OSError: if that cannot be told; FileNotFoundError if one is missing.
+    """
+    fd, lstat, is_regular, stamp = tree.fd, os.lstat, stat.S_ISREG, listing.facts.stamp
+    late: dict[str, int] = {}
+    for directory, expected in zip(listing.directories, listing.sizes):
+        above = tree.prefix + "".join([f"{part}{os.sep}" for part in directory.parts])
+        for name, size in zip(directory.files, expected):
+            status = lstat(above + name, dir_fd=fd)
+            if status.st_size != size or not is_regular(status.st_mode):
+                return None
+            if status.st_mtime_ns != stamp:
+                late[directory.path_of(name)] = status.st_mtime_ns
+    return late
+
+
+def _unread(layout: Layout, name: str, late: dict[str, int]) -> frozenset[str]:
+    """Return the files that were changed since they were read last, as far as their times tell."""
+    try:
+        seen = int(unsealed(read_regular(layout.times(name), _NOTE_LIMIT)))
+    except (OSError, ValueError):
+        return frozenset(late)
+    return frozenset(path for path, changed in late.items() if changed > seen)
+
+
+def _note_times(layout: Layout, name: str, latest: int) -> None:
+    """Note the latest time of files that were read and found to be right, as in a store that was copied.
+
+    Whoever changes one from now on gives it a later time; not so just after, where clocks are coarse.
+    """
+    if latest > time.time_ns() - _COARSEST:
+        return
+    path = layout.times(name)
+    try:
+        if size_of(path) != NOT_THERE:
+            os.unlink(path)
+        create_with(sealed(str(latest).encode("ascii")), path)
+    except OSError as error:
+        log("cannot note the times of %s: %s", layout.entry(name), error)
+
+
+def _is_settled(layout: Layout, name: str) -> bool:
+    """Tell whether an entry is on the disk, or the system was not started since it was made."""
+    try:
+        noted = read_regular(layout.boot(name), _NOTE_LIMIT)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        log("the boot of %s is not known: %s", layout.entry(name), error)
+        return False
+    return noted == boot_note()
+
+
+def boot_note() -> bytes:
+    """Return what is noted of the running system."""
+    return (boot_id() or UNKNOWN_BOOT).encode("ascii", "replace")
+
+
+def _has_contents(layout: Layout, name: str, tree: Folder, paths: Collection[str] | None) -> bool:
+    """Read files, all by default, and tell whether they are what was unpacked."""
+    _, files = manifest.read_files(layout.manifest(name))
+    return all(
+        has_content(tree, file.path, file) for file in files if paths is None or file.path in paths
+    )
+
+
+def _forget_boot(layout: Layout, name: str) -> None:
+    try:
+        os.unlink(layout.boot(name))
+    except OSError as error:
+        log("cannot note that %s is on the disk: %s", layout.entry(name), error)

@@ -1,0 +1,49 @@
+"""Looking at one stored file: its size, and whether it has the bytes that were unpacked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs.reading import READ, regular_size
+from wheel_linker._wheel.record import encoded
+
+if TYPE_CHECKING:
+    from wheel_linker._archive.unpacking import StoredFile
+    from wheel_linker._fs.folder import Folder
+
+NOT_THERE: Final = -1
+"""The size of what is missing."""
+_CHUNK: Final = 1024 * 1024
+
+
+def size_of(path: str) -> int:
+    """Return the size of a regular file in bytes; NOT_THERE, or -2 if it is something else.
+
+    :raises OSError: if that cannot be told.
+    """
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return NOT_THERE
+    return status.st_size if stat.S_ISREG(status.st_mode) else -2
+
+
+def has_content(folder: Folder, name: str, file: StoredFile) -> bool:
+    """Tell whether a file has the bytes that were unpacked.
+
+    :raises OSError: if it cannot be read.
+    """
+    algorithm = file.hash.partition("=")[0]
+    digest = hashlib.new(algorithm)
+    fd = os.open(folder.prefix + name, READ, dir_fd=folder.fd)
+    try:
+        if regular_size(fd, name) != file.size:
+            return False
+        while data := os.read(fd, _CHUNK):
+            digest.update(data)
+    finally:
+        os.close(fd)
+    return file.hash == f"{algorithm}={encoded(digest.digest())}"

@@ -1,0 +1,47 @@
+"""Bytes that tell by themselves whether they are whole: their last line is a CRC-32 of what is before it.
+
+A power cut leaves files that are empty, cut short, or of the right size and full of zeros.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from wheel_linker._fs.reading import read_regular
+
+_MARK: Final = b"crc32 "
+_LENGTH: Final = len(_MARK) + 8 + 1
+
+
+def sealed(body: bytes) -> bytes:
+    """Return the bytes with their seal."""
+    return body + _seal(zlib.crc32(body))
+
+
+def unsealed(data: bytes) -> bytes:
+    """Return the bytes without their seal.
+
+    :raises ValueError: if they are not what was sealed.
+    """
+    body = data[:-_LENGTH]
+    if data[-_LENGTH:] != _seal(zlib.crc32(body)):
+        raise ValueError("it is not what was written")
+    return body
+
+
+def is_sealed(path: str, limit: int) -> bool:
+    """Tell whether a file is what was sealed.
+
+    :param limit: how many bytes it may have.
+    :raises OSError: if it cannot be read.
+    """
+    try:
+        unsealed(read_regular(path, limit))
+    except ValueError:
+        return False
+    return True
+
+
+def _seal(checksum: int) -> bytes:
+    return b"%s%08x\n" % (_MARK, checksum)

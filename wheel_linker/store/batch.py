@@ -1,0 +1,119 @@
+"""Adding several wheel files at once: each is unpacked, and what is unpacked is published together."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._fs.timestamps import unsettled_for
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker.errors import LinkError
+from wheel_linker.store.adding import check_digest, have_on_disk, place, unpack_entry
+from wheel_linker.store.entries import StoredWheel
+from wheel_linker.store.index import Known
+
+if TYPE_CHECKING:
+    from wheel_linker._fs.stage import Stage
+    from wheel_linker._wheel.record_problems import RecordProblem
+    from wheel_linker.store.adding import How, Made
+    from wheel_linker.store.session import Session
+
+# Unpacked bytes after which those wheels that are ready are published: a killed process loses no more.
+_ENOUGH: Final = 512 * 1024**2
+
+
+class Wanted(NamedTuple):
+    """A wheel file to be added."""
+
+    position: int
+    """Where it is among those of the call."""
+    path: str
+    sha256: str | None
+
+
+class _Ready(NamedTuple):
+    """A wheel that is unpacked, and not published yet."""
+
+    wanted: Wanted
+    made: Made
+    filename: WheelFilename
+    status: os.stat_result | None
+    """Of its file, if the index may have it."""
+
+
+class Batch:
+    """What one call adds.
+
+    :ivar added: the wheels that were published, by position.
+    :ivar problems: what is not right about the ``RECORD`` of each of them.
+    """
+
+    def __init__(self, session: Session, stage: Stage, how: How) -> None:
+        self.added: dict[int, StoredWheel] = {}
+        self.problems: dict[int, tuple[RecordProblem, ...]] = {}
+        self._session = session
+        self._stage = stage
+        self._how = how
+        self._turn = threading.Lock()
+        self._ready: list[_Ready] = []
+        self._size = 0
+
+    def add(self, wanted: Wanted) -> None:
+        """Unpack one of the wheel files; publish it with others now, or leave that to :meth:`publish`.
+
+        :raises InvalidWheelError: if it is no wheel that may be unpacked, or another one than expected.
+        :raises LinkError: if the wheel cannot be read, or the store not be written.
+        """
+        try:
+            self._unpack(wanted)
+        except OSError as error:
+            if isinstance(error, LinkError):
+                raise
+            root = self._session.layout.root
+            doing = f"unpack the wheel {wanted.path!r} into the store {root!r}"
+            raise LinkError.from_os_error(
+                error, doing, source=wanted.path, destination=root
+            ) from error
+        if self._size >= _ENOUGH:
+            self.publish()
+
+    def publish(self) -> None:
+        """Have everything that is unpacked on the disk, and put it into the store.
+
+        :raises OSError: if the store cannot be written.
+        """
+        with self._turn:
+            ready, self._ready, self._size = self._ready, [], 0
+        if not ready:
+            return
+        for each in ready:
+            self._session.settle(self._stage.folder, each.made.name)
+        made = [each.made for each in ready]
+        have_on_disk(self._stage.folder, made, durable=self._how.durable)
+        for each in ready:
+            self._publish(each)
+
+    def _unpack(self, wanted: Wanted) -> None:
+        with self._how.crew, WheelFile(wanted.path) as file:
+            filename = WheelFilename.parse(os.path.basename(wanted.path))
+            name = str(wanted.position)
+            made = unpack_entry(self._stage.folder, name, file, filename, self._how)
+            check_digest(file, made.facts.digest, wanted.sha256)
+            settled = file.is_unchanged() and not unsettled_for(file.status)
+            ready = _Ready(wanted, made, filename, file.status if settled else None)
+        with self._turn:
+            self._ready.append(ready)
+            self._size += made.facts.size
+
+    def _publish(self, ready: _Ready) -> None:
+        session, digest = self._session, ready.made.facts.digest
+        with session.adding():
+            name = place(session, self._stage, ready.made, self._how.check or "size")
+            if ready.status is not None:
+                session.note(ready.wanted.path, ready.status, Known(digest, name))
+        self.added[ready.wanted.position] = StoredWheel.of(
+            session, name, digest, ready.filename, ready.wanted.path, self._how.check
+        )
+        self.problems[ready.wanted.position] = ready.made.problems
