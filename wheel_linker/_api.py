@@ -141,7 +141,7 @@ def checked_how(
     # Late, like the pipeline itself: importing the library costs an embedder little until it links.
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.options import How
-    from wheel_linker._link.progress import Progress
+    from wheel_linker._link.report import Progress
     from wheel_linker._threads import usable_cpus
     from wheel_linker.backends import default_backend
     from wheel_linker.mode import fallback_chain

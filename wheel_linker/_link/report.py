@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
@@ -70,3 +71,17 @@ def combined(reports: Sequence[LinkReport], mode: LinkMode, replaced: Sequence[s
         fallback_count=sum(report.fallback_count for report in reports),
         replaced=tuple(sorted(replaced)),
     )
+
+
+class Progress:
+    """Tells the caller how many files are done, one thread at a time."""
+
+    def __init__(self, callback: Callable[[int], None] | None) -> None:
+        self._callback = callback
+        self._lock = threading.Lock()
+
+    def add(self, files: int) -> None:
+        """Count files that have been placed."""
+        if self._callback is not None and files:
+            with self._lock:
+                self._callback(files)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.stage import Stage
     from wheel_linker._link.helper.process import Helper
     from wheel_linker._link.placer import Placer
-    from wheel_linker._link.progress import Progress
+    from wheel_linker._link.report import Progress
     from wheel_linker._wheel.tree import Tree
 
 # Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Folder
     from wheel_linker._link.helper.process import Helper
     from wheel_linker._link.placer import Placer
-    from wheel_linker._link.progress import Progress
+    from wheel_linker._link.report import Progress
     from wheel_linker._wheel.tree import Directory
 
 
