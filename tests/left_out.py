@@ -52,7 +52,8 @@ def sentence(reasons: Iterable[str]) -> str:
     """Return the line for some reasons, one for each test."""
     counts = Counter(map(_want, reasons))
     parts = [f"{count:,} {want.needs} ({want.remedy})" for want, count in counts.most_common()]
-    return f"left out {counts.total():,} tests: {'; '.join(parts)}"
+    tests = "test" if counts.total() == 1 else "tests"
+    return f"left out {counts.total():,} {tests}: {'; '.join(parts)}"
 
 
 def _want(reason: str) -> Want:
