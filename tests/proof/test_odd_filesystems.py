@@ -215,8 +215,9 @@ class TestMountsInside:
             return kit.overlapping(maker.directory("tmpfs") / "site")
 
     @pytest.fixture
-    def wheel(self, maker: Maker) -> Path:
-        return plain_wheel(maker.directory("ext4"))
+    def wheel(self, filesystems: FileSystems, maker: Maker) -> Path:
+        with unavailable_is_a_skip(filesystems):
+            return plain_wheel(maker.directory("ext4"))
 
     @pytest.fixture(params=["empty", "filled", "compiled", "bound"])
     def package(
