@@ -71,6 +71,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--long", action="store_true", help="prove everything in full, which takes its time"
     )
     group.addoption(
+        "--every-call",
+        action="store_true",
+        help="spoil every system call, not every third one; --long does, too",
+    )
+    group.addoption(
         "--proof-report", metavar="FILE", type=Path, help="keep the figures of the proof as JSON"
     )
 
@@ -90,6 +95,12 @@ def figures(pytestconfig: pytest.Config) -> Figures:
 def is_long(pytestconfig: pytest.Config) -> bool:
     """Whether everything is to be done in full."""
     return bool(pytestconfig.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
+def is_thorough(pytestconfig: pytest.Config, is_long: bool) -> bool:
+    """Whether every system call is to be spoilt."""
+    return is_long or bool(pytestconfig.getoption("--every-call"))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
