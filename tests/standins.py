@@ -78,7 +78,6 @@ class ScriptedBackend:
     :param always: the error for every call.
     """
 
-    name = "scripted"
     clones_directories = False
 
     def __init__(

@@ -17,6 +17,7 @@ from standins import FakeReflink, reflink_refusal, windows_error
 from wheels import contents, sample_wheel, snapshot
 
 from wheel_linker import LinkError, LinkMode, link_wheel_files
+from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker.backends import Backend, default_backend
 from wheel_linker.backends.linux import LinuxBackend
 from wheel_linker.backends.macos import MacOSBackend
@@ -65,7 +66,9 @@ def test_the_platform_chooses(
 
 
 @pytest.mark.parametrize(
-    "backend", [LinuxBackend(), WindowsBackend(), UnsupportedBackend()], ids=lambda b: str(b.name)
+    "backend",
+    [LinuxBackend(), WindowsBackend(), UnsupportedBackend()],
+    ids=lambda b: type(b).__name__,
 )
 def test_only_macos_clones_directories(backend: Backend, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
@@ -74,6 +77,26 @@ def test_only_macos_clones_directories(backend: Backend, tmp_path: Path) -> None
         backend.clone_directory(str(tmp_path / "source"), str(tmp_path / "copy"))
     assert caught.value.errno == errno.ENOTSUP
     assert not (tmp_path / "copy").exists()
+
+
+class OnlyFiles(Backend):
+    """A caller's own, with the one method that there has to be."""
+
+    def clone_file(
+        self,
+        source: str,
+        destination: str,
+        *,
+        source_dir: int | None = None,
+        destination_dir: int | None = None,
+    ) -> None:
+        create_from(copy_content, source, destination, source_dir, destination_dir)
+
+
+def test_a_backend_of_ones_own_has_one_method(site: Path, wheel: Path) -> None:
+    report = link_wheel_files(site, wheel, mode=(LinkMode.CLONE,), backend=OnlyFiles())
+    assert report.mode is LinkMode.CLONE
+    assert contents(site) == contents(wheel)
 
 
 class TestCloneFile:
@@ -90,7 +113,7 @@ class TestCloneFile:
 
     @pytest.fixture
     def here(self, on_filesystem: Callable[[str], Path], backend: Backend) -> Path:
-        place = on_filesystem("xfs" if backend.name == "linux" else LOCAL)
+        place = on_filesystem("xfs" if isinstance(backend, LinuxBackend) else LOCAL)
         (place / "source").write_bytes(b"content")
         (place / "source").chmod(0o751)
         return place
@@ -98,7 +121,7 @@ class TestCloneFile:
     def test_content_and_permissions_arrive(self, backend: Backend, here: Path) -> None:
         backend.clone_file(str(here / "source"), str(here / "copy"))
         assert (here / "copy").read_bytes() == b"content"
-        if backend.name != "windows":
+        if not isinstance(backend, WindowsBackend):
             current = os.umask(0o077)
             os.umask(current)
             assert stat.S_IMODE((here / "copy").stat().st_mode) == 0o777 & ~current
@@ -118,7 +141,7 @@ class TestCloneFile:
         assert not (here / "copy").exists()
 
     def test_descriptors_replace_paths(self, backend: Backend, here: Path) -> None:
-        if backend.name == "windows" or os.open not in os.supports_dir_fd:
+        if isinstance(backend, WindowsBackend) or os.open not in os.supports_dir_fd:
             pytest.skip("no directory descriptors there")
         directory = os.open(here, os.O_RDONLY)
         try:

@@ -440,7 +440,6 @@ def _not_to_be_called(*_: object) -> None:
 class OwnBackend:
     """A caller's way to clone, which is none."""
 
-    name = "own"
     clones_directories = False
 
     def clone_file(self, source: str, destination: str, **_: object) -> None:

@@ -175,7 +175,6 @@ def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class NoClones:
-    name = "none"
     clones_directories = False
 
     def clone_file(self, *_: object, **__: object) -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from wheel_linker._fs.copying import create_from
-from wheel_linker.backends.unsupported import refuse
+from wheel_linker.backends.protocol import Backend
 
 try:
     import fcntl
@@ -17,11 +17,8 @@ except ImportError:  # not a POSIX system
 _FICLONE: Final = getattr(fcntl, "FICLONE", 0x40049409)
 
 
-class LinuxBackend:
+class LinuxBackend(Backend):
     """Clones single files by the ioctl FICLONE, ioctl_ficlone(2), which releases the interpreter's lock."""
-
-    name = "linux"
-    clones_directories = False
 
     def clone_file(
         self,
@@ -36,20 +33,6 @@ class LinuxBackend:
         :raises OSError: EOPNOTSUPP, EXDEV, EINVAL and others as in ioctl_ficlone(2); FileExistsError.
         """
         create_from(_share_blocks, source, destination, source_dir, destination_dir)
-
-    def clone_directory(
-        self,
-        source: str,
-        destination: str,
-        *,
-        source_dir: int | None = None,
-        destination_dir: int | None = None,
-    ) -> None:
-        """Refuse: FICLONE knows files only.
-
-        :raises OSError: ENOTSUP, always.
-        """
-        refuse(source, destination)
 
 
 def _share_blocks(new: int, original: int, _size: int) -> None:

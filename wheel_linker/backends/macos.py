@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.permissions import follow_umask, granted
+from wheel_linker.backends.protocol import Backend
 
 if TYPE_CHECKING:
     import ctypes
@@ -20,7 +21,7 @@ _FLAGS: Final = _CLONE_NOFOLLOW | _CLONE_NOOWNERCOPY
 _AT_FDCWD: Final = -2
 
 
-class MacOSBackend:
+class MacOSBackend(Backend):
     """Clones files and whole directories by clonefile(2).
 
     That keeps permission bits, but no set-id bits. Those of single files are then set to what the umask leaves, as it
@@ -30,7 +31,6 @@ class MacOSBackend:
     :raises OSError: if there is no such library; AttributeError if it has no ``clonefile``.
     """
 
-    name = "macos"
     clones_directories = True
 
     def __init__(self, library: ctypes.CDLL | None = None) -> None:
@@ -66,19 +66,12 @@ class MacOSBackend:
             )
         follow_umask(destination, destination_dir, status.st_mode, self._granted)
 
-    def clone_directory(
-        self,
-        source: str,
-        destination: str,
-        *,
-        source_dir: int | None = None,
-        destination_dir: int | None = None,
-    ) -> None:
+    def clone_directory(self, source: str, destination: str) -> None:
         """Clone a directory with everything below it.
 
         :raises OSError: ENOTSUP, EXDEV and others as in clonefile(2); FileExistsError.
         """
-        self._clone(source, destination, source_dir, destination_dir)
+        self._clone(source, destination, None, None)
 
     @cached_property
     def _clonefileat(self) -> Callable[[int, bytes, int, bytes, int], int]:

@@ -8,7 +8,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker.backends.unsupported import refuse
+from wheel_linker.backends.protocol import Backend, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +28,12 @@ _ERRNO: Final = {
 }
 
 
-class WindowsBackend:
+class WindowsBackend(Backend):
     """Clones single files.
 
     :param reflink: a function of two paths that clones the first as the second; ``reflink_copy.reflink``,
         imported at the first call, by default.
     """
-
-    name = "windows"
-    clones_directories = False
 
     def __init__(self, reflink: Callable[[str, str], object] | None = None) -> None:
         self._reflink = reflink
@@ -62,20 +59,6 @@ class WindowsBackend:
         # On Windows this is the read-only attribute, which would keep the file from being replaced.
         writable = stat.S_IWRITE if os.name == "nt" else 0
         os.chmod(destination, os.stat(source).st_mode & _PERMISSIONS | writable)
-
-    def clone_directory(
-        self,
-        source: str,
-        destination: str,
-        *,
-        source_dir: int | None = None,
-        destination_dir: int | None = None,
-    ) -> None:
-        """Refuse: extents belong to files.
-
-        :raises OSError: ENOTSUP, always.
-        """
-        refuse(source, destination)
 
     def _reflink_function(self) -> Callable[[str, str], object]:
         if self._reflink is None:
