@@ -44,6 +44,11 @@ def add_option(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
         help="use the store although it belongs to another user, or everybody may write to it",
     )
     parser.add_argument(
+        "--no-durable",
+        action="store_true",
+        help="do not wait until new entries are on the disk: they are read once after the next start of the system",
+    )
+    parser.add_argument(
         "--timeout",
         type=_seconds,
         default=TIMEOUT,

@@ -50,7 +50,10 @@ def chosen_store(
     if path is None:
         return None
     trusted, timeout = arguments.trust_store, arguments.timeout
-    return WheelStore(path, jobs=jobs, protect=protect, trusted=trusted, timeout=timeout)
+    durable = not arguments.no_durable
+    return WheelStore(
+        path, jobs=jobs, protect=protect, durable=durable, trusted=trusted, timeout=timeout
+    )
 
 
 def anothers(store: WheelStore, arguments: argparse.Namespace) -> str | None:
@@ -181,17 +184,17 @@ def _verify(arguments: argparse.Namespace) -> None:
     with needed_store(arguments) as store:
         present = store.entries()
         known = {name for entry in present for name in (entry.name, entry.digest)}
+        damage = [] if arguments.entries else store.verify(deep=arguments.deep)
         for name in arguments.entries:
-            if name not in known:
+            found = store.verify(name, deep=arguments.deep)
+            if name not in known and not found:
                 raise WheelLinkerError(f"the store {store.root!r} has no entry {name!r}")
-        chosen = [
-            entry
-            for entry in present
-            if not arguments.entries or {entry.name, entry.digest} & set(arguments.entries)
-        ]
-        damage = [item for entry in chosen for item in store.verify(entry, deep=arguments.deep)]
+            damage += found
         if arguments.record:
-            for entry in chosen:
+            asked = set(arguments.entries)
+            for entry in present:
+                if asked and not asked & {entry.name, entry.digest}:
+                    continue
                 for problem in store.record_problems(entry):
                     say(f"{entry.name} {entry.filename}: {problem.kind}: {problem}")
     for item in damage:

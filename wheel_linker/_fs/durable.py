@@ -16,7 +16,7 @@ from wheel_linker._fs.copying import close_quietly
 from wheel_linker._log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from wheel_linker._fs.folder import Folder
 
@@ -39,20 +39,20 @@ _MOUNTS: Final = "/proc/self/mountinfo"
 _UUID_SIZE: Final = 37
 
 
-def on_disk(folder: Folder, paths: Iterable[str]) -> bool:
+def on_disk(folder: Folder, paths: Iterable[str] | None = None) -> bool:
     """Return when all that was written into a directory is on the disk.
 
     On Linux that takes one syncfs(2), which writes what others have written to the same file system, too. Elsewhere,
     and on FUSE, where syncfs does nothing, each file is flushed.
 
-    :param paths: the files that were written, relative to ``folder``, with forward slashes.
+    :param paths: the files that were written, relative to ``folder``, with forward slashes; by default all below it.
     :returns: whether they are; False if that cannot be had here.
     :raises OSError: if the disk is full, or broken.
     """
     try:
         if sys.platform == "linux" and not _is_fuse(folder) and _sync_file_system(folder):
             return True
-        _flush_each(folder, paths)
+        _flush_each(folder, _files_below(folder) if paths is None else paths)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
@@ -97,6 +97,25 @@ def _is_fuse(folder: Folder) -> bool:
     except OSError as error:
         log("cannot read %s: %s", _MOUNTS, error)
     return False
+
+
+def _files_below(folder: Folder) -> Iterator[str]:
+    """Yield the paths of all regular files."""
+    pending = [""]
+    while pending:
+        above = pending.pop()
+        fd = None if folder.fd is None else os.open(above or ".", _LIST, dir_fd=folder.fd)
+        try:
+            with os.scandir(os.path.join(folder.path, above) if fd is None else fd) as entries:
+                for entry in entries:
+                    path = f"{above}/{entry.name}" if above else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(path)
+                    elif entry.is_file(follow_symlinks=False):
+                        yield path
+        finally:
+            if fd is not None:
+                close_quietly(fd)
 
 
 def _flush_each(folder: Folder, paths: Iterable[str]) -> None:

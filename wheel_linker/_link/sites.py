@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.destination import opened
+from wheel_linker._fs.durable import on_disk
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import Stage, sweep
 from wheel_linker._link.transaction import Transaction
@@ -129,6 +130,17 @@ class Sites:
                 # While it still is our turn.
                 uninterrupted(self.roll_back)
                 raise
+
+    def settle(self) -> None:
+        """Have on the disk what the stages hold, before a name of it is seen by anybody.
+
+        File systems with a journal keep the order of names: what comes last is there only if all the others are.
+
+        :raises OSError: if the disk is full, or broken.
+        """
+        for site in self._by_identity.values():
+            if not on_disk(site.stage.folder):
+                log("what is installed into %s may be lost by a power cut", site.folder.path)
 
     def finish(self) -> None:
         """Give up the way back everywhere. May be begun again."""

@@ -102,6 +102,7 @@ def install_wheels(
     compile_bytecode: bool = False,
     must_copy: MustCopy | None = None,
     record: RecordMode = "lenient",
+    durable: bool = False,
     backend: Backend | None = None,
 ) -> list[InstallReport]:
     """Install many wheels into an environment, in parallel: all of them completely, or none.
@@ -126,6 +127,9 @@ def install_wheels(
     :param compile_bytecode: as for :func:`install_wheel`.
     :param must_copy: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
+    :param durable: whether all files are on the disk before a name of them can be seen, so that after a power cut there
+        is a ``*.dist-info`` only if everything before it is there, too. It takes as long as the disk does for what
+        was written lately, by others as well.
     :param backend: as for :func:`install_wheel`.
     :returns: what became of each wheel, in the order given.
     :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been touched
@@ -139,7 +143,7 @@ def install_wheels(
     refuse_unknown_record(record)
     how = checked_how(mode, locks, must_copy, jobs, progress, backend)
     notes = _notes(installer, requested, direct_urls or {})
-    options = Options(notes, on_conflict, compile_bytecode, record)
+    options = Options(notes, on_conflict, compile_bytecode, record, durable)
     return _install(list(wheels), layout, store, how, options)
 
 

@@ -62,6 +62,7 @@ class Options(NamedTuple):
     on_conflict: OnConflict
     compile_bytecode: bool
     record: RecordMode = "lenient"
+    durable: bool = False
 
 
 class _Staged(NamedTuple):
@@ -92,7 +93,7 @@ def install(
         try:
             sources = [one.wheel.tree.path for one in plans]
             with opened_sites(sources, litter=layout.roots()) as sites:
-                reports = _install(plans, layout, named_layout, how, options.on_conflict, sites)
+                reports = _install(plans, layout, named_layout, how, options, sites)
         except LinkError:
             raise
         except OSError as error:
@@ -110,7 +111,7 @@ def _install(
     layout: Layout,
     named_layout: Layout,
     how: How,
-    on_conflict: OnConflict,
+    options: Options,
     sites: Sites,
 ) -> list[InstallReport]:
     staged = _stage(plans, how, sites)
@@ -121,9 +122,11 @@ def _install(
     }
     for path in sorted(libraries):
         sites.prepare(path)
+    if options.durable:
+        sites.settle()
     with sites.committing(libraries, how.locks):
         reports = _commit(
-            plans, staged, layout, find_distributions(named_layout), on_conflict, sites
+            plans, staged, layout, find_distributions(named_layout), options.on_conflict, sites
         )
     _remember(plans, sites, libraries, how.locks)
     return reports
