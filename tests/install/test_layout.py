@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import threading
+import time
 import venv
 from pathlib import Path
 
@@ -100,3 +104,30 @@ def test_what_is_no_python(tmp_path: Path, says: str) -> None:
     fake.chmod(0o755)
     with pytest.raises(LinkError, match=r"ask the interpreter.*give the path of a Python"):
         Layout.for_python(fake)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork(2)")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_can_ask_while_a_thread_of_its_parent_does(tmp_path: Path) -> None:
+    """What the other thread holds at the moment of the fork nobody lets go of in the child."""
+    slow = tmp_path / "python"
+    (tmp_path / "asked").mkdir()
+    slow.write_text(
+        f"#!/bin/sh\ntouch {tmp_path}/asked/now\n"
+        f'while [ -e {tmp_path}/asked ]; do sleep 0.05; done\nexec {sys.executable} "$@"\n'
+    )
+    slow.chmod(0o755)
+    asking = threading.Thread(target=Layout.for_python, args=(slow,))
+    asking.start()
+    try:
+        while not (tmp_path / "asked" / "now").exists():
+            time.sleep(0.01)
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            Layout.for_python(sys.executable)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        shutil.rmtree(tmp_path / "asked")
+        asking.join()

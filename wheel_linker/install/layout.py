@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.paths import is_within
@@ -38,7 +37,6 @@ print(json.dumps(answer))
 """
 _WHAT: Final = "directories"
 _answers: dict[tuple[object, ...], Layout] = {}
-_asking = threading.Lock()
 
 
 class Layout(NamedTuple):
@@ -73,10 +71,10 @@ class Layout(NamedTuple):
         path = executable(os.fsdecode(python))
         key = identity(path)
         directory = None if kept_in is None else os.fsdecode(kept_in)
-        with _asking:
-            if key not in _answers:
-                _answers[key] = _ask(path, directory)
-            return _answers[key]
+        # No lock: threads that come at once may ask twice, while a lock would stay locked in the child of a fork(2)
+        # that another thread makes meanwhile.
+        known = _answers.get(key)
+        return known if known is not None else _answers.setdefault(key, _ask(path, directory))
 
     @classmethod
     def for_target(
