@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._archive.limits import Limits
     from wheel_linker._link.locks import Locks
-    from wheel_linker._link.options import How, MustCopy
+    from wheel_linker._link.options import LinkOptions, MustCopy
     from wheel_linker._link.report import LinkReport
     from wheel_linker._wheel.conflicts import OnConflict
     from wheel_linker._wheel.filename import WheelFilename
@@ -61,7 +61,7 @@ def link_wheel_files(
         given = UnpackedWheel(given.path, filename)
     from wheel_linker._link.pipeline import link
 
-    how = checked_how(mode, locks, must_copy, jobs, progress, backend)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend)
     # The wheel under its other name is not the one that can be held.
     with unpacked(wheel).hold():
         return link(site_packages, [given], how)[0]
@@ -104,7 +104,7 @@ def link_wheels(
     refuse_unknown(on_conflict)
     from wheel_linker._link.pipeline import link
 
-    how = checked_how(mode, locks, must_copy, jobs, progress, backend)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend)
     return link(site_packages, [unpacked(wheel) for wheel in wheels], how, on_conflict)
 
 
@@ -126,21 +126,21 @@ def supported_modes(
     return probe(source, destination)
 
 
-def checked_how(
+def link_options(
     mode: Modes,
     locks: Locks | None,
     must_copy: MustCopy | None,
     jobs: int | None,
     progress: Callable[[int], None] | None,
     backend: Backend | None,
-) -> How:
+) -> LinkOptions:
     """Return what a call is asked for, from its arguments.
 
     :raises ValueError: for an unknown mode, an empty chain, or fewer than one job.
     """
     # Late, like the pipeline itself: importing the library costs an embedder little until it links.
     from wheel_linker._link.locks import Locks
-    from wheel_linker._link.options import How
+    from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.report import Progress
     from wheel_linker._threads import usable_cpus
     from wheel_linker.backends import default_backend
@@ -148,7 +148,7 @@ def checked_how(
 
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
-    return How(
+    return LinkOptions(
         chain=fallback_chain(mode),
         locks=Locks() if locks is None else locks,
         must_copy=must_copy,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
-from wheel_linker._wheel.dist_info import DIST_INFO
+from wheel_linker._wheel.order import entries, order_of
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from wheel_linker._link.transaction import Transaction
     from wheel_linker._wheel.tree import Directory, Tree
 
-_PATH_CONFIGURATION: Final = ".pth"
-_RECORD: Final = "RECORD"
 _MOUNTED: Final = "something is mounted there: unmount it, or link into that mount itself"
 _ADVICE: Final = {errno.EXDEV: _MOUNTED, errno.EBUSY: _MOUNTED}
 
@@ -69,21 +67,12 @@ class _Merge:
         return self._replaced
 
     def _in_order(self) -> None:
-        tree = self._tree
-        root = tree.directories[0]
-        entries = _entries(root)
-        late = [name for name in entries if name.endswith(_PATH_CONFIGURATION)]
-        early = [name for name in entries if not name.endswith(_PATH_CONFIGURATION)]
-        self._merge_files(root, early)
-        top_level = list(tree.top_level())
-        infos = [
-            index for index in top_level if tree.directories[index].parts[0].endswith(DIST_INFO)
-        ]
-        for index in top_level:
-            if index not in infos:
-                self._place_subtree(index)
-        self._merge_files(root, late)
-        for index in infos:
+        root, order = self._tree.directories[0], order_of(self._tree)
+        self._merge_files(root, order.files)
+        for index in order.directories:
+            self._place_subtree(index)
+        self._merge_files(root, order.path_configuration)
+        for index in order.infos:
             self._place_subtree(index)
 
     def _place_subtree(self, index: int) -> None:
@@ -93,7 +82,7 @@ class _Merge:
             if self._move_whole(directory):
                 index = directory.end
                 continue
-            self._merge_files(directory, _entries(directory))
+            self._merge_files(directory, entries(directory))
             index += 1
 
     def _move_whole(self, directory: Directory) -> bool:
@@ -165,9 +154,3 @@ class _Merge:
             source=source,
             destination=self._at,
         )
-
-
-def _entries(directory: Directory) -> list[str]:
-    """Return the names of a directory's files and symlinks, RECORD last: it says that the rest is there."""
-    names = [*directory.files, *(name for name, _ in directory.links)]
-    return sorted(names, key=_RECORD.__eq__)

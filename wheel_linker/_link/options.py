@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     MustCopy = Callable[[PurePosixPath], bool]
 
 
-class How(NamedTuple):
+class LinkOptions(NamedTuple):
     """What a call was asked for."""
 
     chain: tuple[LinkMode, ...]

@@ -30,7 +30,7 @@ from wheel_linker.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheel_linker._link.options import How
+    from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.report import LinkReport
     from wheel_linker._link.sites import Site, Sites
     from wheel_linker._wheel.conflicts import OnConflict, PackageConflict
@@ -56,7 +56,7 @@ class Wheel(NamedTuple):
 def link(
     site_packages: str | os.PathLike[str],
     given: Sequence[UnpackedWheel],
-    how: How,
+    how: LinkOptions,
     on_conflict: OnConflict = "ignore",
 ) -> list[LinkReport]:
     """Link wheels, all or none; what the public calls say of their parameters and errors holds here."""
@@ -69,7 +69,7 @@ def link(
 def _link(
     site_packages: str | os.PathLike[str],
     given: Sequence[UnpackedWheel],
-    how: How,
+    how: LinkOptions,
     on_conflict: OnConflict,
 ) -> list[LinkReport]:
     path = resolved(site_packages)
@@ -92,7 +92,7 @@ def _link(
 
 
 def _stage_and_commit(
-    sites: Sites, site: Site, wheels: Sequence[Wheel], how: How
+    sites: Sites, site: Site, wheels: Sequence[Wheel], how: LinkOptions
 ) -> list[LinkReport]:
     path = site.folder.path
     placers = [Placer(wheel.tree, how.chain, how.backend, how.must_copy, path) for wheel in wheels]
@@ -109,7 +109,7 @@ def _stage_and_commit(
 
 
 def scan_wheel(
-    given: UnpackedWheel, site_packages: str, how: How, *, remedy: str | None = None
+    given: UnpackedWheel, site_packages: str, how: LinkOptions, *, remedy: str | None = None
 ) -> Wheel:
     """Read the names in a wheel that is meant for ``site_packages``.
 

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker._api import checked_how
+from wheel_linker._api import link_options
 from wheel_linker._archive.wheel_file import is_archive
 from wheel_linker._fs.temporary import private_directory
 from wheel_linker._link.locks import Locks
@@ -15,7 +15,7 @@ from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.install.installing import Options, install
+from wheel_linker.install.installing import InstallOptions, install
 from wheel_linker.install.plan import Notes
 from wheel_linker.install.uninstalling import remove
 from wheel_linker.mode import LinkMode
@@ -24,7 +24,7 @@ from wheel_linker.store import WheelStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from wheel_linker._link.options import How, MustCopy
+    from wheel_linker._link.options import LinkOptions, MustCopy
     from wheel_linker._wheel.conflicts import OnConflict
     from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import WheelLike
@@ -79,9 +79,9 @@ def install_wheel(
     :raises ValueError: for an unknown mode or an empty chain.
     """
     refuse_unknown_record(record)
-    how = checked_how(mode, locks, must_copy, 1, None, backend)
+    how = link_options(mode, locks, must_copy, 1, None, backend)
     notes = Notes(installer, requested, direct_url)
-    options = Options(lambda _: notes, "ignore", compile_bytecode, record)
+    options = InstallOptions(lambda _: notes, "ignore", compile_bytecode, record)
     (report,) = _install([wheel], layout, store, how, options)
     return report
 
@@ -141,9 +141,9 @@ def install_wheels(
     """
     refuse_unknown(on_conflict)
     refuse_unknown_record(record)
-    how = checked_how(mode, locks, must_copy, jobs, progress, backend)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend)
     notes = _notes(installer, requested, direct_urls or {})
-    options = Options(notes, on_conflict, compile_bytecode, record, durable)
+    options = InstallOptions(notes, on_conflict, compile_bytecode, record, durable)
     return _install(list(wheels), layout, store, how, options)
 
 
@@ -185,8 +185,8 @@ def _install(
     wheels: Sequence[WheelLike],
     layout: Layout,
     store: WheelStore | None,
-    how: How,
-    options: Options,
+    how: LinkOptions,
+    options: InstallOptions,
 ) -> list[InstallReport]:
     with _all_unpacked(wheels, layout, store, how, options.record) as given:
         return install(given, layout, how, options)
@@ -197,7 +197,7 @@ def _all_unpacked(
     wheels: Sequence[WheelLike],
     layout: Layout,
     store: WheelStore | None,
-    how: How,
+    how: LinkOptions,
     record: RecordMode,
 ) -> Iterator[list[UnpackedWheel]]:
     """Have every wheel unpacked, as long as it takes to install them."""

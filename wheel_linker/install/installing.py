@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder
     from wheel_linker._link.locks import Locks
-    from wheel_linker._link.options import How, MustCopy
+    from wheel_linker._link.options import LinkOptions, MustCopy
     from wheel_linker._link.report import LinkReport
     from wheel_linker._link.sites import Site, Sites
     from wheel_linker._wheel.conflict_search import Supplier
@@ -54,7 +54,7 @@ _ADDED_SINCE: Final = frozenset({"extra", "no-hash"})
 _LIBRARIES: Final = ("purelib", "platlib")
 
 
-class Options(NamedTuple):
+class InstallOptions(NamedTuple):
     """What a call was asked for, besides how to link."""
 
     notes: Callable[[str], Notes]
@@ -75,7 +75,7 @@ class _Staged(NamedTuple):
 
 
 def install(
-    given: Sequence[UnpackedWheel], layout: Layout, how: How, options: Options
+    given: Sequence[UnpackedWheel], layout: Layout, how: LinkOptions, options: InstallOptions
 ) -> list[InstallReport]:
     """Install wheels, all or none; what the public calls say of their parameters and errors holds here."""
     named_layout, layout = layout, layout.resolved()
@@ -110,8 +110,8 @@ def _install(
     plans: Sequence[Plan],
     layout: Layout,
     named_layout: Layout,
-    how: How,
-    options: Options,
+    how: LinkOptions,
+    options: InstallOptions,
     sites: Sites,
 ) -> list[InstallReport]:
     staged = _stage(plans, how, sites)
@@ -142,7 +142,7 @@ def _remember(plans: Sequence[Plan], sites: Sites, libraries: Iterable[str], loc
         locks.record(site.folder, site.identity, now)
 
 
-def _stage(plans: Sequence[Plan], how: How, sites: Sites) -> list[list[_Staged]]:
+def _stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[_Staged]]:
     """Build every piece up in a stage of the directory that it goes to; return them by wheel."""
     staged: list[list[_Staged]] = []
     by_site: dict[str, list[_Staged]] = {}

@@ -17,7 +17,7 @@ from wheel_linker.install.record import installed_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from wheel_linker._link.options import How
+    from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.pipeline import Wheel
     from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker._wheel.unpacked import UnpackedWheel
@@ -73,7 +73,7 @@ def plan(
     given: UnpackedWheel,
     layout: Layout,
     named_layout: Layout,
-    how: How,
+    how: LinkOptions,
     notes: Callable[[str], Notes],
     *,
     strict: bool = False,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheel_linker._fs.paths import is_within
 from wheel_linker._link.removal import remove_files
+from wheel_linker._wheel.order import removal_order
 from wheel_linker.install._present.distributions import root_of
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from wheel_linker._link.sites import Sites
     from wheel_linker.install._present.distributions import Distribution, Recorded
     from wheel_linker.install.layout import Layout
-
-_PATH_CONFIGURATION: Final = ".pth"
 
 
 def may_go(
@@ -37,7 +36,7 @@ def may_go(
         if root_of(row.path, roots) is not None
         and (is_note(row.path, one) or not is_claimed(row, claims))
     ]
-    return sorted(found, key=_is_path_configuration, reverse=True)
+    return removal_order(found)
 
 
 def is_note(path: str, one: Distribution) -> bool:
@@ -48,10 +47,6 @@ def is_note(path: str, one: Distribution) -> bool:
 def is_claimed(row: Recorded, claims: Collection[str]) -> bool:
     """Tell whether a file is among these, which :func:`os.path.normcase` gave, by one of its paths."""
     return any(os.path.normcase(path) in claims for path in row)
-
-
-def _is_path_configuration(path: str) -> bool:
-    return path.endswith(_PATH_CONFIGURATION)
 
 
 def prepare(paths: Iterable[str], layout: Layout, sites: Sites) -> None:
