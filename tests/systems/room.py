@@ -83,6 +83,7 @@ class Room:
     def run(self, command: str, log: Path, **environment: str) -> tuple[int, Left]:
         """Run a shell command in the checkout as the user, with standard output and errors appended to ``log``."""
         left = self._scratch / "left.json"
+        left.unlink(missing_ok=True)
         order = {
             "root": str(self._merged),
             "user": f"{_IDS[self.user]}:{_IDS[self.user]}",

@@ -38,16 +38,17 @@ def main() -> int:
             stderr=subprocess.STDOUT,
         )
     left = {
-        "mounts": sorted(_mounts() - before),
+        "mounts": sorted(point for number, point in _mounts().items() if number not in before),
         "processes": _processes(),
     }
     Path(order["left"]).write_text(json.dumps(left), encoding="utf-8")
     return done.returncode
 
 
-def _mounts() -> set[str]:
-    table = Path("/proc/self/mounts").read_text(encoding="utf-8")
-    return {line.split()[1] for line in table.splitlines()}
+def _mounts() -> dict[str, str]:
+    """Return the mount points by the numbers of the mounts: proc_pid_mountinfo(5)."""
+    table = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    return {fields[0]: fields[4] for fields in map(str.split, table.splitlines())}
 
 
 def _processes() -> list[str]:
