@@ -19,7 +19,7 @@ from store.conftest import entry_names, litter
 from wheel_linker import link_wheels
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.remove_tree import remove_tree
-from wheel_linker.store import WheelStore
+from wheel_linker.store import WheelStore, symlinked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +120,52 @@ class TestTimesInTheFuture:
         monkeypatch.setattr(time, "time", lambda: now() - 3600)
         assert store.prune(unused_for=60) == []
         assert all(entry.used <= time.time() for entry in store.entries())
+
+
+class TestSymlinks:
+    """What they point to may be pruned: that is said."""
+
+    @pytest.fixture(autouse=True)
+    def nobody_was_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(symlinked, "_told", set())
+
+    def test_pruning_says_so(
+        self,
+        store: WheelStore,
+        two: list[StoredWheel],
+        site: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        link_wheels(site, [two[0]], mode="symlink")
+        link_wheels(site, [two[0]], mode="symlink")
+        store.close()
+        assert len(store.prune(unused_for=0)) == 2
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(told) == 1
+        assert two[0].entry in told[0]
+        assert two[1].entry not in told[0]
+        assert store.prune(unused_for=0) == []
+        assert len(caplog.records) == 1
+
+    def test_symlinking_says_so_once(
+        self,
+        store: WheelStore,
+        two: list[StoredWheel],
+        site: Path,
+        root: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        link_wheels(site, two, mode="symlink")
+        assert store.prune() == []
+        link_wheels(site, two, mode="symlink")
+        assert caplog.records == []
+        store.prune(max_bytes=10**9)
+        link_wheels(site, two, mode="copy")
+        assert caplog.records == []
+        link_wheels(site, two, mode="symlink")
+        link_wheels(site, two, mode="symlink")
+        (told,) = caplog.records
+        assert f"the store {root}, which is pruned" in told.getMessage()
 
 
 def fill(place: Path) -> None:

@@ -12,6 +12,7 @@ from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.merge import commit
 from wheel_linker._link.placer import Placer
+from wheel_linker._link.report import note_symlinks
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all
 from wheel_linker._log import warn_caller
@@ -63,7 +64,9 @@ def link(
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
-        return _link(site_packages, given, how, on_conflict)
+        reports = _link(site_packages, given, how, on_conflict)
+        note_symlinks(given, reports)
+        return reports
 
 
 def _link(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker.mode import LinkMode
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
-    from wheel_linker.mode import LinkMode
+    from wheel_linker._wheel.unpacked import UnpackedWheel
 
 
 class Fallback(NamedTuple):
@@ -85,3 +87,10 @@ class Progress:
         if self._callback is not None and files:
             with self._lock:
                 self._callback(files)
+
+
+def note_symlinks(wheels: Iterable[UnpackedWheel], reports: Iterable[LinkReport]) -> None:
+    """Have wheels that lie in a store know that symlinks to them have been made."""
+    for wheel, report in zip(wheels, reports):
+        if LinkMode.SYMLINK in report.used:
+            wheel.note_symlinks()

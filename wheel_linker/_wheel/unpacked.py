@@ -41,6 +41,9 @@ class UnpackedWheel(NamedTuple):
         """
         return nullcontext()
 
+    def note_symlinks(self) -> None:
+        """Take note that symlinks to its files have been made."""
+
     def known_tree(self) -> Tree | None:
         """Return what is in it, where that is known without a look; None where it has to be scanned."""
         return None

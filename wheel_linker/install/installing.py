@@ -17,7 +17,7 @@ from wheel_linker._link.pipeline import (
     warn_of_fallbacks,
 )
 from wheel_linker._link.placer import Placer
-from wheel_linker._link.report import combined
+from wheel_linker._link.report import combined, note_symlinks
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all
 from wheel_linker._threads import run
@@ -94,6 +94,7 @@ def install(
             sources = [one.wheel.tree.path for one in plans]
             with opened_sites(sources, litter=layout.roots()) as sites:
                 reports = _install(plans, layout, named_layout, how, options, sites)
+            note_symlinks(given, [report.link for report in reports])
         except LinkError:
             raise
         except OSError as error:

@@ -121,6 +121,14 @@ class StoredWheel(UnpackedWheel):
                     raise self._damaged("its files are not as they were unpacked")
             yield
 
+    def note_symlinks(self) -> None:
+        """Have the store know that environments may have symlinks to it."""
+        try:
+            self._session.note_symlinks(self.entry)
+        except OSError as error:
+            # Everything is in place; what is noted is for words only.
+            log("cannot note the symlinks to %s: %s", self.path, error)
+
     def known_tree(self) -> Tree:
         """Return what was unpacked and verified.
 

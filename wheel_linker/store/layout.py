@@ -14,6 +14,8 @@
             index          which wheel files are known (see index)
             lock           held while entries come and go
             readers        locked by those who can read the store, but not write leases
+            symlinked      which entries environments may have symlinks to (see symlinked)
+            pruned         there once something was pruned
             leases/        who uses which entries (see lease)
             staging/       what is being made or removed
 

@@ -19,6 +19,7 @@ from wheel_linker.store.control import control_folder, directory_of
 from wheel_linker.store.layout import STAGING
 from wheel_linker.store.lease import FULL, NOT_OURS, leased
 from wheel_linker.store.opened import Opened, sweep_in
+from wheel_linker.store.symlinked import note_symlinks
 from wheel_linker.store.trust import settle_tree
 
 if TYPE_CHECKING:
@@ -222,6 +223,19 @@ class Session:
                 return
             with locked(opened.lock, self._patience()), control_folder(self.layout) as control:
                 opened.index.add(control, path, status, known, opened.standing)
+
+    def note_symlinks(self, entry: str) -> None:
+        """Note that symlinks to an entry have been made.
+
+        :raises LockTimeoutError: if the store was locked for too long.
+        """
+        with self.turn():
+            opened = self.open()
+            if opened.lock is None:
+                return
+            patience = self._patience()
+            with locked(opened.lock, patience), control_folder(self.layout) as control:
+                note_symlinks(control, entry, self.layout.root, opened.standing)
 
     @contextmanager
     def stage(self) -> Iterator[Stage]:

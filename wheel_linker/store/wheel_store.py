@@ -43,6 +43,7 @@ from wheel_linker.store.layout import Layout, is_digest, may_be_of
 from wheel_linker.store.pruning import correct_times, prunable
 from wheel_linker.store.removal import remove_entry, remove_if_permitted, waste_if_possible
 from wheel_linker.store.session import Session
+from wheel_linker.store.symlinked import note_pruning, tell_removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -271,6 +272,9 @@ class WheelStore:
             )
             removed = self._remove(chosen, all_or_none=False)
             with session.going(), control_folder(self._layout) as control:
+                if unused_for is not None or max_bytes is not None:
+                    note_pruning(control, session.standing)
+                tell_removed(control, [entry.name for entry in removed], session.standing)
                 index.compact(
                     control,
                     lambda name: os.path.exists(self._layout.manifest(name)),
