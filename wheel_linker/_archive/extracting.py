@@ -12,7 +12,7 @@ from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.unpacking import unpack
 from wheel_linker._archive.wheel_file import WheelFile
 from wheel_linker._fs.destination import opened, resolved
-from wheel_linker._fs.staged import staged
+from wheel_linker._fs.stage import staged
 from wheel_linker._threads import Crew, usable_cpus
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record_problems import warn_of_problems

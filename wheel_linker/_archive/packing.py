@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.destination import opened
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.staged import staged
+from wheel_linker._fs.stage import staged
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.own_name import own_name
 from wheel_linker._wheel.record import RECORD, SHA256, SIGNATURES, encoded

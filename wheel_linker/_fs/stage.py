@@ -8,6 +8,7 @@ a process that was killed: the system lets go of it when its owner dies, whateve
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs import locking
@@ -17,6 +18,8 @@ from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wheel_linker._fs.folder import Folder
 
 PREFIX: Final = ".wheel_linker-"
@@ -111,6 +114,24 @@ class Stage:
         if self._lock is not None:
             lock, self._lock = self._lock, None
             close_quietly(lock)
+
+
+@contextmanager
+def staged(folder: Folder) -> Iterator[Stage]:
+    """Have a private directory in ``folder``, on its file system; it is removed at the end with what is left in it.
+
+    :raises OSError: if ``folder`` is not writable.
+    """
+    stage = Stage(folder)
+    # Twice, because Ctrl-C may come in the instant before the first one starts.
+    try:
+        try:
+            stage.make()
+            yield stage
+        finally:
+            stage.remove()
+    finally:
+        stage.remove()
 
 
 def sweep(site: Folder) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs.locking import locked
 from wheel_linker._fs.patience import TIMEOUT, Patience
-from wheel_linker._fs.stage import Stage
+from wheel_linker._fs.stage import staged
 from wheel_linker._log import log
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry.manifest import touch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheel_linker._fs.folder import Folder
+    from wheel_linker._fs.stage import Stage
     from wheel_linker.store.index import Index, Known
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.trust import Standing
@@ -243,17 +244,8 @@ class Session:
 
         :raises OSError: if the store is not ours to write.
         """
-        with directory_of(self.layout, STAGING) as folder:
-            stage = Stage(folder)
-            # Twice, because Ctrl-C may come in the instant before the first one starts.
-            try:
-                try:
-                    stage.make()
-                    yield stage
-                finally:
-                    stage.remove()
-            finally:
-                stage.remove()
+        with directory_of(self.layout, STAGING) as folder, staged(folder) as stage:
+            yield stage
 
     def settle(self, folder: Folder, name: str) -> None:
         """Give a new directory in a stage the owner and the permissions that the store wants.
