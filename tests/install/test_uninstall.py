@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from proof.processes import in_child, send, was_killed
 from wheels import row_of, snapshot, write_tree
 
 from install.kit import check_record, check_recorded, files_in, make, no_litter, pure, root_of
@@ -338,6 +339,25 @@ class TestTwoAtOnce:
             uninstall("demo", layout)
         assert snapshot(root_of(layout)) == before
         assert headers.stat()[4:6] == owner
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a child of fork(2)")
+def test_one_that_was_killed_at_the_very_end_is_completed(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Directories that are empty by then go last, and one in a ``*.dist-info`` must not hide what is left."""
+    wheel = make(tmp_path / "w", {"demo.py": b"", "demo-1.0.dist-info/licenses/LICENSE": b""})
+    install_wheel(wheel, layout)
+
+    def kill(_: Sites) -> None:
+        send(os.getpid(), "SIGKILL")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sites, "finish", kill)
+        assert was_killed(in_child(lambda: uninstall("demo", layout)))
+    uninstall("demo", layout)
+    assert not list(root_of(layout).rglob("demo*"))
+    assert no_litter(root_of(layout))
 
 
 class TestEditable:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def remove_files(
                 folder = _existing(folders, parts[:-1])
                 if folder is not None and not keep(os.path.join(folder.path, parts[-1])):
                     transaction.remove_when_empty(parts)
+                    _remove_from_dist_info(transaction, folder, parts)
     except LinkError:
         raise
     except OSError as error:
@@ -52,6 +54,23 @@ def remove_files(
         doing = f"remove what is installed in {path!r}"
         raise LinkError.from_os_error(error, doing, destination=path) from error
     return gone
+
+
+def _remove_from_dist_info(transaction: Transaction, folder: Folder, parts: Parts) -> None:
+    """Remove an empty directory in a ``*.dist-info`` at once.
+
+    If this process is killed at the very end, a ``*.dist-info`` with nothing in it tells the next call what is left to do;
+    one with a directory in it would seem to be another's.
+    """
+    if len(parts) == 2 and parts[0].endswith(DIST_INFO):
+        status = folder.lstat(parts[1])
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            try:
+                transaction.make_way(folder, parts[:1], parts[1])
+            except OSError as error:
+                # overlayfs renames no directory of a lower layer; at the end it can be removed.
+                if error.errno != errno.EXDEV:
+                    raise
 
 
 def _parent(parts: Parts) -> Parts:

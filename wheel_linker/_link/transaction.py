@@ -134,7 +134,7 @@ class Transaction:
         self._emptied[parts] = None
 
     def make_way(self, target: Folder, parts: Parts, name: str) -> bool:
-        """Remove a directory that waits to be removed at the end, because a file is to take its place.
+        """Remove a directory that waits to be removed at the end, because its place is needed before.
 
         :returns: False, and nothing has happened, if there is more in it than such directories.
         """
