@@ -177,7 +177,7 @@ def told(report: LinkReport) -> tuple[object, ...]:
     Two that work on one wheel may both be at their first file when it is refused.
     """
     falls = {(fall.tried, fall.used, fall.error.errno) for fall in report.fallbacks}
-    return (*report[:-3], falls, report.fallback_count, report.replaced)
+    return (*report._replace(fallbacks=()), falls)
 
 
 class Linked(NamedTuple):
