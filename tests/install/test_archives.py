@@ -51,13 +51,17 @@ def test_rows_kept_by_the_store_save_work_alone(
     with WheelStore(tmp_path / "store") as store:
         stored = store.add(archive)
         rows = tmp_path / "store" / stored.entry / "rows"
-        assert rows.read_bytes() in expected
+        # What is before the seal, the last line.
+        assert b"".join(rows.read_bytes().splitlines(keepends=True)[:-1]) in expected
         if kept != "kept":
             rows.unlink()
         if kept == "unreadable":
             rows.mkdir()
         install_wheel(stored, layout)
-    assert record.read_bytes() == expected
+    if kept == "kept":
+        assert record.read_bytes() == expected
+    # Made anew of what was unpacked they are the same, letter by letter, but in the order of the tree.
+    assert sorted(record.read_bytes().splitlines()) == sorted(expected.splitlines())
 
 
 def test_rows_without_sizes_are_not_kept(layout: Layout, older: Path, tmp_path: Path) -> None:
