@@ -59,8 +59,8 @@ def remove_files(
 def _remove_from_dist_info(transaction: Transaction, folder: Folder, parts: Parts) -> None:
     """Remove an empty directory in a ``*.dist-info`` at once.
 
-    If this process is killed at the very end, a ``*.dist-info`` with nothing in it tells the next call what is left to do;
-    one with a directory in it would seem to be another's.
+    If this process is killed at the very end, a ``*.dist-info`` with nothing in it tells the next call what is left to
+    do; one with a directory in it would seem to be another's.
     """
     if len(parts) == 2 and parts[0].endswith(DIST_INFO):
         status = folder.lstat(parts[1])
