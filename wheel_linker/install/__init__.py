@@ -12,26 +12,51 @@ except ModuleNotFoundError as _error:
         "wheel_linker.install needs the library installer: install wheel-linker[install]",
         name=_error.name,
     ) from _error
+from wheel_linker.install._present.checking import FileProblem
 from wheel_linker.install._present.distributions import (
     IncompleteInstallationError,
     NoRecordError,
     NotInstalledError,
 )
+from wheel_linker.install._present.installed import InstalledDistribution, installed
+from wheel_linker.install._present.requirements import MissingRequirement
 from wheel_linker.install.calls import install_wheel, install_wheels, uninstall
+from wheel_linker.install.checks import EnvironmentReport, RepairReport, check_environment
+from wheel_linker.install.environment import plan_install, plan_sync, plan_uninstall, sync_wheels
 from wheel_linker.install.layout import Layout
 from wheel_linker.install.metadata import WheelVersionWarning
-from wheel_linker.install.report import InstallReport, UninstallReport
+from wheel_linker.install.report import (
+    ChangePlan,
+    InstallReport,
+    Replacement,
+    SyncReport,
+    UninstallReport,
+)
 
 __all__ = [
+    "ChangePlan",
+    "EnvironmentReport",
+    "FileProblem",
     "IncompleteInstallationError",
     "InstallReport",
+    "InstalledDistribution",
     "Layout",
+    "MissingRequirement",
     "NoRecordError",
     "NotInstalledError",
+    "RepairReport",
+    "Replacement",
+    "SyncReport",
     "UninstallReport",
     "WheelVersionWarning",
+    "check_environment",
     "install_wheel",
     "install_wheels",
+    "installed",
+    "plan_install",
+    "plan_sync",
+    "plan_uninstall",
+    "sync_wheels",
     "uninstall",
 ]
 del _installer

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from wheel_linker._api import link_options
-from wheel_linker._archive.wheel_file import is_archive
-from wheel_linker._fs.temporary import private_directory
 from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.conflicts import refuse_unknown
-from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record_problems import refuse_unknown_record
-from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
-from wheel_linker.errors import InvalidWheelError, LinkError
-from wheel_linker.install.installing import InstallOptions, install
+from wheel_linker.install._changes.given import all_unpacked, listed, notes_for
+from wheel_linker.install.installing import InstallOptions, change
 from wheel_linker.install.plan import Notes
 from wheel_linker.install.uninstalling import remove
-from wheel_linker.mode import LinkMode
-from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from wheel_linker._link.options import LinkOptions, MustCopy
     from wheel_linker._wheel.conflicts import OnConflict
@@ -32,6 +24,7 @@ if TYPE_CHECKING:
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.report import InstallReport, UninstallReport
     from wheel_linker.mode import Modes
+    from wheel_linker.store import WheelStore
 
 
 def install_wheel(
@@ -102,8 +95,11 @@ def install_wheels(
     compile_bytecode: bool = False,
     must_copy: MustCopy | None = None,
     record: RecordMode = "lenient",
-    durable: bool = False,
     backend: Backend | None = None,
+    check_tags: bool = False,
+    timestamp: int | None = None,
+    durable: bool = False,
+    dry_run: bool = False,
 ) -> list[InstallReport]:
     """Install many wheels into an environment, in parallel: all of them completely, or none.
 
@@ -127,10 +123,16 @@ def install_wheels(
     :param compile_bytecode: as for :func:`install_wheel`.
     :param must_copy: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
-    :param durable: whether all files are on the disk before a name of them can be seen, so that after a power cut there
-        is a ``*.dist-info`` only if everything before it is there, too. It takes as long as the disk does for what
-        was written lately, by others as well.
     :param backend: as for :func:`install_wheel`.
+    :param check_tags: whether wheels are refused whose tags the environment's interpreter does not support, or whose
+        ``Requires-Python`` excludes it.
+    :param timestamp: the time, in seconds since 1970, that files and directories get which are not links into a cache;
+        ``SOURCE_DATE_EPOCH`` for images that are to be the same each time. A process that runs in the environment
+        meanwhile may need :func:`importlib.invalidate_caches`.
+    :param durable: whether a ``*.dist-info`` appears only when everything else is on the disk, so that not even a power
+        cut makes an incomplete installation look complete.
+    :param dry_run: whether nothing is touched, and the reports say what would become of each wheel, as far as that is
+        known before it is tried: the mode is the first of the chain.
     :returns: what became of each wheel, in the order given.
     :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been touched
         then.
@@ -142,43 +144,60 @@ def install_wheels(
     refuse_unknown(on_conflict)
     refuse_unknown_record(record)
     how = link_options(mode, locks, must_copy, jobs, progress, backend)
-    notes = _notes(installer, requested, direct_urls or {})
-    options = InstallOptions(notes, on_conflict, compile_bytecode, record, durable)
-    return _install(list(wheels), layout, store, how, options)
+    options = InstallOptions(
+        notes_for(installer, requested, direct_urls or {}),
+        on_conflict,
+        compile_bytecode,
+        record,
+        dry_run=dry_run,
+        durable=durable,
+        check_tags=check_tags,
+        timestamp=timestamp,
+    )
+    return _install(listed(wheels), layout, store, how, options)
 
 
-def uninstall(name: str, layout: Layout, *, locks: Locks | None = None) -> UninstallReport:
+# A str is a collection of str, too.
+@overload
+def uninstall(  # type: ignore[overload-overlap]
+    name: str, layout: Layout, *, locks: Locks | None = None, dry_run: bool = False
+) -> UninstallReport: ...
+
+
+@overload
+def uninstall(
+    name: Collection[str], layout: Layout, *, locks: Locks | None = None, dry_run: bool = False
+) -> list[UninstallReport]: ...
+
+
+def uninstall(
+    name: str | Collection[str],
+    layout: Layout,
+    *,
+    locks: Locks | None = None,
+    dry_run: bool = False,
+) -> UninstallReport | list[UninstallReport]:
     """Remove a distribution from an environment, completely or not at all, whichever tool installed it.
+
+    Of several names all are removed, or none.
 
     What goes is what its ``RECORD`` names, with the bytecode of its sources and the directories that are empty then.
     Files outside of the environment's directories, and those that another distribution has too, stay. Of an editable
     install the environment's part goes, its ``.pth`` file included, and the project's own directory is left alone.
 
-    :param name: the distribution's name, however it is written.
+    :param name: the distribution's name, however it is written, or several names.
     :param layout: the environment.
     :param locks: what threads that install into the same environment share.
-    :returns: what was removed, and what was kept.
+    :param dry_run: whether nothing is touched, and the report says what would be removed.
+    :returns: what was removed, and what was kept; a list for several names, in their order.
     :raises NotInstalledError: if there is no such distribution. Nothing has been touched then.
     :raises NoRecordError: if it has no ``RECORD``. Nothing has been touched then.
     :raises LinkError: if the file system refuses something. The environment is as it was before then.
     """
-    return remove(name, layout, Locks() if locks is None else locks)
-
-
-def _notes(
-    installer: str,
-    requested: bool | Collection[str],
-    direct_urls: Mapping[str, Mapping[str, object]],
-) -> Callable[[str], Notes]:
-    """Return what tells the notes for a distribution by its normalised name."""
-    everything = requested is True
-    names = set() if isinstance(requested, bool) else set(map(normalised, requested))
-    urls = {normalised(name): url for name, url in direct_urls.items()}
-
-    def notes(name: str) -> Notes:
-        return Notes(installer, everything or name in names, urls.get(normalised(name)))
-
-    return notes
+    used = Locks() if locks is None else locks
+    if isinstance(name, str):
+        return remove([name], layout, used, dry_run=dry_run)[0]
+    return remove(list(name), layout, used, dry_run=dry_run)
 
 
 def _install(
@@ -188,66 +207,5 @@ def _install(
     how: LinkOptions,
     options: InstallOptions,
 ) -> list[InstallReport]:
-    with _all_unpacked(wheels, layout, store, how, options.record) as given:
-        return install(given, layout, how, options)
-
-
-@contextmanager
-def _all_unpacked(
-    wheels: Sequence[WheelLike],
-    layout: Layout,
-    store: WheelStore | None,
-    how: LinkOptions,
-    record: RecordMode,
-) -> Iterator[list[UnpackedWheel]]:
-    """Have every wheel unpacked, as long as it takes to install them."""
-    for wheel in wheels:
-        _refuse_missing(_path_of(wheel))
-    if store is not None:
-        yield _unpacked(wheels, store, record)
-        return
-    archives = [path for path in map(_path_of, wheels) if is_archive(path)]
-    if not archives:
-        yield _unpacked(wheels, store, record)
-        return
-    if LinkMode.SYMLINK in how.chain:
-        raise LinkError(
-            f"cannot symlink {archives[0]!r}: the symlinks would point to a temporary place; give a store, or choose "
-            "other modes"
-        )
-    with (
-        private_directory(layout.schemes["purelib"]) as place,
-        WheelStore(place, jobs=how.jobs) as temporary,
-    ):
-        yield _unpacked(wheels, temporary, record)
-
-
-def _unpacked(
-    wheels: Sequence[WheelLike], store: WheelStore | None, record: RecordMode
-) -> list[UnpackedWheel]:
-    if store is None:
-        return [unpacked(wheel) for wheel in wheels]
-    # Those unpacked already keep what is known of them besides their paths.
-    paths = [_path_of(wheel) for wheel in wheels]
-    packed = [is_archive(path) for path in paths]
-    archives = [path for path, is_packed in zip(paths, packed) if is_packed]
-    stored = iter(store.add_all(archives, record=record))
-    return [
-        next(stored) if is_packed else unpacked(wheel) for wheel, is_packed in zip(wheels, packed)
-    ]
-
-
-def _refuse_missing(path: str) -> None:
-    """Say what was wanted where there is nothing: what comes later knows of one kind of wheel only."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise InvalidWheelError(
-            f"no wheel at {path!r}: give a .whl file, or the directory that one was unpacked into"
-        ) from error
-    except OSError:
-        return  # whoever reads it says why that fails
-
-
-def _path_of(wheel: WheelLike) -> str:
-    return os.fsdecode(wheel.path if isinstance(wheel, UnpackedWheel) else wheel)
+    with all_unpacked(wheels, layout, store, how, options.record, dry_run=options.dry_run) as given:
+        return list(change(given, layout, how, options).installed)

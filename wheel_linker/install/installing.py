@@ -1,57 +1,51 @@
-"""Installing wheels: plan, stage, take away what is outdated, commit, report; all of them or none."""
+"""Changing an environment: plan, stage, take away what is outdated, commit, report; all of it or nothing."""
 
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker._fs.copying import create_with
-from wheel_linker._fs.permissions import if_allowed
-from wheel_linker._link.merge import commit
-from wheel_linker._link.pipeline import (
-    check_conflicts,
-    refuse_or_warn,
-    supplier_of,
-    warn_of_fallbacks,
-)
-from wheel_linker._link.placer import Placer
-from wheel_linker._link.report import combined, note_symlinks
+from wheel_linker._link.pipeline import refuse_or_warn, supplier_of, warn_of_fallbacks
+from wheel_linker._link.report import LinkReport, note_symlinks
 from wheel_linker._link.sites import opened_sites
-from wheel_linker._link.staging import stage_all
-from wheel_linker._threads import run
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.install._changes.compatible import refuse_incompatible
+from wheel_linker.install._changes.conflicts import conflicts_among
+from wheel_linker.install._changes.dating import set_times
+from wheel_linker.install._changes.staged import into_place, stage
 from wheel_linker.install._present.clashes import clashes_with_installed
-from wheel_linker.install._present.distributions import Distribution, find_distributions, named
-from wheel_linker.install._present.outdated import Outdated, find_outdated
+from wheel_linker.install._present.distributions import find_distributions, named
+from wheel_linker.install._present.outdated import find_outdated
 from wheel_linker.install._present.removing import prepare, take_away
 from wheel_linker.install._scripts.protected import refuse_protected
 from wheel_linker.install.compiling import compile_all
 from wheel_linker.install.plan import plan
-from wheel_linker.install.report import InstallReport
+from wheel_linker.install.report import InstallReport, UninstallReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import PurePosixPath
 
-    from wheel_linker._fs.folder import Folder
     from wheel_linker._link.locks import Locks
-    from wheel_linker._link.options import LinkOptions, MustCopy
-    from wheel_linker._link.report import LinkReport
-    from wheel_linker._link.sites import Site, Sites
-    from wheel_linker._wheel.conflict_search import Supplier
-    from wheel_linker._wheel.conflicts import OnConflict
+    from wheel_linker._link.options import LinkOptions
+    from wheel_linker._link.sites import Sites
+    from wheel_linker._wheel.conflicts import OnConflict, PackageConflict
     from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import UnpackedWheel
+    from wheel_linker.install._changes.staged import Staged
+    from wheel_linker.install._present.distributions import Distribution
+    from wheel_linker.install._present.outdated import Outdated
     from wheel_linker.install.layout import Layout
-    from wheel_linker.install.piece import Piece
     from wheel_linker.install.plan import Notes, Plan
 
 # Whoever unpacked a wheel may have added files, and told nobody what they are.
 _ADDED_SINCE: Final = frozenset({"extra", "no-hash"})
 _LIBRARIES: Final = ("purelib", "platlib")
+
+
+def _nothing(_: Sequence[Distribution]) -> Sequence[Distribution]:
+    return ()
 
 
 class InstallOptions(NamedTuple):
@@ -62,80 +56,154 @@ class InstallOptions(NamedTuple):
     on_conflict: OnConflict
     compile_bytecode: bool
     record: RecordMode = "lenient"
+    removes: Callable[[Sequence[Distribution]], Sequence[Distribution]] = _nothing
+    """Called with what is installed, in the turn: what of it goes, besides what the wheels take the place of."""
+    dry_run: bool = False
     durable: bool = False
+    check_tags: bool = False
+    timestamp: int | None = None
 
 
-class _Staged(NamedTuple):
-    """One piece of a wheel, built up in a stage."""
+class Environment(NamedTuple):
+    """Where a change is made."""
 
-    piece: Piece
-    site: Site
-    name: str
-    placer: Placer
+    layout: Layout
+    """With its symlinks resolved."""
+    named_layout: Layout
+    """As the caller gave it."""
 
 
-def install(
+class Change(NamedTuple):
+    """What is to become of an environment, as it is now."""
+
+    plans: Sequence[Plan]
+    outdated: Outdated
+    conflicts: tuple[PackageConflict, ...]
+    others: Sequence[Distribution]
+    """What stays as it is."""
+
+
+class Outcome(NamedTuple):
+    """What became of it."""
+
+    installed: Sequence[InstallReport]
+    removed: Sequence[UninstallReport]
+
+
+def change(
     given: Sequence[UnpackedWheel], layout: Layout, how: LinkOptions, options: InstallOptions
-) -> list[InstallReport]:
-    """Install wheels, all or none; what the public calls say of their parameters and errors holds here."""
-    named_layout, layout = layout, layout.resolved()
+) -> Outcome:
+    """Install and remove, all or nothing; what the public calls say of their parameters and errors holds here."""
+    where = Environment(layout.resolved(), layout)
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
-        strict = options.record == "strict"
-        plans = [
-            plan(wheel, layout, named_layout, how, options.notes, strict=strict) for wheel in given
-        ]
-        _refuse_twice(plans)
-        refuse_protected(plans, layout)
-        _warn_of_records(given, plans)
-        _check_conflicts(plans, options.on_conflict)
+        plans = _plans(given, where, how, options)
+        if options.dry_run:
+            return _foretold(decided(plans, where, options), how)
+        if options.on_conflict != "ignore":
+            refuse_or_warn(conflicts_among(plans), options.on_conflict)
         try:
             sources = [one.wheel.tree.path for one in plans]
-            with opened_sites(sources, litter=layout.roots()) as sites:
-                reports = _install(plans, layout, named_layout, how, options, sites)
-            note_symlinks(given, [report.link for report in reports])
+            with opened_sites(sources, litter=where.layout.roots()) as sites:
+                outcome = _install(plans, where, how, options, sites)
+            note_symlinks(given, [report.link for report in outcome.installed])
         except LinkError:
             raise
         except OSError as error:
-            where = layout.schemes["purelib"]
-            doing = f"install into {where!r}"
-            raise LinkError.from_os_error(error, doing, destination=where) from error
+            place = where.layout.schemes["purelib"]
+            raise LinkError.from_os_error(
+                error, f"install into {place!r}", destination=place
+            ) from error
     if options.compile_bytecode:
         pieces = (piece for one in plans for piece in one.pieces if piece.scheme in _LIBRARIES)
         compile_all((path for piece in pieces for path in piece.paths()), layout, how.jobs)
-    return reports
+    return outcome
+
+
+def foreseen(
+    given: Sequence[UnpackedWheel], layout: Layout, how: LinkOptions, options: InstallOptions
+) -> Change:
+    """Decide what a change would be, and touch nothing; errors as for :func:`change`, but for conflicts."""
+    where = Environment(layout.resolved(), layout)
+    with ExitStack() as kept:
+        for wheel in given:
+            kept.enter_context(wheel.hold())
+        plans = _plans(given, where, how, options)
+        made = decided(plans, where, options)
+        return made._replace(
+            conflicts=(*conflicts_among(plans), *clashes_with_installed(plans, made.others))
+        )
+
+
+def _plans(
+    given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions, options: InstallOptions
+) -> list[Plan]:
+    strict = options.record == "strict"
+    plans = [
+        plan(wheel, where.layout, where.named_layout, how, options.notes, strict=strict)
+        for wheel in given
+    ]
+    _refuse_twice(plans)
+    refuse_protected(plans, where.layout)
+    if options.check_tags:
+        refuse_incompatible(plans, where.layout)
+    _warn_of_records(given, plans)
+    return plans
+
+
+def decided(plans: Sequence[Plan], where: Environment, options: InstallOptions) -> Change:
+    """Decide what goes and what stays of what is installed now; conflicts with that are refused or warned of.
+
+    :raises PackageConflictError: if there are any, and these are refused.
+    :raises NoRecordError: as the public calls say.
+    """
+    installed = find_distributions(where.named_layout)
+    names = {one.wheel.name.name for one in plans}
+    removed = [one for one in options.removes(installed) if one.name not in names]
+    going = names | {one.name for one in removed}
+    others = [one for one in installed if one.name not in going]
+    conflicts: tuple[PackageConflict, ...] = ()
+    if options.on_conflict != "ignore":
+        conflicts = clashes_with_installed(plans, others)
+        refuse_or_warn(conflicts, options.on_conflict)
+    older = [*named(installed, names), *removed]
+    return Change(plans, find_outdated(plans, older, others, where.layout), conflicts, others)
 
 
 def _install(
     plans: Sequence[Plan],
-    layout: Layout,
-    named_layout: Layout,
+    where: Environment,
     how: LinkOptions,
     options: InstallOptions,
     sites: Sites,
-) -> list[InstallReport]:
-    staged = _stage(plans, how, sites)
+) -> Outcome:
+    staged = stage(plans, how, sites)
     # While nothing has been changed: a filter may turn the warning into an error.
     warn_of_fallbacks([piece.placer for pieces in staged for piece in pieces])
     libraries = {one.library for one in plans} | {
-        path for path in layout.libraries() if os.path.isdir(path)
+        path for path in where.layout.libraries() if os.path.isdir(path)
     }
     for path in sorted(libraries):
         sites.prepare(path)
     if options.durable:
         sites.settle()
     with sites.committing(libraries, how.locks):
-        reports = _commit(
-            plans, staged, layout, find_distributions(named_layout), options.on_conflict, sites
-        )
-    _remember(plans, sites, libraries, how.locks)
-    return reports
+        made = decided(plans, where, options)
+        outcome = _commit(made, staged, where.layout, sites)
+    if options.timestamp is not None:
+        set_times(plans, options.timestamp)
+    names = {one.wheel.name.name for one in plans} | {
+        one.name for one in made.outdated.distributions
+    }
+    _remember(plans, names, sites, libraries, how.locks)
+    return outcome
 
 
-def _remember(plans: Sequence[Plan], sites: Sites, libraries: Iterable[str], locks: Locks) -> None:
-    """Tell the locks which wheels there are now, in the place of other versions."""
-    names = {one.wheel.name.name for one in plans}
+def _remember(
+    plans: Sequence[Plan], names: set[str], sites: Sites, libraries: Iterable[str], locks: Locks
+) -> None:
+    """Tell the locks which wheels there are now, in the place of others."""
     for library in libraries:
         site = sites.at(library)
         now = [supplier_of(one.wheel) for one in plans if one.library == library]
@@ -143,113 +211,62 @@ def _remember(plans: Sequence[Plan], sites: Sites, libraries: Iterable[str], loc
         locks.record(site.folder, site.identity, now)
 
 
-def _stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[_Staged]]:
-    """Build every piece up in a stage of the directory that it goes to; return them by wheel."""
-    staged: list[list[_Staged]] = []
-    by_site: dict[str, list[_Staged]] = {}
-    for one in plans:
-        staged.append([])
-        for piece in one.pieces:
-            there = by_site.setdefault(piece.destination, [])
-            placer = Placer(
-                piece.tree,
-                how.chain,
-                how.backend,
-                _must_copy(piece, how.must_copy),
-                piece.destination,
-            )
-            site = sites.prepare(piece.destination)
-            there.append(_Staged(piece, site, str(len(there)), placer))
-            staged[-1].append(there[-1])
-    for together in by_site.values():
-        stage = together[0].site.stage
-        stage_all([one.placer for one in together], stage, how.jobs, how.progress)
-        run(together, _write, how.jobs)
-    return staged
-
-
-def _must_copy(piece: Piece, asked: MustCopy | None) -> MustCopy | None:
-    """Return what tells which files of a piece need a copy, by their paths in the piece."""
-    if asked is None and not piece.to_run:
-        return None
-
-    def must_copy(path: PurePosixPath) -> bool:
-        # chmod(2) on a hard link would make the cache's own file executable.
-        if path.parts in piece.to_run:
-            return True
-        return asked is not None and asked(type(path)(piece.prefix) / path)
-
-    return must_copy
-
-
-def _write(staged: _Staged) -> None:
-    """Write the files of a piece that are not linked, and make executable what must be."""
-    stage = staged.site.stage.folder
-    for file in staged.piece.written:
-        folder = _inside(stage, staged.name, file.parts)
-        try:
-            create_with(file.data, folder.prefix + file.name, folder.fd, executable=file.executable)
-        except OSError as error:
-            path = os.path.join(staged.piece.destination, *file.parts, file.name)
-            raise LinkError.from_os_error(error, f"write {path!r}", destination=path) from error
-    for parts in staged.piece.to_run:
-        folder = _inside(stage, staged.name, parts[:-1])
-        path = folder.prefix + parts[-1]
-        mode = stat.S_IMODE(os.stat(path, dir_fd=folder.fd).st_mode)
-        # For everybody who may read it.
-        if_allowed(os.chmod, path, mode | (mode & 0o444) >> 2, dir_fd=folder.fd)
-
-
-def _inside(stage: Folder, name: str, parts: Iterable[str]) -> Folder:
-    return stage.below(os.sep.join((name, *parts)))
-
-
 def _commit(
-    plans: Sequence[Plan],
-    staged: Sequence[Sequence[_Staged]],
-    layout: Layout,
-    installed: Sequence[Distribution],
-    on_conflict: OnConflict,
-    sites: Sites,
-) -> list[InstallReport]:
+    made: Change, staged: Sequence[Sequence[Staged]], layout: Layout, sites: Sites
+) -> Outcome:
     """Put everything into place; whoever calls takes it all back if it fails."""
-    names = {one.wheel.name.name for one in plans}
-    older = named(installed, names)
-    others = [one for one in installed if one.name not in names]
-    _report_clashes(plans, others, on_conflict)
-    outdated = find_outdated(plans, older, others, layout)
+    outdated = made.outdated
     prepare((*outdated.files, *outdated.notes, *outdated.records), layout, sites)
     # First what may be in the way, and last what tells which files belong to the old version.
     gone = take_away(outdated.files, layout, sites)
-    links = [_into_place(one, pieces) for one, pieces in zip(plans, staged)]
+    links = [into_place(one, pieces) for one, pieces in zip(made.plans, staged)]
     gone += take_away(outdated.notes, layout, sites)
     gone += take_away(outdated.records, layout, sites)
-    return [_report(one, link, outdated, gone) for one, link in zip(plans, links)]
+    return _outcome(made, links, gone)
 
 
-def _into_place(one: Plan, pieces: Sequence[_Staged]) -> LinkReport:
-    links: list[LinkReport] = []
-    replaced: list[str] = []
-    for staged in pieces:
-        transaction = staged.site.transaction
-        replaced += commit(transaction, staged.piece.complete(), staged.name)
-        links.append(staged.placer.report(one.wheel.name, ()))
-    # The wheel's root is the last, and counts where others have as many files.
-    most = max(links, key=lambda link: (link.files, link is links[-1]))
-    return combined(links, most.mode, replaced)
+def _foretold(made: Change, how: LinkOptions) -> Outcome:
+    """Return what the outcome would be, as far as it can be known: which modes are refused is not."""
+    links = [
+        LinkReport(one.wheel.name, how.chain, how.chain[0], one.linked_files(), {})
+        for one in made.plans
+    ]
+    outdated = made.outdated
+    there = (*outdated.files, *outdated.notes, *outdated.records)
+    return _outcome(made, links, [path for path in there if os.path.lexists(path)])
 
 
-def _report(one: Plan, link: LinkReport, outdated: Outdated, gone: Iterable[str]) -> InstallReport:
-    name = one.wheel.name.name
-    return InstallReport(
-        wheel=one.wheel.name,
-        dist_info=one.dist_info,
-        link=link,
-        scripts=one.scripts(),
-        upgraded=tuple(older.version for older in outdated.distributions if older.name == name),
-        removed=tuple(sorted(path for path in gone if outdated.names.get(path) == name)),
-        record_problems=one.record_problems,
-    )
+def _outcome(made: Change, links: Sequence[LinkReport], gone: Iterable[str]) -> Outcome:
+    by_name: dict[str, list[str]] = {}
+    for path in gone:
+        by_name.setdefault(made.outdated.names.get(path, ""), []).append(path)
+    versions: dict[str, list[str]] = {}
+    for older in made.outdated.distributions:
+        versions.setdefault(older.name, []).append(older.version)
+    installed = [
+        InstallReport(
+            wheel=one.wheel.name,
+            dist_info=one.dist_info,
+            link=link,
+            scripts=one.scripts(),
+            upgraded=tuple(versions.pop(one.wheel.name.name, ())),
+            removed=tuple(sorted(by_name.get(one.wheel.name.name, ()))),
+            record_problems=one.record_problems,
+        )
+        for one, link in zip(made.plans, links)
+    ]
+    removed = [
+        UninstallReport(
+            name,
+            tuple(known),
+            tuple(sorted(by_name.get(name, ()))),
+            tuple(
+                sorted(path for path in made.outdated.kept.get(name, ()) if os.path.lexists(path))
+            ),
+        )
+        for name, known in versions.items()
+    ]
+    return Outcome(installed, removed)
 
 
 def _warn_of_records(given: Sequence[UnpackedWheel], plans: Sequence[Plan]) -> None:
@@ -268,19 +285,3 @@ def _refuse_twice(plans: Sequence[Plan]) -> None:
                 f"cannot install {other.wheel.name} and {one.wheel.name} at once: both are "
                 f"{one.wheel.name.name}; give one of them"
             )
-
-
-def _check_conflicts(plans: Sequence[Plan], on_conflict: OnConflict) -> None:
-    """Check the wheels against each other, those that go to the same directory."""
-    by_library: dict[str, list[Supplier]] = {}
-    for one in plans:
-        by_library.setdefault(one.library, []).append(supplier_of(one.wheel))
-    for library, suppliers in by_library.items():
-        check_conflicts(library, suppliers, on_conflict)
-
-
-def _report_clashes(
-    plans: Sequence[Plan], others: Sequence[Distribution], on_conflict: OnConflict
-) -> None:
-    if on_conflict != "ignore":
-        refuse_or_warn(clashes_with_installed(plans, others), on_conflict)

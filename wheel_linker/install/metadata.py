@@ -85,6 +85,11 @@ def _data_directory(tree: Tree, dist_info: str, name: WheelFilename) -> str:
     return found[0] if found else dist_info.removesuffix(DIST_INFO) + _DATA
 
 
+def read_fields(tree: Tree, dist_info: str, *names: str) -> dict[str, str]:
+    """Return some of the header fields of ``METADATA``, by their names in lower case; errors as for the others."""
+    return _fields(read_text(tree, dist_info, "METADATA"), *names)
+
+
 def read_text(tree: Tree, dist_info: str, name: str) -> str:
     """Return the text of a file in the ``*.dist-info``; errors as for :func:`read_metadata`."""
     try:

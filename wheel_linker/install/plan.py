@@ -63,6 +63,16 @@ class Plan(NamedTuple):
         """The absolute path of its ``*.dist-info``."""
         return os.path.join(self.library, self.metadata.dist_info)
 
+    def linked_files(self) -> int:
+        """Return how many of its files are linked; others are written."""
+        return sum(piece.tree.files for piece in self.pieces)
+
+    def recorded_sizes(self) -> tuple[int, int]:
+        """Return how many files it installs, and how many bytes these have, as its new ``RECORD`` says."""
+        (record,) = (file.data for file in self.pieces[-1].written if file.name == RECORD)
+        rows = [line.rpartition(b",")[2] for line in record.splitlines()]
+        return len(rows), len(record) + sum(int(size) for size in rows if size.isdigit())
+
     def scripts(self) -> tuple[str, ...]:
         """Return the absolute paths of its scripts and launchers."""
         pieces = (piece for piece in self.pieces if piece.scheme == "scripts")

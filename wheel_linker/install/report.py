@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wheel_linker._link.report import LinkReport
+    from wheel_linker._wheel.conflicts import PackageConflict
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
+    from wheel_linker.install._present.installed import InstalledDistribution
+    from wheel_linker.mode import LinkMode
 
 
 class InstallReport(NamedTuple):
@@ -44,3 +47,50 @@ class UninstallReport(NamedTuple):
     incomplete: bool = False
     """Whether the installation was incomplete, its ``RECORD`` being empty: what was removed is what its notes and names
     lead to, and some of it may be left."""
+
+
+class SyncReport(NamedTuple):
+    """What became of an environment that was to hold exactly some wheels."""
+
+    installed: tuple[InstallReport, ...]
+    """What was missing, or there in another version or with other files, in the order of the wheels."""
+    removed: tuple[UninstallReport, ...]
+    """What nobody wanted, by name."""
+    kept: tuple[InstalledDistribution, ...]
+    """What was left alone, by name: it was there as its wheel has it, or may stay."""
+
+
+class Replacement(NamedTuple):
+    """A wheel that takes the place of what is installed."""
+
+    wheel: WheelFilename
+    """Which wheel it is."""
+    versions: tuple[str, ...]
+    """The versions that are there of the same distribution; usually one."""
+
+
+class ChangePlan(NamedTuple):
+    """What a call would do, if it were made now."""
+
+    added: tuple[WheelFilename, ...]
+    """Wheels whose distribution is not there in any version."""
+    replaced: tuple[Replacement, ...]
+    """Wheels whose distribution is there, and goes."""
+    removed: tuple[InstalledDistribution, ...]
+    """What goes and is replaced by nothing."""
+    kept: tuple[InstalledDistribution, ...]
+    """What stays as it is."""
+    conflicts: tuple[PackageConflict, ...]
+    """Paths that several wheels supply with different contents, or a wheel and what stays."""
+    modes: tuple[LinkMode, ...]
+    """The modes that would be tried, in this order."""
+    files: int
+    """How many files would be installed, those that are written for the environment included."""
+    bytes: int
+    """How many bytes these have."""
+    removed_files: tuple[str, ...]
+    """The absolute paths of files that would be removed and not replaced; bytecode is not listed."""
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing would be done."""
+        return not (self.added or self.replaced or self.removed)

@@ -1,9 +1,9 @@
-"""Uninstalling a distribution by its ``RECORD``, completely or not at all."""
+"""Uninstalling distributions by their ``RECORD``, all of them completely or none."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log_warning
@@ -14,15 +14,14 @@ from wheel_linker.install._present.distributions import (
     find_distributions,
     is_empty,
     named,
-    read_claims,
     read_record,
 )
 from wheel_linker.install._present.incomplete import guess
-from wheel_linker.install._present.removing import is_note, may_go, prepare, take_away
+from wheel_linker.install._present.removing import claims_on, is_note, may_go, prepare, take_away
 from wheel_linker.install.report import UninstallReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.sites import Sites
@@ -30,65 +29,121 @@ if TYPE_CHECKING:
     from wheel_linker.install.layout import Layout
 
 
-def remove(name: str, layout: Layout, locks: Locks) -> UninstallReport:
-    """Uninstall; what the public call says of its parameters and errors holds here."""
+class _Removal(NamedTuple):
+    """What becomes of one distribution."""
+
+    name: str
+    found: Sequence[Distribution]
+    files: Sequence[str]
+    """Absolute paths of what goes, but for :attr:`notes` and :attr:`records`."""
+    notes: Sequence[str]
+    records: Sequence[str]
+    kept: Sequence[str]
+    incomplete: bool
+
+    def report(self, gone: Collection[str]) -> UninstallReport:
+        """Tell the caller.
+
+        :param gone: what was there, of all that went.
+        """
+        mine = (*self.files, *self.notes, *self.records)
+        return UninstallReport(
+            self.name,
+            tuple(one.version for one in self.found),
+            tuple(sorted(path for path in mine if path in gone)),
+            tuple(sorted(path for path in self.kept if os.path.lexists(path))),
+            self.incomplete,
+        )
+
+
+def remove(
+    names: Sequence[str], layout: Layout, locks: Locks, *, dry_run: bool = False
+) -> list[UninstallReport]:
+    """Uninstall, all or none; what the public call says of its parameters and errors holds here."""
     from packaging.utils import canonicalize_name
 
-    normalised = canonicalize_name(name)
+    wanted = list(dict.fromkeys(canonicalize_name(name) for name in names))
     # Before anything is opened, which might make it.
-    _find(normalised, layout)
+    removals = _removals(wanted, layout)
+    if dry_run:
+        return [one.report({path for path in _all(removals) if _is_file(path)}) for one in removals]
     try:
         with opened_sites(litter=layout.roots()) as sites:
             libraries = [path for path in layout.libraries() if os.path.isdir(path)]
             for path in libraries:
                 sites.prepare(path)
             with sites.committing(libraries, locks):
-                report = _remove(normalised, layout, sites)
+                removals = _removals(wanted, layout)
+                gone = _remove(removals, layout, sites)
             for path in libraries:
                 site = sites.at(path)
-                locks.forget(site.folder, site.identity, {normalised})
-            return report
+                locks.forget(site.folder, site.identity, set(wanted))
+            return [one.report(gone) for one in removals]
     except LinkError:
         raise
     except OSError as error:
-        raise LinkError.from_os_error(error, f"uninstall {name!r}") from error
+        what = ", ".join(map(repr, names))
+        raise LinkError.from_os_error(error, f"uninstall {what}") from error
 
 
-def _find(name: str, layout: Layout) -> tuple[Sequence[Distribution], Sequence[Distribution]]:
-    """Return the distributions of a name, and all others."""
+def _removals(names: Sequence[str], layout: Layout) -> list[_Removal]:
+    """Decide what becomes of each distribution.
+
+    :raises NotInstalledError: if one is not there.
+    """
     everything = find_distributions(layout)
-    found = named(everything, {name})
-    if not found:
+    found = {name: named(everything, {name}) for name in names}
+    missing = [name for name, those in found.items() if not those]
+    if missing:
         where = " or ".join(map(repr, layout.libraries()))
-        raise NotInstalledError(f"{name!r} is not installed in {where}: there is no *.dist-info")
-    return found, [one for one in everything if one.name != name]
+        raise NotInstalledError(
+            f"{', '.join(map(repr, missing))} is not installed in {where}: there is no *.dist-info"
+        )
+    others = [one for one in everything if one.name not in found]
+    rows = {one: _belongings(one, layout) for those in found.values() for one in those}
+    claims = claims_on((row for known, _ in rows.values() for row in known), others)
+    roots = layout.roots()
+    return [_removal(name, those, rows, claims, roots) for name, those in found.items()]
 
 
-def _remove(name: str, layout: Layout, sites: Sites) -> UninstallReport:
-    found, others = _find(name, layout)
-    free: list[str] = []
-    recorded: set[str] = set()
-    incomplete = False
-    for one in found:
-        rows, guessed = _belongings(one, layout)
-        incomplete = incomplete or guessed
-        claims = read_claims(others, [path for row in rows for path in row])
-        free += may_go(rows, one, claims, layout.roots())
-        recorded.update(row.path for row in rows)
-    records = {one.recorded for one in found}
+def _removal(
+    name: str,
+    found: Sequence[Distribution],
+    rows: Mapping[Distribution, tuple[list[Recorded], bool]],
+    claims: Collection[str],
+    roots: Sequence[str],
+) -> _Removal:
+    free = [path for one in found for path in may_go(rows[one][0], one, claims, roots)]
+    records = {one.recorded for one in found}.intersection(free)
     notes = {path for path in free if any(is_note(path, one) for one in found)}
-    prepare(free, layout, sites)
-    removed: list[str] = []
-    # RECORD goes last: as long as it is there, it tells what is left.
-    for chosen in (
+    recorded = {row.path for one in found for row in rows[one][0]}
+    return _Removal(
+        name,
+        found,
         [path for path in free if path not in notes],
-        [path for path in free if path in notes - records],
-        [path for path in free if path in records],
-    ):
-        removed += take_away(chosen, layout, sites)
-    kept = {path for path in recorded.difference(free) if os.path.lexists(path)}
-    versions = tuple(one.version for one in found)
-    return UninstallReport(name, versions, tuple(sorted(removed)), tuple(sorted(kept)), incomplete)
+        [path for path in free if path in notes and path not in records],
+        sorted(records),
+        sorted(recorded.difference(free)),
+        any(rows[one][1] for one in found),
+    )
+
+
+def _remove(removals: Sequence[_Removal], layout: Layout, sites: Sites) -> set[str]:
+    """Take everything away, and return what was there."""
+    prepare(_all(removals), layout, sites)
+    gone = take_away([path for one in removals for path in one.files], layout, sites)
+    # RECORD goes last: as long as it is there, it tells what is left.
+    gone += take_away([path for one in removals for path in one.notes], layout, sites)
+    gone += take_away([path for one in removals for path in one.records], layout, sites)
+    return set(gone)
+
+
+def _all(removals: Sequence[_Removal]) -> list[str]:
+    return [path for one in removals for path in (*one.files, *one.notes, *one.records)]
+
+
+def _is_file(path: str) -> bool:
+    return os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path))
 
 
 def _belongings(one: Distribution, layout: Layout) -> tuple[list[Recorded], bool]:

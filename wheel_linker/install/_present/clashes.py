@@ -33,7 +33,7 @@ def clashes_with_installed(
     )
     found: dict[tuple[WheelFilename, str], PackageConflict] = {}
     for plan in plans:
-        for path, claim in _recorded(plan):
+        for path, claim in recorded(plan):
             for other, theirs in claims.get(os.path.normcase(path), ()):
                 if claim and claim == theirs.rstrip("="):
                     continue
@@ -44,7 +44,7 @@ def clashes_with_installed(
     return tuple(found.values())
 
 
-def _recorded(plan: Plan) -> Iterator[tuple[str, str]]:
+def recorded(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the absolute path of each file of a wheel, and the hash that its ``RECORD`` has, if any."""
     rows = read_claims(plan.wheel.tree, plan.metadata).rows
     for piece in plan.pieces:

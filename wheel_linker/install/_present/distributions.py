@@ -86,6 +86,19 @@ class Recorded(NamedTuple):
     """Absolute, without ``..``: where ``RECORD`` says that it is."""
 
 
+class Row(NamedTuple):
+    """What a ``RECORD`` says of one file."""
+
+    path: str
+    """Absolute."""
+    algorithm: str
+    """Of the digest; empty without one."""
+    digest: str
+    """URL-safe base 64 without padding."""
+    size: int | None
+    """In bytes, if it says so."""
+
+
 def find_distributions(layout: Layout) -> list[Distribution]:
     """Return everything that is installed, by name.
 
@@ -125,10 +138,10 @@ def _distribution(library: str, spelt: str, entry: str) -> Distribution | None:
 
 def named(distributions: Iterable[Distribution], names: Collection[str]) -> list[Distribution]:
     """Return the distributions that have one of these normalised names."""
-    return [one for one in distributions if one.name in names and not _is_left_over(one)]
+    return [one for one in distributions if one.name in names and not is_left_over(one)]
 
 
-def _is_left_over(one: Distribution) -> bool:
+def is_left_over(one: Distribution) -> bool:
     """Tell whether nothing but others' files is left of a ``*.dist-info``."""
     names = _names_in(one)
     return bool(names) and one.entry.endswith(DIST_INFO) and not names & {_METADATA, RECORD}
@@ -161,6 +174,16 @@ def read_record(distribution: Distribution) -> list[Recorded]:
         Recorded(os.path.join(_real(os.path.dirname(path), known), os.path.basename(path)), path)
         for path in paths
     ]
+
+
+def read_rows(one: Distribution) -> list[Row]:
+    """Return what a distribution's ``RECORD`` says of each file; errors as for :func:`read_record`."""
+    found = []
+    for row in _parsed(one, _read(one)):
+        algorithm, _, digest = (row[1] if len(row) > 1 else "").partition("=")
+        size = int(row[2]) if len(row) > 2 and row[2].isdecimal() else None
+        found.append(Row(_absolute(row[0], one), algorithm, digest.rstrip("="), size))
+    return found
 
 
 def _real(directory: str, known: dict[str, str]) -> str:
@@ -230,13 +253,17 @@ def read_installer(one: Distribution) -> str:
 
 def _rows(one: Distribution, text: str) -> list[tuple[str, str]]:
     """Return the absolute path and the hash, if there is one, of each row of a ``RECORD``."""
+    rows = _parsed(one, text)
+    return [(_absolute(row[0], one), row[1] if len(row) > 1 else "") for row in rows]
+
+
+def _parsed(one: Distribution, text: str) -> list[list[str]]:
     if "\0" in text:
         raise _unreadable(one, "it has a NUL byte")
     try:
-        rows = [row for row in csv.reader(StringIO(text, newline=""), strict=True) if row]
+        return [row for row in csv.reader(StringIO(text, newline=""), strict=True) if row]
     except csv.Error as error:
         raise _unreadable(one, error) from error
-    return [(_absolute(row[0], one), row[1] if len(row) > 1 else "") for row in rows]
 
 
 def _unreadable(one: Distribution, reason: object) -> IncompleteInstallationError:

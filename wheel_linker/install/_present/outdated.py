@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from wheel_linker.install._present.distributions import read_claims
 from wheel_linker.install._present.incomplete import record_or_guess
-from wheel_linker.install._present.removing import is_claimed, is_note, may_go
+from wheel_linker.install._present.removing import claims_on, is_claimed, is_note, may_go
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +29,8 @@ class Outdated(NamedTuple):
     """The ``RECORD`` files there: as long as one is there, it tells what is left."""
     names: Mapping[str, str]
     """The distribution's name, by path, for all of them."""
+    kept: Mapping[str, Sequence[str]]
+    """By the distribution's name, what it has and no new wheel, and what stays all the same."""
 
 
 def find_outdated(
@@ -45,42 +46,45 @@ def find_outdated(
     :raises LinkError: if something cannot be read.
     """
     if not older:
-        return Outdated((), (), (), (), {})
+        return Outdated((), (), (), (), {}, {})
     new = {
         os.path.normcase(path) for one in plans for piece in one.pieces for path in piece.paths()
     }
-    plan_for = {one.wheel.name.name: one for one in plans}
+    plan_of = {one.wheel.name.name: one for one in plans}
     scripts, roots = layout.schemes["scripts"], layout.roots()
-    rows_of = {
-        one: record_or_guess(one, scripts, _packages(plan_for.get(one.name)))[0] for one in older
-    }
-    # Once for all: every RECORD that stays is read here.
-    claims = read_claims(
-        others, (path for rows in rows_of.values() for row in rows for path in row)
-    )
+    rows = {}
+    for one in older:
+        found, _ = record_or_guess(one, scripts, _packages(plan_of.get(one.name)))
+        rows[one] = [row for row in found if not is_claimed(row, new)]
+    # All at once: each of the others is read once, however many are replaced.
+    claims = claims_on((row for each in rows.values() for row in each), others)
     names: dict[str, str] = {}
     notes: dict[str, None] = {}
-    for one, found in rows_of.items():
-        rows = [row for row in found if not is_claimed(row, new)]
-        renewed = _is_renewed(one, plan_for.get(one.name))
-        for path in may_go(rows, one, claims, roots):
+    kept: dict[str, list[str]] = {}
+    for one, each in rows.items():
+        going = may_go(each, one, claims, roots)
+        kept.setdefault(one.name, []).extend({row.path for row in each}.difference(going))
+        renewed = _is_renewed(one, plan_of.get(one.name))
+        for path in going:
             if is_note(path, one):
                 if renewed:
                     continue
                 notes[path] = None
             names.setdefault(path, one.name)
-    records = dict.fromkeys(one.recorded for one in older if one.recorded in notes)
+    records = [one.recorded for one in older if one.recorded in notes]
+    known_records = set(records)
     return Outdated(
         older,
         [path for path in names if path not in notes],
-        [path for path in notes if path not in records],
-        list(records),
+        [path for path in notes if path not in known_records],
+        records,
         names,
+        kept,
     )
 
 
 def _packages(plan: Plan | None) -> set[str]:
-    """Return the names of the packages that the new wheel of the same distribution brings, namespaces left out."""
+    """Return the names of the packages that a distribution's new wheel brings, namespaces left out."""
     if plan is None:
         return set()
     return {

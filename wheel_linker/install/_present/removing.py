@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._fs.paths import is_within
 from wheel_linker._link.removal import remove_files
 from wheel_linker._wheel.order import removal_order
-from wheel_linker.install._present.distributions import root_of
+from wheel_linker.install._present.distributions import read_claims, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -27,8 +27,8 @@ def may_go(
     What is in its own ``*.dist-info`` is its own, whatever another one says. ``*.pth`` files come first: as long as
     one is there, it may name what is gone.
 
-    :param claims: the files that other distributions have, as :func:`read_claims` gives them.
-    :param roots: as :meth:`Layout.roots` gives them.
+    :param claims: what others have of it, as :func:`read_claims` says.
+    :param roots: the environment's directories, as :meth:`Layout.roots` gives them.
     """
     found = [
         row.path
@@ -37,6 +37,14 @@ def may_go(
         and (is_note(row.path, one) or not is_claimed(row, claims))
     ]
     return removal_order(found)
+
+
+def claims_on(rows: Iterable[Recorded], others: Iterable[Distribution]) -> Collection[str]:
+    """Return which of the files other distributions have too.
+
+    :raises LinkError: if a ``RECORD`` cannot be read.
+    """
+    return read_claims(others, [path for row in rows for path in row])
 
 
 def is_note(path: str, one: Distribution) -> bool:

@@ -1,0 +1,66 @@
+"""Whether wheels are for an environment's interpreter, by their tags and ``Requires-Python``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.install.interpreter import describe
+from wheel_linker.install.metadata import read_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheel_linker.install.interpreter import Interpreter
+    from wheel_linker.install.layout import Layout
+    from wheel_linker.install.plan import Plan
+
+
+def refuse_incompatible(plans: Sequence[Plan], layout: Layout) -> None:
+    """Refuse wheels that are for other interpreters.
+
+    :raises InvalidWheelError: if one is.
+    :raises LinkError: if the interpreter cannot be asked.
+    """
+    if not plans:
+        return
+    interpreter = describe(layout.python)
+    tags = set(interpreter.tags)
+    for plan in plans:
+        _check_tags(plan, tags, layout)
+        _check_python(plan, interpreter, layout)
+
+
+def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    try:
+        _, _, _, tags = parse_wheel_filename(str(plan.wheel.name))
+    except InvalidWheelFilename:
+        return  # an unpacked wheel whose WHEEL lists no tags
+    if not supported.intersection(map(str, tags)):
+        said = ", ".join(sorted(map(str, tags)))
+        raise InvalidWheelError(
+            f"cannot install {plan.wheel.name}: its tags are {said}, and {layout.python!r} "
+            f"({_version(layout)}) supports none of them; get the wheel for this interpreter and platform"
+        )
+
+
+def _check_python(plan: Plan, interpreter: Interpreter, layout: Layout) -> None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    said = read_fields(plan.wheel.tree, plan.metadata.dist_info, "requires-python")
+    try:
+        wanted = SpecifierSet(said.get("requires-python", ""))
+    except InvalidSpecifier:
+        return  # pip takes it for a wish that nobody can fulfil or break
+    version = interpreter.environment.get("python_full_version", _version(layout)).rstrip("+")
+    if not wanted.contains(version, prereleases=True):
+        raise InvalidWheelError(
+            f"cannot install {plan.wheel.name}: it requires Python {wanted}, and {layout.python!r} is {version}; "
+            "choose another version of either"
+        )
+
+
+def _version(layout: Layout) -> str:
+    return ".".join(map(str, layout.version))

@@ -1,0 +1,144 @@
+"""What the calls are given: wheels, packed or not, and what to note of each."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wheel_linker._archive.wheel_file import is_archive
+from wheel_linker._fs.temporary import private_directory
+from wheel_linker._wheel.dist_info import DIST_INFO
+from wheel_linker._wheel.filename import WheelFilename, normalised
+from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
+from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.install.plan import Notes
+from wheel_linker.mode import LinkMode
+from wheel_linker.store import WheelStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from wheel_linker._link.options import LinkOptions
+    from wheel_linker._wheel.record_problems import RecordMode
+    from wheel_linker._wheel.unpacked import WheelLike
+    from wheel_linker.install.layout import Layout
+
+
+def listed(wheels: Iterable[WheelLike]) -> list[WheelLike]:
+    """Return the wheels as a list.
+
+    :raises InvalidWheelError: if one path was given, whose characters would be taken for wheels.
+    """
+    if isinstance(wheels, (str, bytes, os.PathLike, UnpackedWheel)):
+        raise InvalidWheelError(
+            f"{wheels!r} is one wheel and not several: give a list, [{wheels!r}]"
+        )
+    return list(wheels)
+
+
+def own_filename(wheel: UnpackedWheel) -> WheelFilename:
+    """Return what a wheel is called, by its file name or its one ``*.dist-info``.
+
+    :raises InvalidWheelError: if it has neither.
+    """
+    if isinstance(wheel.filename, WheelFilename):
+        return wheel.filename
+    if wheel.filename is not None:
+        return WheelFilename.parse(wheel.filename)
+    path = os.fsdecode(wheel.path)
+    try:
+        infos = [name for name in os.listdir(path) if name.endswith(DIST_INFO)]
+    except OSError as error:
+        raise LinkError.from_os_error(
+            error, f"read the unpacked wheel {path!r}", source=path
+        ) from error
+    if len(infos) != 1:
+        raise InvalidWheelError(
+            f"the unpacked wheel {path!r} should have one *{DIST_INFO} directory and has "
+            f"{', '.join(sorted(infos)) or 'none'}; give the wheel's file name"
+        )
+    return WheelFilename.from_dist_info(infos[0])
+
+
+def notes_for(
+    installer: str,
+    requested: bool | Collection[str],
+    direct_urls: Mapping[str, Mapping[str, object]],
+) -> Callable[[str], Notes]:
+    """Return what tells the notes for a distribution by its normalised name."""
+    everything = requested is True
+    names = set() if isinstance(requested, bool) else set(map(normalised, requested))
+    urls = {normalised(name): url for name, url in direct_urls.items()}
+
+    def notes(name: str) -> Notes:
+        return Notes(installer, everything or name in names, urls.get(normalised(name)))
+
+    return notes
+
+
+@contextmanager
+def all_unpacked(
+    wheels: Sequence[WheelLike],
+    layout: Layout,
+    store: WheelStore | None,
+    how: LinkOptions,
+    record: RecordMode,
+    *,
+    dry_run: bool = False,
+) -> Iterator[list[UnpackedWheel]]:
+    """Have every wheel unpacked, as long as it takes to install them.
+
+    :param dry_run: whether nothing may be written to the environment, either.
+    """
+    for wheel in wheels:
+        _refuse_missing(_path_of(wheel))
+    if store is not None:
+        yield _unpacked(wheels, store, record)
+        return
+    archives = [path for path in map(_path_of, wheels) if is_archive(path)]
+    if not archives:
+        yield _unpacked(wheels, store, record)
+        return
+    if LinkMode.SYMLINK in how.chain and not dry_run:
+        raise LinkError(
+            f"cannot symlink {archives[0]!r}: the symlinks would point to a temporary place; give a store, or choose "
+            "other modes"
+        )
+    with (
+        private_directory(tempfile.gettempdir() if dry_run else layout.schemes["purelib"]) as place,
+        WheelStore(place, jobs=how.jobs) as temporary,
+    ):
+        yield _unpacked(wheels, temporary, record)
+
+
+def _unpacked(
+    wheels: Sequence[WheelLike], store: WheelStore | None, record: RecordMode
+) -> list[UnpackedWheel]:
+    if store is None:
+        return [unpacked(wheel) for wheel in wheels]
+    # Those unpacked already keep what is known of them besides their paths.
+    paths = [_path_of(wheel) for wheel in wheels]
+    packed = [is_archive(path) for path in paths]
+    archives = [path for path, is_packed in zip(paths, packed) if is_packed]
+    stored = iter(store.add_all(archives, record=record))
+    return [
+        next(stored) if is_packed else unpacked(wheel) for wheel, is_packed in zip(wheels, packed)
+    ]
+
+
+def _refuse_missing(path: str) -> None:
+    """Say what was wanted where there is nothing: what comes later knows of one kind of wheel only."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise InvalidWheelError(
+            f"no wheel at {path!r}: give a .whl file, or the directory that one was unpacked into"
+        ) from error
+    except OSError:
+        return  # whoever reads it says why that fails
+
+
+def _path_of(wheel: WheelLike) -> str:
+    return os.fsdecode(wheel.path if isinstance(wheel, UnpackedWheel) else wheel)

@@ -1,0 +1,110 @@
+"""The pieces of wheels, built up in stages beside where they go, and put into place."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._link.merge import commit
+from wheel_linker._link.placer import Placer
+from wheel_linker._link.report import combined
+from wheel_linker._link.staging import stage_all
+from wheel_linker._threads import run
+from wheel_linker.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import PurePosixPath
+
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker._link.options import LinkOptions, MustCopy
+    from wheel_linker._link.report import LinkReport
+    from wheel_linker._link.sites import Site, Sites
+    from wheel_linker.install.piece import Piece
+    from wheel_linker.install.plan import Plan
+
+
+class Staged(NamedTuple):
+    """One piece of a wheel, built up in a stage."""
+
+    piece: Piece
+    site: Site
+    name: str
+    placer: Placer
+
+
+def stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[Staged]]:
+    """Build every piece up in a stage of the directory that it goes to; return them by wheel."""
+    staged: list[list[Staged]] = []
+    by_site: dict[str, list[Staged]] = {}
+    for one in plans:
+        staged.append([])
+        for piece in one.pieces:
+            there = by_site.setdefault(piece.destination, [])
+            placer = Placer(
+                piece.tree,
+                how.chain,
+                how.backend,
+                _must_copy(piece, how.must_copy),
+                piece.destination,
+            )
+            site = sites.prepare(piece.destination)
+            there.append(Staged(piece, site, str(len(there)), placer))
+            staged[-1].append(there[-1])
+    for together in by_site.values():
+        place = together[0].site.stage
+        stage_all([one.placer for one in together], place, how.jobs, how.progress)
+        run(together, _write, how.jobs)
+    return staged
+
+
+def _must_copy(piece: Piece, asked: MustCopy | None) -> MustCopy | None:
+    """Return what tells which files of a piece need a copy, by their paths in the piece."""
+    if asked is None and not piece.to_run:
+        return None
+
+    def must_copy(path: PurePosixPath) -> bool:
+        # chmod(2) on a hard link would make the cache's own file executable.
+        if path.parts in piece.to_run:
+            return True
+        return asked is not None and asked(type(path)(piece.prefix) / path)
+
+    return must_copy
+
+
+def _write(staged: Staged) -> None:
+    """Write the files of a piece that are not linked, and make executable what must be."""
+    stage = staged.site.stage.folder
+    for file in staged.piece.written:
+        folder = _inside(stage, staged.name, file.parts)
+        try:
+            create_with(file.data, folder.prefix + file.name, folder.fd, executable=file.executable)
+        except OSError as error:
+            path = os.path.join(staged.piece.destination, *file.parts, file.name)
+            raise LinkError.from_os_error(error, f"write {path!r}", destination=path) from error
+    for parts in staged.piece.to_run:
+        folder = _inside(stage, staged.name, parts[:-1])
+        path = folder.prefix + parts[-1]
+        mode = stat.S_IMODE(os.stat(path, dir_fd=folder.fd).st_mode)
+        # For everybody who may read it.
+        if_allowed(os.chmod, path, mode | (mode & 0o444) >> 2, dir_fd=folder.fd)
+
+
+def _inside(stage: Folder, name: str, parts: Iterable[str]) -> Folder:
+    return stage.below(os.sep.join((name, *parts)))
+
+
+def into_place(one: Plan, pieces: Sequence[Staged]) -> LinkReport:
+    """Put the pieces of a wheel into place, that of its root last."""
+    links: list[LinkReport] = []
+    replaced: list[str] = []
+    for staged in pieces:
+        transaction = staged.site.transaction
+        replaced += commit(transaction, staged.piece.complete(), staged.name)
+        links.append(staged.placer.report(one.wheel.name, ()))
+    # The wheel's root is the last, and counts where others have as many files.
+    most = max(links, key=lambda link: (link.files, link is links[-1]))
+    return combined(links, most.mode, replaced)

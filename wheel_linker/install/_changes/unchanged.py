@@ -1,0 +1,95 @@
+"""Whether an installed distribution is what a wheel would make of it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheel_linker._fs.reading import read_regular
+from wheel_linker._wheel.dist_info import DIST_INFO
+from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.unpacked import UnpackedWheel
+    from wheel_linker.install._present.distributions import Distribution
+
+_MUCH = 1 << 28
+
+
+class Stamp(NamedTuple):
+    """What changes when a ``RECORD`` is written anew."""
+
+    path: str
+    inode: int
+    size: int
+    mtime: int
+
+
+def stamp(one: Distribution) -> Stamp | None:
+    """Return the stamp of a distribution's ``RECORD``; None if there is none."""
+    try:
+        status = os.stat(one.recorded)
+    except OSError:
+        return None
+    return Stamp(one.recorded, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def is_unchanged(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> bool:
+    """Tell whether the files of a wheel are installed, in the same version and by the same hashes.
+
+    What an installer makes of a wheel, launchers and notes, follows from these. Scripts, whose first line is rewritten,
+    count by the rest of the wheel.
+    """
+    if not one.entry.endswith(DIST_INFO) or not is_version(one.version, name):
+        return False
+    try:
+        there = read_regular(os.path.realpath(one.recorded), _MUCH)
+        own = read_regular(os.path.join(wheel.path, one.entry, RECORD), _MUCH)
+    except OSError:
+        return False
+    carried = wheel.carried_rows()
+    if carried is None:
+        carried = b"\n".join(_staying(own, one.entry))
+    if not there.startswith(carried) and not set(_rows(carried)) <= set(_rows(there)):
+        return False
+    moved = _moved(own)
+    return not moved or moved <= set(map(_claim, _rows(there)))
+
+
+def is_version(version: str, name: WheelFilename) -> bool:
+    """Tell whether an installed version is a wheel's, however it is written."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return version == str(name.version) or Version(version) == name.version
+    except InvalidVersion:
+        return False
+
+
+def _rows(record: bytes) -> list[bytes]:
+    return record.replace(b"\r\n", b"\n").split(b"\n")
+
+
+def _staying(record: bytes, info: str) -> Iterable[bytes]:
+    """Yield the rows of a wheel's own ``RECORD`` that an installed one has, too."""
+    own = tuple(f"{info}/{name},".encode() for name in (RECORD, *NOTES, *SIGNATURES))
+    for row in _rows(record):
+        if row and not row.startswith(own) and b".data/" not in row.partition(b"/")[0] + b"/":
+            yield row
+
+
+def _moved(record: bytes) -> set[bytes]:
+    """Return what is said of files that go elsewhere and are not rewritten."""
+    if b".data/" not in record:
+        return set()
+    moved = [row for row in _rows(record) if row.partition(b"/")[0].endswith(b".data")]
+    return {_claim(row) for row in moved if b".data/scripts/" not in row}
+
+
+def _claim(row: bytes) -> bytes:
+    """Return hash and size, without the path."""
+    head, _, size = row.rpartition(b",")
+    return head.rpartition(b",")[2] + b"," + size

@@ -1,0 +1,124 @@
+"""Whether an environment is as its installers left it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from wheel_linker._fs.reading import READ, regular_size
+from wheel_linker._wheel.bytecode import CACHE
+from wheel_linker._wheel.record import encoded
+from wheel_linker.install._present.distributions import (
+    NoRecordError,
+    find_distributions,
+    is_left_over,
+    read_rows,
+    root_of,
+)
+from wheel_linker.install._present.installed import described
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from wheel_linker.install._present.distributions import Distribution, Row
+    from wheel_linker.install._present.installed import InstalledDistribution
+    from wheel_linker.install.layout import Layout
+
+FileProblemKind = Literal["changed", "missing", "unreadable", "unknown"]
+_CHUNK: Final = 1 << 20
+_FLAGS: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
+
+
+class FileProblem(NamedTuple):
+    """One file that is not as a ``RECORD`` says."""
+
+    path: str
+    """Its absolute path."""
+    kind: FileProblemKind
+    """``"changed"``: another size or hash; ``"missing"``; ``"unreadable"``; ``"unknown"``: in a package's directory,
+    and in no ``RECORD``."""
+    distribution: str | None
+    """The normalised name of the distribution that it belongs to; None if to nobody."""
+
+
+def file_problems(layout: Layout) -> tuple[list[FileProblem], list[InstalledDistribution]]:
+    """Compare what is installed with what its ``RECORD`` files say.
+
+    :returns: what is wrong, by path; and the distributions of which nothing can be told.
+    :raises LinkError: if what is installed cannot be read.
+    """
+    found: list[FileProblem] = []
+    untold = []
+    known: set[str] = set()
+    tops: set[str] = set()
+    roots = layout.roots()
+    for one in find_distributions(layout):
+        if is_left_over(one):
+            continue
+        try:
+            rows = read_rows(one)
+        except NoRecordError:
+            untold.append(described(one))
+            tops.discard(one.path)
+            continue
+        known.update(os.path.normcase(row.path) for row in rows)
+        known.add(os.path.normcase(one.recorded))
+        tops.update(_tops(rows, one))
+        found += [problem for row in rows if (problem := _compared(row, one, roots))]
+    found += _unknown(tops, known)
+    return sorted(found), untold
+
+
+def _compared(row: Row, one: Distribution, roots: Sequence[str]) -> FileProblem | None:
+    """Return what is wrong about a file, if anything; bytecode may come and go."""
+    if row.path.endswith(".pyc") or root_of(row.path, roots) is None:
+        return None
+    try:
+        status = os.stat(row.path)
+        if row.size is not None and status.st_size != row.size:
+            return FileProblem(row.path, "changed", one.name)
+        if row.digest and _digest(row.path, row.algorithm) != row.digest:
+            return FileProblem(row.path, "changed", one.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return FileProblem(row.path, "missing", one.name)
+    except OSError:
+        return FileProblem(row.path, "unreadable", one.name)
+    return None
+
+
+def _digest(path: str, algorithm: str) -> str:
+    try:
+        digest = hashlib.new(algorithm)
+    except ValueError:
+        return ""  # nothing that can be said of it
+    fd = os.open(path, _FLAGS)
+    try:
+        regular_size(fd, path)
+        while data := os.read(fd, _CHUNK):
+            digest.update(data)
+    finally:
+        os.close(fd)
+    return encoded(digest.digest())
+
+
+def _tops(rows: Iterable[Row], one: Distribution) -> Iterator[str]:
+    """Yield the directories in the library that are a distribution's packages."""
+    prefix = os.path.join(one.library, "")
+    for row in rows:
+        if row.path.startswith(prefix):
+            top, separator, rest = row.path[len(prefix) :].partition(os.sep)
+            # A namespace belongs to nobody; only a package may be expected to be complete.
+            if separator and (rest == "__init__.py" or prefix + top == one.path):
+                yield prefix + top
+
+
+def _unknown(tops: Iterable[str], known: set[str]) -> Iterator[FileProblem]:
+    for top in sorted(tops):
+        for path, directories, files in os.walk(top):
+            if CACHE in directories:
+                directories.remove(CACHE)
+            for name in files:
+                full = os.path.join(path, name)
+                if os.path.normcase(full) not in known and not name.endswith(".pyc"):
+                    yield FileProblem(full, "unknown", None)

@@ -1,0 +1,121 @@
+"""Requirements of what is installed that nothing installed fulfils."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker._fs.reading import read_regular
+from wheel_linker._log import log
+from wheel_linker._wheel.dist_info import DIST_INFO
+from wheel_linker._wheel.filename import normalised
+from wheel_linker.install._present.distributions import find_distributions, is_left_over
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    from wheel_linker.install._present.distributions import Distribution
+    from wheel_linker.install.layout import Layout
+
+_MUCH: Final = 1 << 24
+_FIELD: Final = "requires-dist"
+
+
+class MissingRequirement(NamedTuple):
+    """A requirement of what is installed that is not fulfilled."""
+
+    distribution: str
+    """The normalised name of the distribution that has it."""
+    requirement: str
+    """The requirement, as its ``METADATA`` has it."""
+    found: str | None
+    """The version that is there, which will not do; None if there is none."""
+
+
+def missing_requirements(
+    layout: Layout, environment: Mapping[str, str]
+) -> list[MissingRequirement]:
+    """Return what is missing, by the distribution that needs it; extras are looked at where somebody asks for them.
+
+    :param environment: the interpreter's environment markers.
+    """
+    present = [one for one in find_distributions(layout) if not is_left_over(one)]
+    versions = {one.name: one.version for one in present}
+    wanted = {one.name: list(_requirements(one)) for one in present}
+    found = {
+        MissingRequirement(name, str(requirement), versions.get(normalised(requirement.name)))
+        for name, extras in _asked_for(wanted, environment).items()
+        for requirement in wanted[name]
+        if _applies(requirement, environment, extras) and not _is_fulfilled(requirement, versions)
+    }
+    return sorted(found)
+
+
+def _asked_for(
+    wanted: Mapping[str, Sequence[Requirement]], environment: Mapping[str, str]
+) -> dict[str, set[str]]:
+    """Return by name the extras that others ask for; the empty one is always there."""
+    extras: dict[str, set[str]] = {name: {""} for name in wanted}
+    changed = True
+    while changed:
+        changed = False
+        for name in wanted:
+            for requirement in wanted[name]:
+                other = extras.get(normalised(requirement.name))
+                if (
+                    other is not None
+                    and not requirement.extras <= other
+                    and _applies(requirement, environment, extras[name])
+                ):
+                    other |= requirement.extras
+                    changed = True
+    return extras
+
+
+def _applies(requirement: Requirement, environment: Mapping[str, str], extras: set[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(
+        marker.evaluate({**environment, "extra": extra}) for extra in extras
+    )
+
+
+def _is_fulfilled(requirement: Requirement, versions: Mapping[str, str]) -> bool:
+    there = versions.get(normalised(requirement.name))
+    if there is None:
+        return False
+    version = _version(there)
+    return version is None or requirement.specifier.contains(version, prereleases=True)
+
+
+def _version(text: str) -> Version | None:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _requirements(one: Distribution) -> Iterator[Requirement]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    if not one.entry.endswith(DIST_INFO):
+        return
+    path = os.path.join(one.path, "METADATA")
+    try:
+        text = read_regular(os.path.realpath(path), _MUCH).decode("utf-8", "replace")
+    except OSError as error:
+        log("cannot read %s: %s", path, error)
+        return
+    for line in text.splitlines():
+        if not line:
+            return  # the description follows
+        key, _, value = line.partition(":")
+        if key.lower() == _FIELD:
+            try:
+                yield Requirement(value.strip())
+            except InvalidRequirement as error:
+                log("%s: %s", path, error)
