@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker._fs.reading import read_regular
@@ -55,8 +56,11 @@ def is_unchanged(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -
         carried = b"\n".join(_staying(own, one.entry))
     if not there.startswith(carried) and not set(_rows(carried)) <= set(_rows(there)):
         return False
-    moved = _moved(own)
-    return not moved or moved <= set(map(_claim, _rows(there)))
+    moved = Counter(_moved(own))
+    # What the rows of the root say has been found already.
+    return not moved or moved <= Counter(map(_claim, _rows(there))) - Counter(
+        map(_claim, _rows(carried))
+    )
 
 
 def is_version(version: str, name: WheelFilename) -> bool:
@@ -81,12 +85,12 @@ def _staying(record: bytes, info: str) -> Iterable[bytes]:
             yield row
 
 
-def _moved(record: bytes) -> set[bytes]:
+def _moved(record: bytes) -> list[bytes]:
     """Return what is said of files that go elsewhere and are not rewritten."""
     if b".data/" not in record:
-        return set()
+        return []
     moved = [row for row in _rows(record) if row.partition(b"/")[0].endswith(b".data")]
-    return {_claim(row) for row in moved if b".data/scripts/" not in row}
+    return [_claim(row) for row in moved if b".data/scripts/" not in row]
 
 
 def _claim(row: bytes) -> bytes:
