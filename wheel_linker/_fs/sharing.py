@@ -13,6 +13,8 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from wheel_linker._fs.flags import harmful
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,21 +25,6 @@ FOLLOW: Final = getattr(os, "link", None) not in os.supports_follow_symlinks
 _ROOT: Final = 0
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _SET_ID: Final = stat.S_ISUID | stat.S_ISGID
-# <sys/stat.h> of macOS: what System Integrity Protection sets; module stat has it from Python 3.13 on.
-_SF_RESTRICTED: Final = 0x00080000
-_BOUND: Final = (
-    stat.UF_IMMUTABLE
-    | stat.UF_APPEND
-    | stat.UF_NOUNLINK
-    | stat.UF_COMPRESSED
-    | stat.UF_HIDDEN
-    | stat.SF_IMMUTABLE
-    | stat.SF_APPEND
-    | stat.SF_NOUNLINK
-    | _SF_RESTRICTED
-)
-HAS_FLAGS: bool = hasattr(os, "chflags")
-"""Whether files have flags here: macOS and the BSDs."""
 # Names of files that the kernel does not execute by itself: set-id bits of theirs mean nothing.
 PLAIN: Final = (
     ".py",
@@ -73,8 +60,6 @@ def is_wary(folder: Folder) -> bool:
 
     :raises OSError: if the directory cannot be looked at.
     """
-    if HAS_FLAGS:
-        return True
     if sys.platform == "win32":
         return False
     status = folder.stat()
@@ -116,7 +101,7 @@ def refuse_bound(status: os.stat_result, name: str) -> None:
 
     :raises NotSharedError: with the flags.
     """
-    flags = getattr(status, "st_flags", 0) & _BOUND
+    flags = harmful(status)
     if flags:
         raise _error(f"it has the flags {flags:#x} (chflags), which would come along", name)
 

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.flags import show
 from wheel_linker._fs.folder import Folder
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.order import entries, order_of
@@ -72,6 +73,9 @@ class _Merge:
         for index in order.directories:
             self._place_subtree(index)
         self._merge_files(root, order.path_configuration)
+        for name in order.path_configuration:
+            # The stage has a leading dot, which makes macOS hide what is made in it.
+            show(self._targets.go(()), name)
         for index in order.infos:
             self._place_subtree(index)
 

@@ -7,10 +7,12 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs import flags
 from wheel_linker._fs.sharing import NotSharedError, is_owned
 from wheel_linker._link.fallback import Cause, Ladder, classify
 from wheel_linker._link.placing import placing
 from wheel_linker._link.report import Fallback, LinkReport
+from wheel_linker._wheel.order import is_path_configuration
 from wheel_linker.errors import VANISHED, LinkError
 from wheel_linker.mode import LinkMode
 
@@ -76,7 +78,7 @@ class Placer:
         :raises LinkError: if a file can be placed by no mode of the chain.
         """
         names: Sequence[str] = directory.files
-        if self._must_copy is not None or _RECORD in names:
+        if self._has_private(directory):
             names = self._place_private(directory, source, target)
         if names:
             self._place(names, self._ladder, self._used, directory, source, target)
@@ -90,7 +92,7 @@ class Placer:
 
     def is_simple(self, directory: Directory) -> bool:
         """Tell whether a directory has files only, all of them to be placed in the same mode."""
-        return self._must_copy is None and not directory.links and _RECORD not in directory.files
+        return not directory.links and not self._has_private(directory)
 
     def note_placed(self, mode: LinkMode, files: int) -> None:
         """Count files that were placed elsewhere."""
@@ -110,6 +112,8 @@ class Placer:
         if not self.tree.files:
             return False  # a tree of nothing may stand for a wheel of which nothing is wanted
         try:
+            if flags.HAS_FLAGS and self._has_flags():
+                return False
             self.backend.clone_directory(source, os.path.join(target.path, name))
         except OSError as error:
             if classify(error) is Cause.FATAL:
@@ -141,6 +145,22 @@ class Placer:
         """Return the first few refusals for each mode and cause."""
         return tuple(fallback for few in self._fallbacks.values() for fallback in few)
 
+    def _has_private(self, directory: Directory) -> bool:
+        """Tell whether files of a directory may need a copy of their own."""
+        if self._must_copy is not None or _RECORD in directory.files:
+            return True
+        # A hidden ``*.pth`` file is not read, and a flag that one environment sets would hide it in all.
+        return flags.HAS_FLAGS and not directory.parts
+
+    def _has_flags(self) -> bool:
+        """Tell whether anything in the wheel has flags that a clone of the whole would have too."""
+        for directory in self.tree.directories:
+            path = os.path.join(self.tree.path, *directory.parts)
+            for name in ("", *directory.files):
+                if flags.harmful(os.lstat(os.path.join(path, name))):
+                    return True
+        return False
+
     def _place_private(self, directory: Directory, source: Folder, target: Folder) -> list[str]:
         """Place the files that need a copy of their own; return the names of the others."""
         from pathlib import PurePosixPath
@@ -151,6 +171,8 @@ class Placer:
         others: list[str] = []
         for name in directory.files:
             asked = name == _RECORD or (must_copy is not None and must_copy(parent / name))
+            if flags.HAS_FLAGS and not directory.parts and is_path_configuration(name):
+                asked = True
             (private if asked else others).append(name)
         self._place(private, self._private, self._forced, directory, source, target)
         return others

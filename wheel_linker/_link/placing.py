@@ -6,12 +6,14 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from wheel_linker._fs import flags
 from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.sharing import (
     FOLLOW,
     PLAIN,
     hard_link,
     is_wary,
+    refuse_bound,
     refuse_foreign,
     refuse_to_share,
 )
@@ -81,12 +83,13 @@ def _hard_link_each(
         return _hard_link_warily(names, source, target)
     link, here, there = hard_link(), source.prefix, target.prefix
     fd, target_fd = source.fd, target.fd
-    plain = ("",) if trusted else PLAIN
+    refuse = refuse_bound if trusted else refuse_to_share
+    plain = () if flags.HAS_FLAGS else ("",) if trusted else PLAIN
     done = 0
     try:
         for name in names:
             if not name.endswith(plain):
-                refuse_to_share(_status(source, name), name)
+                refuse(_status(source, name), name)
             link(
                 here + name,
                 there + name,
@@ -108,6 +111,9 @@ def _hard_link_warily(
     try:
         for name in names:
             here, there = source.prefix + name, target.prefix + name
+            if flags.HAS_FLAGS:
+                # What is immutable cannot be linked, nor a link to it be removed.
+                refuse_bound(_status(source, name), name)
             link(here, there, src_dir_fd=source.fd, dst_dir_fd=target.fd, follow_symlinks=FOLLOW)
             try:
                 refuse_to_share(_status(target, name), name)

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.flags import how_to_unlock
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker.errors import LinkError
@@ -85,13 +86,26 @@ def _remove_from(
         return []
     there = [name for name in names if _is_file(folder, name)]
     for name in there:
-        transaction.remove(folder, parts, name)
+        _remove(transaction, folder, parts, name)
     # Bytecode of a file that was missing already is of no use either.
     if has_cache(folder) and any(name.endswith(".py") for name in names):
         with transaction.containment.enter(folder, CACHE) as cache:
             for name in bytecode_of(names, cache.listdir()):
                 transaction.remove(cache, (*parts, CACHE), name)
     return [(*parts, name) for name in there]
+
+
+def _remove(transaction: Transaction, folder: Folder, parts: Parts, name: str) -> None:
+    try:
+        transaction.remove(folder, parts, name)
+    except OSError as error:
+        if error.errno != errno.EPERM:
+            raise
+        path = os.path.join(folder.path, name)
+        advice = {errno.EPERM: how_to_unlock(folder.lstat(name))}
+        raise LinkError.from_os_error(
+            error, f"remove {path!r}", destination=path, advice=advice
+        ) from error
 
 
 def _is_file(folder: Folder, name: str) -> bool:

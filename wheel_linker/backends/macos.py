@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.permissions import follow_umask, granted
+from wheel_linker._fs.sharing import refuse_bound
 from wheel_linker.backends.protocol import Backend
 
 if TYPE_CHECKING:
@@ -56,9 +57,11 @@ class MacOSBackend(Backend):
     ) -> None:
         """Clone one file.
 
-        :raises OSError: ENOTSUP, EXDEV and others as in clonefile(2); FileExistsError.
+        :raises OSError: ENOTSUP, EXDEV and others as in clonefile(2); FileExistsError; PermissionError for a file
+            with flags (chflags(2)) that would come along.
         """
         status = os.stat(source, dir_fd=source_dir, follow_symlinks=False)
+        refuse_bound(status, source)
         self._clone(source, destination, source_dir, destination_dir)
         if self._granted is None:
             self._granted = granted(
