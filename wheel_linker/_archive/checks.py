@@ -189,8 +189,8 @@ def _dist_info(directories: Iterable[str], filename: WheelFilename) -> str:
 def _read_record(
     file: WheelFile, directory: Directory, member: Member | None, path: str, paths: Iterable[str]
 ) -> bytes:
-    if member is None:
-        raise InvalidWheelError(f"it has no {path!r}; build the wheel again")
+    if member is None or member.is_link:
+        raise InvalidWheelError(f"it has no file {path!r}; build the wheel again")
     refuse_huge(member.size, paths)
     return _read(file, directory, member)
 

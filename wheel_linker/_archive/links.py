@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # PATH_MAX of Linux.
 _LONGEST: Final = 4096
 # What no tool writes, and some system reads in another way.
-_FAULTY: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|^/|^[A-Za-z]:|^$")
+_FAULTY: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|^/|^[A-Za-z]:")
 
 
 def read_links(members: Sequence[Member], read: Callable[[Member], bytes]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wheel_linker._archive.checks import Contents
     from wheel_linker._archive.wheel_file import WheelFile
@@ -53,10 +53,9 @@ class Result(NamedTuple):
     digest: str
     """The SHA-256 of the wheel file, in hexadecimal digits."""
     files: Sequence[StoredFile]
+    """Its files and symlinks, by path."""
     problems: tuple[RecordProblem, ...]
     """What is not right about its ``RECORD``."""
-    links: Mapping[str, str]
-    """The targets of its symlinks, by path."""
 
 
 class _Unit(NamedTuple):
@@ -98,7 +97,7 @@ def unpack(
             error, doing, source=file.path, destination=tree.path
         ) from error
     problems = (*contents.problems, *sorted(run.problems))
-    return Result(run.digest(), sorted(run.files), problems, contents.links)
+    return Result(run.digest(), sorted(run.files), problems)
 
 
 def _weight(unit: _Unit) -> int:
@@ -184,6 +183,7 @@ class _Unpacking:
                 dir_fd=self._tree.fd,
             )
             self._check_link(path, text, content.get(target))
+            self.files.append(StoredFile(path, 0, False, "", text))
 
     def _check_link(self, path: str, text: str, file: StoredFile | None) -> None:
         """Compare a symlink with its row, which may be made of the file that it leads to, or of its text."""
@@ -362,12 +362,14 @@ def _write_all(fd: int, data: bytes | memoryview) -> None:
 
 
 class StoredFile(NamedTuple):
-    """One file of an entry."""
+    """One file or symlink of an entry."""
 
     path: str
     """Relative to the wheel, with forward slashes."""
     size: int
-    """Bytes."""
+    """Bytes; none of a symlink."""
     executable: bool
     hash: str
-    """As ``RECORD`` has it: the algorithm, ``=``, and the digest in URL-safe base 64."""
+    """As ``RECORD`` has it: the algorithm, ``=``, and the digest in URL-safe base 64; empty for a symlink."""
+    target: str | None = None
+    """Where a symlink leads, with forward slashes; None for a file."""

@@ -232,7 +232,8 @@ def _members(raw: bytes, size: int) -> Iterator[Member]:
             raise _broken("it is one of several parts")
         _check_kind(name, flags, method, attributes >> 16, length, compressed)
         executable = bool(attributes >> 16 & 0o111)
-        is_link = stat.S_ISLNK(attributes >> 16)
+        # A symlink to nothing is written by tools that do not follow one; all readers make an empty file of it.
+        is_link = length > 0 and stat.S_ISLNK(attributes >> 16)
         yield Member(name, offset, compressed, length, crc, method, executable, number, is_link)
         position = following
         number += 1

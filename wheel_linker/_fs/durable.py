@@ -45,7 +45,8 @@ def on_disk(folder: Folder, paths: Iterable[str] | None = None) -> bool:
     On Linux that takes one syncfs(2), which writes what others have written to the same file system, too. Elsewhere,
     and on FUSE, where syncfs does nothing, each file is flushed.
 
-    :param paths: the files that were written, relative to ``folder``, with forward slashes; by default all below it.
+    :param paths: the files that were written, relative to ``folder``, with forward slashes, and directories with one
+        at the end; by default all files below it.
     :returns: whether they are; False if that cannot be had here.
     :raises OSError: if the disk is full, or broken.
     """
@@ -122,8 +123,9 @@ def _flush_each(folder: Folder, paths: Iterable[str]) -> None:
     last = ""
     directories = {""}
     for path in paths:
-        _flush(folder, path, _FLUSH)
-        last = path
+        if not path.endswith("/"):
+            _flush(folder, path, _FLUSH)
+            last = path
         while path := path.rpartition("/")[0]:
             directories.add(path)
     if os.name == "nt":

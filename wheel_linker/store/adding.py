@@ -24,7 +24,6 @@ from wheel_linker.store.layout import BOOT, MANIFEST, PROBLEMS, ROWS, TREE, name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wheel_linker._archive.checks import Contents
     from wheel_linker._archive.limits import Limits
     from wheel_linker._archive.unpacking import StoredFile
     from wheel_linker._archive.wheel_file import WheelFile
@@ -94,14 +93,14 @@ def unpack_entry(
     """
     try:
         contents = examine(file, filename, how.limits)
-        _refuse_links(contents)
         if how.strict:
             contents = strictly(contents)
         with stage.make(name) as entry, entry.make(TREE) as tree:
             wanted = time.time_ns() // _STAMP_STEP * _STAMP_STEP if stamp is None else stamp
             result = unpack(file, contents, tree, how.crew, stamp=wanted, read_only=how.protect)
             # What the file system made of it: some keep whole seconds only.
-            kept = os.stat(tree.prefix + result.files[0].path, dir_fd=tree.fd).st_mtime_ns
+            record = tree.prefix + contents.record_path
+            kept = os.stat(record, dir_fd=tree.fd).st_mtime_ns
             facts = Manifest(
                 digest=result.digest,
                 filename=str(filename),
@@ -115,13 +114,6 @@ def unpack_entry(
     except InvalidWheelError as error:
         raise InvalidWheelError(f"cannot use {file.path!r}: {error}") from error
     return Made(name, facts, result.files, result.problems)
-
-
-def _refuse_links(contents: Contents) -> None:
-    if contents.links:
-        raise InvalidWheelError(
-            f"its entry {min(contents.links)!r} is a symlink, which a store does not keep yet"
-        )
 
 
 def have_on_disk(stage: Folder, made: Sequence[Made], *, durable: bool) -> None:
@@ -144,7 +136,9 @@ def _paths(made: Sequence[Made]) -> Iterator[str]:
         if each.problems:
             yield f"{each.name}/{PROBLEMS}"
         for file in each.files:
-            yield f"{each.name}/{TREE}/{file.path}"
+            path = f"{each.name}/{TREE}/{file.path}"
+            # A symlink is on the disk when its directory is.
+            yield path if file.target is None else path[: path.rindex("/") + 1]
 
 
 def entry_name(layout: Layout, digest: str) -> str:

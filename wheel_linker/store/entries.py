@@ -50,7 +50,7 @@ class Entry(NamedTuple):
     path: str
     """The root of the unpacked wheel."""
     files: int
-    """How many files there are."""
+    """How many files and symlinks there are."""
     size: int
     """How many bytes they have."""
     used: float
@@ -166,11 +166,11 @@ class StoredWheel(UnpackedWheel):
         return made_rows(files, record.partition("/")[0]).encode("utf-8")
 
     def known_rows(self) -> dict[str, Row]:
-        """Return what an installed ``RECORD`` says of each file.
+        """Return what an installed ``RECORD`` says of each file; symlinks are none.
 
         :raises InvalidWheelError: if that is not known any more.
         """
-        return {file.path: _row(file) for file in self._described()[1]}
+        return {file.path: _row(file) for file in self._described()[1] if file.target is None}
 
     def record_problems(self) -> tuple[RecordProblem, ...]:
         """Return what was not right about its ``RECORD`` when it was unpacked."""

@@ -13,7 +13,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
 from wheel_linker.store._entry import manifest
-from wheel_linker.store._entry.content import NOT_THERE, has_content, size_of
+from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
 from wheel_linker.store.layout import TREE
 
@@ -78,9 +78,10 @@ def _is_intact(layout: Layout, name: str, listing: Listing, deep: bool) -> bool:
 
 
 def _other_times(tree: Folder, listing: Listing) -> dict[str, int] | None:
-    """Compare the size of all files; return the times of those that have another time than that of unpacking.
+    """Compare the size of all files, and all symlinks; return the times of files with another than that of unpacking.
 
-    :returns: nanoseconds since the epoch by path; None if a file is none, or has another size.
+    :returns: nanoseconds since the epoch by path; None if a file is none, or has another size, or a symlink leads
+        elsewhere.
     :raises OSError: if that cannot be told; FileNotFoundError if one is missing.
     """
     fd, lstat, is_regular, stamp = tree.fd, os.lstat, stat.S_ISREG, listing.facts.stamp
@@ -93,6 +94,9 @@ def _other_times(tree: Folder, listing: Listing) -> dict[str, int] | None:
                 return None
             if status.st_mtime_ns != stamp:
                 late[directory.path_of(name)] = status.st_mtime_ns
+        for name, target in directory.links:
+            if not leads_to(tree, directory.path_of(name), target):
+                return None
     return late
 
 

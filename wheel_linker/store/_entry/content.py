@@ -31,11 +31,25 @@ def size_of(path: str) -> int:
     return status.st_size if stat.S_ISREG(status.st_mode) else -2
 
 
+def leads_to(folder: Folder, path: str, target: str) -> bool:
+    """Tell whether there is a symlink, and with just that target.
+
+    :param path: relative to ``folder``.
+    :raises OSError: if it is missing, or cannot be read.
+    """
+    place = folder.prefix + path
+    if not stat.S_ISLNK(os.lstat(place, dir_fd=folder.fd).st_mode):
+        return False
+    return os.readlink(place, dir_fd=folder.fd) == target.replace("/", os.sep)
+
+
 def has_content(folder: Folder, name: str, file: StoredFile) -> bool:
-    """Tell whether a file has the bytes that were unpacked.
+    """Tell whether a file has the bytes that were unpacked, or a symlink its target.
 
     :raises OSError: if it cannot be read.
     """
+    if file.target is not None:
+        return leads_to(folder, name, file.target)
     algorithm = file.hash.partition("=")[0]
     digest = hashlib.new(algorithm)
     fd = os.open(folder.prefix + name, READ, dir_fd=folder.fd)

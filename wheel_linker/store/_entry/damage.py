@@ -11,7 +11,7 @@ from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.execute_bits import keeps_execute_bits
 from wheel_linker._fs.folder import Folder
 from wheel_linker._log import log
-from wheel_linker.store._entry.content import NOT_THERE, has_content, size_of
+from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.seal import is_sealed
 from wheel_linker.store.layout import BOOT, MANIFEST, ROWS, TREE
 
@@ -146,6 +146,8 @@ def _is_intact(
     :param stamp: the modification time with which it need not be read.
     """
     status = folder.lstat(name)
+    if file.target is not None:
+        return status is not None and leads_to(folder, name, file.target)
     if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
         return False
     if os.name == "posix" and bool(status.st_mode & 0o111) != file.executable and keeps_bits():

@@ -6,7 +6,8 @@ A text file of four parts with an empty line between them, and a checksum of all
     digest 4f8a...                  a line for each fact
 
     //                              a line for each directory: its path, two slashes, and the names of its files,
-    pkg//__init__.py/run.py         with a slash between them; parents first, the wheel's root before all
+    pkg//__init__.py/run.py         with a slash between them; parents first, the wheel's root before all;
+    //link.py/run.py                below that a line for each symlink in it: two slashes, name, slash, target
     pkg-1.0.dist-info//METADATA
 
     .                               a line for each directory, in that order: a dot and the sizes of its files
@@ -58,7 +59,7 @@ class Manifest(NamedTuple):
     archive: int
     """The size of the wheel file in bytes."""
     files: int
-    """How many files there are."""
+    """How many files and symlinks there are."""
     size: int
     """How many bytes they have."""
     stamp: int
@@ -87,10 +88,12 @@ def write(folder: Folder, name: str, manifest: Manifest, files: Iterable[StoredF
     :raises OSError: if it cannot be written.
     """
     by_path = {file.path: file for file in files}
-    directories = _directories(by_path)
+    directories = _directories(by_path.values())
     listed = [[by_path[each.path_of(name)] for name in each.files] for each in directories]
     lines = [_FORMAT, *(f"{key} {value}" for key, value in zip(_FACTS, manifest)), ""]
-    lines += ["/".join(each.parts) + _FILES_OF + "/".join(each.files) for each in directories]
+    for each in directories:
+        lines.append("/".join(each.parts) + _FILES_OF + "/".join(each.files))
+        lines += [f"{_FILES_OF}{name}/{target}" for name, target in each.links]
     lines.append("")
     lines += [" ".join((_SIZES, *(str(file.size) for file in each))) for each in listed]
     lines.append("")
@@ -131,6 +134,7 @@ def read_files(path: str) -> tuple[Manifest, Sequence[StoredFile]]:
             StoredFile(name, size, executable == _EXECUTABLE, digest)
             for name, size, (executable, digest) in zip(paths, flat, rows, strict=True)
         ]
+        files += [_link(each, *link) for each in directories for link in each.links]
     except ValueError as error:
         raise BrokenManifestError(path) from error
     return facts, files
@@ -160,7 +164,7 @@ def _read(path: str) -> tuple[Listing, str]:
     try:
         head, names, numbers, rows = _content(path).decode("utf-8").split("\n\n", 3)
         facts = _facts(head.split("\n"), path)
-        directories = [_directory(line) for line in names.split("\n")]
+        directories = _read_directories(names.split("\n"))
         sizes = [list(map(int, line.split(" ")[1:])) for line in numbers.split("\n")]
     except ValueError as error:
         raise BrokenManifestError(path) from error
@@ -170,24 +174,45 @@ def _read(path: str) -> tuple[Listing, str]:
     return Listing(facts, directories, sizes), rows
 
 
+def _read_directories(lines: Sequence[str]) -> list[Directory]:
+    first, *others = lines
+    directories = [_directory(first)]
+    for line in others:
+        if line.startswith(_FILES_OF):
+            name, target = line[len(_FILES_OF) :].split("/", 1)
+            directories[-1].links.append((name, target.replace("/", os.sep)))
+        else:
+            directories.append(_directory(line))
+    return directories
+
+
+def _link(directory: Directory, name: str, target: str) -> StoredFile:
+    return StoredFile(directory.path_of(name), 0, False, "", target.replace(os.sep, "/"))
+
+
 def _directory(line: str) -> Directory:
     path, _, names = line.partition(_FILES_OF)
     parts = tuple(path.split("/")) if path else ()
     return Directory(parts, names.split("/") if names else [], [])
 
 
-def _directories(paths: Iterable[str]) -> list[Directory]:
-    """Return the directories that files are in, and those above, in pre-order."""
-    names: dict[Parts, list[str]] = {(): []}
-    for path in paths:
-        *parent, name = path.split("/")
-        names.setdefault(tuple(parent), []).append(name)
-    for parts in list(names):
+def _directories(files: Iterable[StoredFile]) -> list[Directory]:
+    """Return the directories that files and symlinks are in, and those above, in pre-order."""
+    found: dict[Parts, Directory] = {(): Directory((), [], [])}
+    for file in files:
+        *parent, name = file.path.split("/")
+        parts = tuple(parent)
+        directory = found.get(parts) or found.setdefault(parts, Directory(parts, [], []))
+        if file.target is None:
+            directory.files.append(name)
+        else:
+            directory.links.append((name, file.target))
+    for parts in list(found):
         above = parts[:-1]
-        while above not in names:
-            names[above] = []
+        while above not in found:
+            found[above] = Directory(above, [], [])
             above = above[:-1]
-    return in_order(Directory(parts, files, []) for parts, files in names.items())
+    return in_order(found.values())
 
 
 def touch(path: str) -> None:

@@ -7,6 +7,7 @@ import json
 from io import StringIO
 from typing import TYPE_CHECKING, Final, get_args
 
+from wheel_linker._archive.links import files_led_to
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
@@ -17,7 +18,7 @@ from wheel_linker.store._entry.seal import sealed, unsealed
 from wheel_linker.store.layout import PROBLEMS, ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from wheel_linker._archive.checks import Contents
     from wheel_linker._archive.unpacking import Result, StoredFile
@@ -35,7 +36,7 @@ def write(entry: Folder, contents: Contents, result: Result) -> int:
     """
     dist_info = contents.record_path.partition("/")[0]
     signatures = {f"{dist_info}/{name}" for name in SIGNATURES}
-    if result.problems or any(file.path in signatures for file in result.files):
+    if result.problems or contents.links or any(file.path in signatures for file in result.files):
         rows: str | None = made_rows(result.files, dist_info)
     else:
         rows = _as_they_are(contents.record, dist_info)
@@ -77,14 +78,22 @@ def is_record(path: str) -> bool:
     return name == RECORD and directory.endswith(DIST_INFO)
 
 
-def made_rows(files: Iterable[StoredFile], dist_info: str) -> str:
-    """Return rows for all files that stay where they lie in the wheel, by what they are."""
+def made_rows(files: Collection[StoredFile], dist_info: str) -> str:
+    """Return rows for all files that stay where they lie in the wheel, by what they are.
+
+    A symlink has the hash and size of the file that it leads to, which is what its readers get.
+    """
     own = {f"{dist_info}/{name}" for name in (RECORD, *NOTES)}
     data = f"{dist_info.removesuffix('.dist-info')}.data/"
+    staying = [file for file in files if file.path not in own and not file.path.startswith(data)]
+    content: dict[str, tuple[str, int | str]] = {
+        file.path: (file.hash, file.size) for file in staying if file.target is None
+    }
+    links = {file.path: file.target for file in files if file.target is not None}
+    for path, target in files_led_to(links).items():
+        content[path] = content.get(target, ("", ""))
     text = StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(
-        (file.path, file.hash, file.size)
-        for file in files
-        if file.path not in own and not file.path.startswith(data)
+        (file.path, *content[file.path]) for file in staying
     )
     return text.getvalue()
