@@ -9,7 +9,7 @@ import signal
 import stat
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -32,6 +32,7 @@ from wheel_linker import (
 from wheel_linker._fs import folder
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._wheel.names import fault
+from wheel_linker._wheel.record_problems import RecordMode
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -368,8 +369,9 @@ def check_refused(archive: Path, root: Path) -> None:
     with pytest.MonkeyPatch.context() as patch, WheelStore(root) as store:
         # Refused by what is in it, before anything is written: nothing can be unpacked here.
         patch.setattr("wheel_linker.store.adding.unpack", None)
-        with pytest.raises(InvalidWheelError):
-            store.add(archive)
+        for record in get_args(RecordMode):
+            with pytest.raises(InvalidWheelError):
+                store.add(archive, record=record)
     assert entry_names(root) == set()
     assert store_litter(root) == []
     assert set(os.listdir(root.parent)) == {archive.name, root.name}

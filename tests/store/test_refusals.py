@@ -8,7 +8,7 @@ import sys
 import zipfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -25,14 +25,13 @@ from store.archives import (
     write_wheel,
 )
 from store.conftest import entry_names, litter
-from wheel_linker import InvalidWheelError
+from wheel_linker import InvalidWheelError, unpack_wheel
 from wheel_linker._wheel.names import fault
+from wheel_linker._wheel.record_problems import RecordMode
 from wheel_linker.store import Limits, WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from wheel_linker._wheel.record_problems import RecordMode
 
     Refused = Callable[..., str]
 
@@ -44,9 +43,12 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def refused(root: Path) -> Refused:
-    """Return a function that adds a wheel, which must be refused; gives the message."""
+    """Return a function that adds a wheel, which must be refused, in both modes unless one is given.
 
-    def add(path: Path, *, record: RecordMode = "lenient", **options: object) -> str:
+    It gives the message: the same in both, since what is refused for safety is refused before RECORD is asked.
+    """
+
+    def add(path: Path, record: RecordMode, **options: object) -> str:
         store = WheelStore(root, **options)  # type: ignore[arg-type]
         with store, pytest.raises(InvalidWheelError) as caught:
             store.add(path, record=record)
@@ -56,7 +58,12 @@ def refused(root: Path) -> Refused:
         # The path has the test's name in it, and with that the very words that tests look for.
         return str(caught.value).replace(str(path), "")
 
-    return add
+    def add_in_both(path: Path, *, record: RecordMode | None = None, **options: object) -> str:
+        modes = get_args(RecordMode) if record is None else (record,)
+        (message,) = {add(path, mode, **options) for mode in modes}
+        return message
+
+    return add_in_both
 
 
 def patched(path: Path, old: bytes, new: bytes, *, last: bool = False) -> Path:
@@ -378,6 +385,18 @@ class TestRecord:
     )
     def test_that_cannot_be_read(self, path: Path, refused: Refused, record: bytes) -> None:
         refused(write_archive(path, {**FILES, RECORD: record}), record="strict")
+
+
+@pytest.mark.parametrize("record", get_args(RecordMode))
+def test_a_sha256_that_does_not_fit(path: Path, root: Path, record: RecordMode) -> None:
+    write_wheel(path)
+    with WheelStore(root) as store:
+        with pytest.raises(InvalidWheelError, match="SHA-256"):
+            store.add(path, sha256="0" * 64, record=record)
+        assert store.entries() == []
+    with pytest.raises(InvalidWheelError, match="SHA-256"):
+        unpack_wheel(path, root / "out", sha256="0" * 64, record=record)
+    assert not (root / "out").exists()
 
 
 class TestDistInfo:
