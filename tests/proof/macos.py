@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any, Final
 
-from wheel_linker._fs import flags
+from wheel_linker._fs import sharing
 from wheel_linker.backends.macos import MacOSBackend
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class MacOS:
         for name in ("rename", "replace"):
             self._patch(name, self._rename)
         monkeypatch.setattr(os, "chflags", self._chflags, raising=False)
-        monkeypatch.setattr(flags, "HAS_FLAGS", True)
+        monkeypatch.setattr(sharing, "HAS_FLAGS", True)
 
     def flag(self, path: Path, given: int) -> None:
         """Set the flags of a file."""

@@ -1,8 +1,11 @@
 """Second names for files, and which files may have one: those that mean the same in every place, for ever.
 
 A hard link shares everything but the name: what another user writes to the file later, set-id bits, and the flags of
-macOS and the BSDs. Where nobody but the caller and root can write to a directory, the files in it are theirs: only
-those are looked at one by one whose names say that they may be programs.
+macOS and the BSDs, which clonefile(2) copies as well. Where nobody but the caller and root can write to a directory,
+the files in it are theirs: only those are looked at one by one whose names say that they may be programs.
+
+What is flagged in one place would do harm in others: macOS hides what is made below a directory with a leading dot in
+some places, Python does not read hidden ``*.pth`` files, and nobody can remove what is immutable.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from wheel_linker._fs.flags import harmful
+from wheel_linker._fs.permissions import if_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,20 @@ FOLLOW: Final = getattr(os, "link", None) not in os.supports_follow_symlinks
 _ROOT: Final = 0
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _SET_ID: Final = stat.S_ISUID | stat.S_ISGID
+# <sys/stat.h> of macOS: what System Integrity Protection sets; module stat has it from Python 3.13 on.
+_SF_RESTRICTED: Final = 0x00080000
+_STUCK: Final = {
+    stat.UF_IMMUTABLE: "uchg",
+    stat.UF_APPEND: "uappnd",
+    stat.UF_NOUNLINK: "uunlnk",
+    stat.SF_IMMUTABLE: "schg",
+    stat.SF_APPEND: "sappnd",
+    stat.SF_NOUNLINK: "sunlnk",
+    _SF_RESTRICTED: "restricted",
+}
+_BOUND: Final = stat.UF_COMPRESSED | stat.UF_HIDDEN | sum(_STUCK)
+HAS_FLAGS: bool = hasattr(os, "chflags")
+"""Whether files have flags here: macOS and the BSDs."""
 # Names of files that the kernel does not execute by itself: set-id bits of theirs mean nothing.
 PLAIN: Final = (
     ".py",
@@ -104,6 +121,34 @@ def refuse_bound(status: os.stat_result, name: str) -> None:
     flags = harmful(status)
     if flags:
         raise _error(f"it has the flags {flags:#x} (chflags), which would come along", name)
+
+
+def harmful(status: os.stat_result) -> int:
+    """Return those flags of a file that must not come along; 0 if there are none."""
+    return int(getattr(status, "st_flags", 0)) & _BOUND
+
+
+def show(folder: Folder, name: str) -> None:
+    """Take the flag from a file that hides it, if it has that."""
+    change: Callable[..., None] | None = getattr(os, "chflags", None)
+    if change is None:
+        return
+    status = folder.lstat(name)
+    flags = int(getattr(status, "st_flags", 0))
+    if flags & stat.UF_HIDDEN:
+        path = os.path.join(folder.path, name)
+        if_allowed(change, path, flags & ~stat.UF_HIDDEN, follow_symlinks=False)
+
+
+def how_to_unlock(status: os.stat_result | None) -> str:
+    """Return what to do about a file that the system lets nobody rename or remove."""
+    flags = 0 if status is None else harmful(status)
+    found = [word for flag, word in _STUCK.items() if flags & flag]
+    if found:
+        return f"it has the flags {', '.join(found)}: take them away (chflags no{found[0]}) and call again"
+    if sys.platform == "linux":
+        return "it may be immutable (lsattr): take that away (chattr -i -a) and call again"
+    return "check the owner and the attributes of the path"
 
 
 def _error(reason: str, name: str) -> NotSharedError:

@@ -8,8 +8,8 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.flags import show
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.sharing import show
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.order import entries, order_of
 from wheel_linker.errors import LinkError

@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs import flags
+from wheel_linker._fs import sharing
 from wheel_linker._fs.sharing import NotSharedError, is_owned
 from wheel_linker._link.fallback import Cause, Ladder, classify
 from wheel_linker._link.placing import placing
@@ -112,7 +112,7 @@ class Placer:
         if not self.tree.files:
             return False  # a tree of nothing may stand for a wheel of which nothing is wanted
         try:
-            if flags.HAS_FLAGS and self._has_flags():
+            if sharing.HAS_FLAGS and self._has_flags():
                 return False
             self.backend.clone_directory(source, os.path.join(target.path, name))
         except OSError as error:
@@ -150,14 +150,14 @@ class Placer:
         if self._must_copy is not None or _RECORD in directory.files:
             return True
         # A hidden ``*.pth`` file is not read, and a flag that one environment sets would hide it in all.
-        return flags.HAS_FLAGS and not directory.parts
+        return sharing.HAS_FLAGS and not directory.parts
 
     def _has_flags(self) -> bool:
         """Tell whether anything in the wheel has flags that a clone of the whole would have too."""
         for directory in self.tree.directories:
             path = os.path.join(self.tree.path, *directory.parts)
             for name in ("", *directory.files):
-                if flags.harmful(os.lstat(os.path.join(path, name))):
+                if sharing.harmful(os.lstat(os.path.join(path, name))):
                     return True
         return False
 
@@ -171,7 +171,7 @@ class Placer:
         others: list[str] = []
         for name in directory.files:
             asked = name == _RECORD or (must_copy is not None and must_copy(parent / name))
-            if flags.HAS_FLAGS and not directory.parts and is_path_configuration(name):
+            if sharing.HAS_FLAGS and not directory.parts and is_path_configuration(name):
                 asked = True
             (private if asked else others).append(name)
         self._place(private, self._private, self._forced, directory, source, target)

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs import flags
+from wheel_linker._fs import sharing
 from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.sharing import (
     FOLLOW,
@@ -84,7 +84,7 @@ def _hard_link_each(
     link, here, there = hard_link(), source.prefix, target.prefix
     fd, target_fd = source.fd, target.fd
     refuse = refuse_bound if trusted else refuse_to_share
-    plain = () if flags.HAS_FLAGS else ("",) if trusted else PLAIN
+    plain = () if sharing.HAS_FLAGS else ("",) if trusted else PLAIN
     done = 0
     try:
         for name in names:
@@ -111,7 +111,7 @@ def _hard_link_warily(
     try:
         for name in names:
             here, there = source.prefix + name, target.prefix + name
-            if flags.HAS_FLAGS:
+            if sharing.HAS_FLAGS:
                 # What is immutable cannot be linked, nor a link to it be removed.
                 refuse_bound(_status(source, name), name)
             link(here, there, src_dir_fd=source.fd, dst_dir_fd=target.fd, follow_symlinks=FOLLOW)

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.flags import how_to_unlock
+from wheel_linker._fs.sharing import how_to_unlock
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker.errors import LinkError
