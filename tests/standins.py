@@ -58,8 +58,11 @@ class FakeReflink:
 
 
 def reflink_refusal(winerror: int) -> OSError:
-    """Return the error that the real ``reflink_copy`` raises for a Windows error number."""
-    return OSError(f"Something the system says. (os error {winerror})")
+    """Return the error that the real ``reflink_copy`` raises for a Windows error number.
+
+    What it asks Windows for itself is refused by an HRESULT, as seen of its own: 50 becomes -2147024846.
+    """
+    return OSError(f"Something the system says. (os error {0x8007_0000 + winerror - (1 << 32)})")
 
 
 def windows_error(winerror: int, number: int = errno.EINVAL) -> OSError:

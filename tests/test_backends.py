@@ -258,6 +258,38 @@ class TestWindows:
         else:
             assert reflink.calls == report.files
 
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            reflink_refusal(87),  # two volumes, both of ReFS
+            reflink_refusal(5),
+            reflink_refusal(234),
+            OSError("reflink is not supported on this volume"),
+            PermissionError("Access is denied. (os error 5)"),
+        ],
+        ids=str,
+    )
+    def test_whatever_else_the_package_says_moves_on_too(
+        self, wheel: Path, site: Path, refusal: OSError
+    ) -> None:
+        reflink = FakeReflink()
+        reflink.refusal = refusal
+        report = link_wheel_files(site, wheel, mode="auto", backend=WindowsBackend(reflink=reflink))
+        assert report.used.keys() == {LinkMode.HARDLINK, LinkMode.COPY}
+        assert reflink.calls <= 2
+        assert contents(site) == contents(wheel)
+
+    @pytest.mark.parametrize("make", [reflink_refusal, windows_error])
+    @pytest.mark.parametrize("number", [39, 112, 1295])
+    def test_a_full_disk_is_an_error(
+        self, wheel: Path, site: Path, make: Callable[[int], OSError], number: int
+    ) -> None:
+        reflink = FakeReflink()
+        reflink.refusal = make(number)
+        with pytest.raises(LinkError):
+            link_wheel_files(site, wheel, mode="clone", backend=WindowsBackend(reflink=reflink))
+        assert list(site.iterdir()) == []
+
     # I/O device error, file corrupt: EINVAL is what Python says of numbers that it does not know.
     @pytest.mark.parametrize("make", [reflink_refusal, windows_error])
     @pytest.mark.parametrize("number", [1117, 1392])

@@ -14,17 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PERMISSIONS: Final = 0o777
-_NUMBER: Final = re.compile(r"\(os error (\d+)\)")
-# winerror.h: ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_ACCESS_DENIED, ERROR_NOT_SAME_DEVICE,
-# ERROR_FILE_EXISTS, ERROR_DISK_FULL, ERROR_ALREADY_EXISTS. Windows' own Python knows them all.
+# As Rust prints it: a number of winerror.h, or a negative HRESULT that has one in its lower half.
+_NUMBER: Final = re.compile(r"\(os error (-?\d+)\)")
+_FACILITY: Final = 0xFFFF_0000
+_WIN32: Final = 0x8007_0000
+# winerror.h: ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_NOT_SAME_DEVICE, ERROR_SHARING_VIOLATION,
+# ERROR_LOCK_VIOLATION, ERROR_HANDLE_DISK_FULL, ERROR_FILE_EXISTS, ERROR_DISK_FULL, ERROR_ALREADY_EXISTS,
+# ERROR_DISK_QUOTA_EXCEEDED; ERROR_CRC, ERROR_IO_DEVICE, ERROR_FILE_CORRUPT, ERROR_DISK_CORRUPT.
 _ERRNO: Final = {
     2: errno.ENOENT,
     3: errno.ENOENT,
-    5: errno.EACCES,
     17: errno.EXDEV,
+    32: errno.EAGAIN,
+    33: errno.EAGAIN,
+    39: errno.ENOSPC,
     80: errno.EEXIST,
     112: errno.ENOSPC,
     183: errno.EEXIST,
+    1295: errno.EDQUOT,
+    23: errno.EIO,
+    1117: errno.EIO,
+    1392: errno.EIO,
+    1393: errno.EIO,
 }
 
 
@@ -48,7 +59,8 @@ class WindowsBackend(Backend):
     ) -> None:
         """Clone one file. Windows has no directory descriptors: both must be None.
 
-        :raises OSError: ERROR_NOT_SUPPORTED, ERROR_NOT_SAME_DEVICE and others; FileExistsError.
+        :raises OSError: EOPNOTSUPP, EXDEV, EAGAIN, ENOSPC, EDQUOT, with the number of Windows where there is one;
+            FileNotFoundError, FileExistsError.
         """
         if source_dir is not None or destination_dir is not None:
             refuse(source, destination)
@@ -69,13 +81,28 @@ class WindowsBackend(Backend):
 
 
 def _with_number(error: OSError, source: str, destination: str) -> OSError:
-    """Give an error its number: reflink-copy says it in the text only, as Rust prints it."""
-    found = _NUMBER.search(str(error))
-    if error.errno or getattr(error, "winerror", None) or found is None:
+    """Give an error its numbers: reflink-copy says that of Windows in the text only, if at all.
+
+    Whatever it cannot do, for reasons of which there are many and which it words itself, a copy can, or says why not.
+    """
+    if error.errno or getattr(error, "winerror", None):
         return error
-    number = int(found[1])
-    numbered = OSError(_ERRNO.get(number, errno.EINVAL), str(error), source, number, destination)
-    if not hasattr(numbered, "winerror"):
-        # Another system, where Python drops the number: a stand-in is being called.
-        vars(numbered)["winerror"] = number
+    found = _NUMBER.search(str(error))
+    number = None if found is None else _winerror(int(found[1]))
+    by_kind = {FileNotFoundError: errno.ENOENT, FileExistsError: errno.EEXIST}
+    meant = _ERRNO.get(number or 0) or by_kind.get(type(error), errno.EOPNOTSUPP)
+    numbered = _made(meant, str(error), source, destination)
+    if number is not None:
+        # Python would make another errno of it, and on other systems, for a stand-in, drops it.
+        numbered.winerror = number  # type: ignore[attr-defined,unused-ignore]
     return numbered
+
+
+def _made(number: int, text: str, source: str, destination: str) -> OSError:
+    # The third place is that of the number of Windows, which errno would be derived from.
+    return OSError(number, text, source, None, destination)
+
+
+def _winerror(number: int) -> int:
+    unsigned = number & 0xFFFF_FFFF
+    return unsigned & 0xFFFF if unsigned & _FACILITY == _WIN32 else number
