@@ -43,7 +43,7 @@ class Disk:
 @pytest.fixture
 def wheels(tmp_path: Path) -> list[Path]:
     """Some wheel files."""
-    return [write_wheel(tmp_path / str(n) / NAME, {"n.py": b"#" * n}) for n in range(4)]
+    return [settle(write_wheel(tmp_path / str(n) / NAME, {"n.py": b"#" * n})) for n in range(4)]
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, disk: Disk) -> Disk:
