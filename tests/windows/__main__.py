@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def _alone(system: Machine) -> Iterator[None]:
+    assert sys.platform != "win32"
     with open(f"{system.root}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -78,6 +79,9 @@ def _bring(system: Machine) -> None:
         else:
             shutil.copy(source, there / name)
     system.inside(_TEMPORARY).mkdir(parents=True, exist_ok=True)
+    shutil.copy(
+        machine.HERE / "sitecustomize.py", system.inside(f"{python.PYTHON}/Lib/site-packages")
+    )
     with tempfile.TemporaryDirectory() as scratch:
         build = [
             sys.executable,

@@ -86,8 +86,9 @@ def test_store(tmp_path: Path, protect: bool) -> None:
         store.remove(*store.entries())
         assert store.entries() == []
         store.prune(unused_for=0)
-    assert list((tmp_path / "store" / "staging").iterdir()) == []
-    assert list((tmp_path / "store" / "leases").iterdir()) == []
+    for name in ("staging", "leases"):
+        (directory,) = (tmp_path / "store").rglob(name)
+        assert os.listdir(directory) == []
 
 
 def test_install_upgrade_run_uninstall(tmp_path: Path) -> None:
@@ -205,12 +206,13 @@ def test_a_killed_owner_of_a_lease(tmp_path: Path) -> None:
     """
     root = tmp_path / "store"
     child = run(code, root, archive)
+    (leases,) = root.rglob("leases")
     with WheelStore(root) as store:
         assert store.prune(unused_for=0) == []
         end(child)
         assert len(store.prune(unused_for=0)) == 1
-        assert len(os.listdir(root / "leases")) == 1
-    assert os.listdir(root / "leases") == []
+        assert len(os.listdir(leases)) == 1
+    assert os.listdir(leases) == []
 
 
 def test_read_only_files_of_a_wheel(tmp_path: Path) -> None:

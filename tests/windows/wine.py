@@ -31,7 +31,7 @@ class Fault(NamedTuple):
 
 
 FAULTS: Final = (
-    Fault("wine's os.symlink says that it made one, and there is none", ("*symlink*",)),
+    Fault("wine makes no symlinks, so that the bed refuses them", ("*symlink*",)),
     Fault("wine clears the read-only attribute in os.utime", ()),
     Fault("wine renames a directory with an open file below it", ()),
 )
