@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker._archive.wheel_file import is_archive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.store import WheelStore
 
 
-def unpack_archives(
+@contextmanager
+def unpacked_archives(
     wheels: Sequence[str], place: str, jobs: int, record: RecordMode = "lenient"
-) -> list[WheelLike]:
+) -> Iterator[list[WheelLike]]:
     """Unpack those of the wheels that are ``.whl`` files into a store of their own at ``place``.
+
+    Yields the wheels in their order, all unpacked. At the end nothing of the store is open: Windows would not let it
+    be removed.
 
     :param jobs: how many threads do so.
     :param record: what a ``RECORD`` that is not right means.
-    :returns: the wheels in their order, all unpacked.
     :raises InvalidWheelError: as for :meth:`~wheel_linker.store.WheelStore.add`.
     :raises LinkError: as for :meth:`~wheel_linker.store.WheelStore.add`.
     """
     from wheel_linker.store import WheelStore
 
     with WheelStore(place, jobs=jobs) as store:
-        return add_archives(store, wheels, record)
+        yield add_archives(store, wheels, record)
 
 
 def add_archives(

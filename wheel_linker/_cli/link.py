@@ -87,7 +87,7 @@ def _all_unpacked(
     arguments: argparse.Namespace, site_packages: str
 ) -> Iterator[Sequence[WheelLike]]:
     from wheel_linker._archive.wheel_file import is_archive
-    from wheel_linker._cli.archives import add_archives, unpack_archives
+    from wheel_linker._cli.archives import add_archives, unpacked_archives
     from wheel_linker._fs.temporary import private_directory
     from wheel_linker._threads import usable_cpus
 
@@ -101,7 +101,8 @@ def _all_unpacked(
         return
     with private_directory(site_packages) as place:
         jobs = arguments.jobs or usable_cpus()
-        yield unpack_archives(arguments.wheels, place, jobs, arguments.record)
+        with unpacked_archives(arguments.wheels, place, jobs, arguments.record) as wheels:
+            yield wheels
 
 
 def usable_store(arguments: argparse.Namespace, *, quietly: bool = False) -> WheelStore | None:

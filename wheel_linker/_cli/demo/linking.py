@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._api import link_wheels
-from wheel_linker._cli.archives import unpack_archives
+from wheel_linker._cli.archives import unpacked_archives
 from wheel_linker._cli.demo.fresh_import import Environment, has_native_code, importable_names
 from wheel_linker._cli.demo.installing import Given, demonstrate_install
 from wheel_linker._cli.output import Column, print_table
@@ -75,15 +75,15 @@ def demonstrate(given: Sequence[str]) -> None:
         cache = os.path.join(place, "unpacked")
         os.mkdir(cache)
         started = time.perf_counter()
-        ready = unpack_archives(wheels, cache, usable_cpus())
-        unpacking = time.perf_counter() - started
-        _settle()
-        trees = [scan(unpacked(wheel).path) for wheel in ready]
-        print(f"Linking {_size(trees)}, into fresh environments in {place}:")
-        print("\n".join(f"  {wheel}" for wheel in wheels))
-        print()
-        runs = [_run(mode, ready, trees, os.path.join(place, mode)) for mode in MODES]
-        _print(runs)
+        with unpacked_archives(wheels, cache, usable_cpus()) as ready:
+            unpacking = time.perf_counter() - started
+            _settle()
+            trees = [scan(unpacked(wheel).path) for wheel in ready]
+            print(f"Linking {_size(trees)}, into fresh environments in {place}:")
+            print("\n".join(f"  {wheel}" for wheel in wheels))
+            print()
+            runs = [_run(mode, ready, trees, os.path.join(place, mode)) for mode in MODES]
+            _print(runs)
         demonstrate_install(Given(wheels, trees, cache, unpacking), place, bundled_pip)
 
 
