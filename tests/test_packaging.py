@@ -82,7 +82,7 @@ SYSTEM_CALLS: Final = frozenset(
     {"_ctypes", "_winapi", "ctypes", "fcntl", "msvcrt", "reflink_copy", "winreg"}
 )
 # Besides the backends.
-WITH_SYSTEM_CALLS: Final = frozenset({"_fs.durable", "_fs.locking"})
+WITH_SYSTEM_CALLS: Final = frozenset({"_fs.durable", "_fs._windows.kernel32", "_fs.locking"})
 COSTLY: Final = frozenset(
     {
         "argparse",

@@ -75,7 +75,9 @@ class LinkError(WheelLinkerError, OSError):
         reason = str(error) if late else error.strerror or str(error) or type(error).__name__
         message = f"cannot {doing}: {reason}"
         known = {**_ADVICE, **(advice or {})}
-        if error.errno in known:
+        if getattr(error, "winerror", None) in IN_USE:
+            message = f"{message}; {_CLOSE_IT}"
+        elif error.errno in known:
             message = f"{message}; {known[error.errno]}"
         kind = LockTimeoutError if late else cls
         made = kind(message, errno=error.errno, source=source, destination=destination, mode=mode)
@@ -96,6 +98,12 @@ class LockTimeoutError(LinkError, TimeoutError):
     :ivar destination: the directory that is locked.
     """
 
+
+IN_USE: Final = frozenset({5, 32, 33, 1224})
+"""What Windows says if a program has a file open.
+
+winerror.h: ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_USER_MAPPED_FILE.
+"""
 
 VANISHED: Final = {
     _errno.ENOENT: "it vanished while it was being linked; unpack the wheel again",
@@ -119,6 +127,7 @@ class PackageConflictWarning(UserWarning):
     """Several wheels supply the same path with different contents."""
 
 
+_CLOSE_IT: Final = "a program has it open, most likely: close that and call again, or check the permissions of the path"
 _ADVICE: Final = {
     _errno.ENOSPC: "free some space on that file system and call again",
     _errno.EDQUOT: "raise the disk quota or free some space and call again",

@@ -222,9 +222,10 @@ class _Unpacking:
             written = os.write(fd, content) if content else 0
             if written < len(content):
                 _write_all(fd, content[written:])
-            self._finish(fd, member)
+            self._stamp_open(fd)
         finally:
             os.close(fd)
+        self._stamp_closed(member)
 
     def _write_pieces(self, member: Member, pieces: Iterable[bytes | memoryview]) -> None:
         algorithm = self._algorithm(member)
@@ -242,9 +243,10 @@ class _Unpacking:
             if size != member.size or crc != member.crc:
                 raise damaged(member, "it has another size or CRC than the central directory says")
             self._check(member, size, algorithm, encoded(digest.digest()))
-            self._finish(fd, member)
+            self._stamp_open(fd)
         finally:
             os.close(fd)
+        self._stamp_closed(member)
 
     def _unpack_huge(self, member: Member, start: int, stop: int) -> None:
         """Unpack a member while it is read, so that it need not fit into memory."""
@@ -287,10 +289,13 @@ class _Unpacking:
         permissions = (_EXECUTABLE if member.executable else _PLAIN) & self._permitted
         return os.open(self._tree.prefix + member.name, _CREATE, permissions, dir_fd=self._tree.fd)
 
-    def _finish(self, fd: int, member: Member) -> None:
+    def _stamp_open(self, fd: int) -> None:
         if _TIMES_BY_DESCRIPTOR:
             if_allowed(os.utime, fd, ns=self._times)
-        else:
+
+    def _stamp_closed(self, member: Member) -> None:
+        # By its path only now: Windows sets the time once more when a file is closed that was written to.
+        if not _TIMES_BY_DESCRIPTOR:
             if_allowed(
                 os.utime, self._tree.prefix + member.name, ns=self._times, dir_fd=self._tree.fd
             )

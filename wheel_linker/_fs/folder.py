@@ -12,9 +12,10 @@ import os
 import stat
 from typing import Final, NamedTuple
 
+from wheel_linker._fs._windows import rules
+from wheel_linker._fs._windows.retry import patiently
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.permissions import if_allowed
-from wheel_linker._fs.retry import patiently
 
 Parts = tuple[str, ...]
 """The names leading from one directory down to another."""
@@ -36,6 +37,9 @@ _ENTER: Final = _NAME | _NO_FOLLOW
 _ENTER_LIST: Final = _LIST | _NO_FOLLOW
 _SEPARATOR: Final = os.sep
 _CLOSED: Final = -1
+# winerror.h: ERROR_ACCESS_DENIED, ERROR_USER_MAPPED_FILE.
+_NOT_REPLACED: Final = frozenset({5, 1224})
+_ASIDE: Final = "aside-"
 
 
 class Identity(NamedTuple):
@@ -80,7 +84,7 @@ class Folder:
         """
         path = f"{self.path}{_SEPARATOR}{name}"
         if self.fd is None:
-            if not stat.S_ISDIR(os.lstat(path).st_mode):
+            if not rules.is_directory(os.lstat(path)):
                 raise _os_error(errno.ENOTDIR, path)
             return Folder(path, None, path + _SEPARATOR)
         try:
@@ -144,12 +148,19 @@ class Folder:
             # Where that is refused, what is done in the directory next may be allowed all the same.
             if_allowed(os.chmod, self.prefix + name, mode, dir_fd=self.fd)
 
-    def move(self, name: str, target: Folder, new: str) -> None:
+    def move(self, name: str, target: Folder, new: str, *, patient: bool = True) -> None:
         """Rename an entry to ``new`` in another folder, over a file that may be there.
 
-        Where Windows refuses because a program has the file open, it is tried again for two seconds.
+        Where Windows refuses because a program has the file open, it is tried again for two seconds. A file that it
+        does not let be replaced, since it is read-only or part of a program that runs, but lets be renamed, is moved
+        into this folder first, under a name of its own, which stays there.
+
+        :param patient: whether it is tried again.
         """
-        patiently(self._replace, name, target, new)
+        if patient:
+            patiently(self._replace, name, target, new)
+        else:
+            self._replace(name, target, new)
 
     def remove_directory(self, name: str) -> None:
         """Remove an empty directory in it, as patiently as :meth:`move`.
@@ -162,6 +173,26 @@ class Folder:
         os.rmdir(self.prefix + name, dir_fd=self.fd)
 
     def _replace(self, name: str, target: Folder, new: str) -> None:
+        try:
+            self._rename(name, target, new)
+        except OSError as error:
+            if not rules.WINDOWS or getattr(error, "winerror", None) not in _NOT_REPLACED:
+                raise
+            self._replace_aside(name, target, new)
+
+    def _replace_aside(self, name: str, target: Folder, new: str) -> None:
+        there = target.lstat(new)
+        if there is None or rules.is_directory(there) or self.lstat(name) is None:
+            return self._rename(name, target, new)
+        aside = _ASIDE + os.urandom(8).hex()
+        target._rename(new, self, aside)
+        try:
+            self._rename(name, target, new)
+        except BaseException:
+            self._rename(aside, target, new)
+            raise
+
+    def _rename(self, name: str, target: Folder, new: str) -> None:
         os.replace(
             self.prefix + name, target.prefix + new, src_dir_fd=self.fd, dst_dir_fd=target.fd
         )

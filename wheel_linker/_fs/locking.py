@@ -16,7 +16,11 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+from wheel_linker._fs._windows import rules
+from wheel_linker._fs._windows.retry import patiently
 from wheel_linker._fs.copying import close_quietly
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.timestamps import refresh
 from wheel_linker._log import log
 from wheel_linker.errors import ENOTSUPP
 
@@ -31,7 +35,7 @@ def locked(fd: int, patience: Patience, *, shared: bool = False) -> Iterator[Non
     """Hold the lock of an open file; wait for it first.
 
     Whoever shares the descriptor, such as the threads of a process, has to take turns by other means. Where
-    there are no shared locks (Windows), the lock is exclusive; where there are none at all, nothing is waited for.
+    there are no locks nothing is waited for.
 
     :raises LockTimeoutError: if another has held it for too long.
     :raises OSError: if the system refuses for another reason.
@@ -58,10 +62,9 @@ def wait_for_lock(fd: int, patience: Patience, *, shared: bool = False) -> bool:
 
 def _unlock(fd: int) -> None:
     if sys.platform == "win32":
-        import msvcrt
+        from wheel_linker._fs._windows import kernel32
 
-        os.lseek(fd, 0, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+        kernel32.unlock(fd)
     else:
         # Closing would not do if another thread has forked: the child has a copy of the descriptor.
         fcntl.flock(fd, fcntl.LOCK_UN)
@@ -82,10 +85,10 @@ NO_LOCKS: Final = frozenset(
         errno.EACCES,
     }
 )
-# Windows says EACCES or EDEADLK.
-HELD_BY_ANOTHER: Final = frozenset(
-    {errno.EACCES, errno.EDEADLK} if sys.platform == "win32" else {errno.EWOULDBLOCK}
-)
+# winerror.h: ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED.
+_NO_WINDOWS_LOCKS: Final = frozenset({1, 50})
+LOCK_FILE: Final = ".wheel_linker-lock"
+"""The file in a directory whose lock stands for that of the directory, where these have none."""
 
 
 def claim(fd: int) -> bool | None:
@@ -99,15 +102,16 @@ def claim(fd: int) -> bool | None:
 def _try(fd: int, *, shared: bool) -> bool | None:
     try:
         if sys.platform == "win32":
-            _claim_on_windows(fd)
-        elif fcntl is None:  # WebAssembly
+            from wheel_linker._fs._windows import kernel32
+
+            return kernel32.lock(fd, shared=shared)
+        if fcntl is None:  # WebAssembly
             return None
-        else:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     except OSError as error:
-        if error.errno in HELD_BY_ANOTHER:
-            return False
-        if error.errno in NO_LOCKS:
+        if error.errno in NO_LOCKS or getattr(error, "winerror", None) in _NO_WINDOWS_LOCKS:
             return None
         raise
     return True
@@ -117,15 +121,13 @@ def _try(fd: int, *, shared: bool) -> bool | None:
 def exclusive(directory: str, patience: Patience) -> Iterator[None]:
     """Wait until no other process or thread is in here for this directory.
 
-    Where directories have no locks (Windows, some network file systems) nothing is waited for.
+    On Windows, where directories have no locks, by a file in it, which the last one takes away. Where there are no
+    locks at all, as on some network file systems, nothing is waited for.
 
     :raises LockTimeoutError: if another has held it for too long.
     :raises OSError: if the directory cannot be opened, or the system refuses for another reason.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    fd = os.open(directory, os.O_RDONLY)
+    fd = _lock_file(directory) if rules.WINDOWS else os.open(directory, os.O_RDONLY)
     try:
         held = wait_for_lock(fd, patience)
         try:
@@ -135,20 +137,38 @@ def exclusive(directory: str, patience: Patience) -> Iterator[None]:
                 _let_go(fd)
     finally:
         close_quietly(fd)
+        if rules.WINDOWS:
+            _remove_lock_file(directory)
+
+
+def _lock_file(directory: str) -> int:
+    """Open the lock file of a directory; as long as anybody has it open, nobody can remove it."""
+    path = os.path.join(directory, LOCK_FILE)
+    opened: list[int] = []
+
+    def open_it() -> None:
+        # For a moment it may be there no more and not yet gone.
+        opened.append(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
+
+    patiently(open_it)
+    return opened[0]
+
+
+def _remove_lock_file(directory: str) -> None:
+    with Folder.open(directory) as folder:
+        before = folder.stat().st_mtime_ns
+        try:
+            os.unlink(folder.prefix + LOCK_FILE, dir_fd=folder.fd)
+        except OSError as error:
+            log("the lock of %s is left to others: %s", directory, error)
+            return
+        # Its removal may have set the time back to one that an importer has seen.
+        refresh(folder, before)
 
 
 def _let_go(fd: int) -> None:
-    if sys.platform != "win32":
-        try:
-            # Closing would not do if another thread has forked: the child has a copy of the descriptor.
-            fcntl.flock(fd, fcntl.LOCK_UN)
-        except OSError as error:
-            # What the lock was for has been done; closing the descriptor lets go of it, too.
-            log("cannot unlock a directory: %s", error)
-
-
-def _claim_on_windows(fd: int) -> None:
-    import msvcrt
-
-    # Windows lets a byte past the end be locked.
-    msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    try:
+        _unlock(fd)
+    except OSError as error:
+        # What the lock was for has been done; closing the descriptor lets go of it, too.
+        log("cannot unlock a directory: %s", error)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs._windows.deletion import remove_file
+from wheel_linker._fs._windows.retry import patiently
+from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wheel_linker._fs.folder import Folder, Parts
 
@@ -17,13 +18,21 @@ if TYPE_CHECKING:
 _DEEP: Final = 20
 
 
-def remove_tree(parent: Folder, name: str, *, last: str | None = None) -> None:
+def remove_tree(
+    parent: Folder,
+    name: str,
+    *,
+    last: str | None = None,
+    before_last: Callable[[], None] | None = None,
+) -> None:
     """Remove the directory ``name`` in ``parent``, however deep it is; nothing happens if it is missing.
 
-    It may be begun again where it was left. As a rule that takes no room on the disk.
+    It may be begun again where it was left. As a rule that takes no room on the disk. Junctions of Windows go, not
+    what they lead to.
 
     :param last: a file in it that goes after everything else.
-    :raises OSError: if something in it cannot be removed.
+    :param before_last: called before that goes.
+    :raises OSError: if something in it cannot be removed; on Windows after two seconds, where a program has it open.
     """
     if parent.lstat(name) is None:
         return
@@ -32,7 +41,9 @@ def remove_tree(parent: Folder, name: str, *, last: str | None = None) -> None:
             for parts in reversed(list(_remove_files_below(top, descent, keep=last))):
                 descent.go(parts[:-1]).remove_directory(parts[-1])
         if last is not None and top.lstat(last) is not None:
-            os.unlink(top.prefix + last, dir_fd=top.fd)
+            if before_last is not None:
+                before_last()
+            patiently(remove_file, top.prefix + last, top.fd)
     parent.remove_directory(name)
 
 
@@ -64,10 +75,10 @@ def _remove_files(folder: Folder, keep: str | None) -> list[str]:
         status = folder.lstat(name)
         if status is None or name == keep:
             continue
-        if stat.S_ISDIR(status.st_mode):
+        if is_directory(status):
             directories.append(name)
         else:
-            os.unlink(folder.prefix + name, dir_fd=folder.fd)
+            patiently(remove_file, folder.prefix + name, folder.fd)
     return directories
 
 

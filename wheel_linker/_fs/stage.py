@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs import locking
+from wheel_linker._fs._windows import rules
+from wheel_linker._fs._windows.retry import patiently
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wheel_linker._fs.folder import Folder
 
@@ -80,19 +82,22 @@ class Stage:
         return [] if self._lock is None else [self._lock]
 
     def rescue(self) -> str:
-        """Give it a name that no call sweeps; return its path.
+        """Give :attr:`old` a place that no call sweeps; return its path.
 
-        For when it holds what could not be put back.
+        For when it holds what could not be put back. The stage itself, in which its lock is open, could not be renamed
+        on Windows.
         """
         rescued = _RESCUED + self._name[len(PREFIX) :]
+        patiently(self._move_old, rescued)
+        return os.path.join(self._site.path, rescued)
+
+    def _move_old(self, name: str) -> None:
         os.rename(
-            self._site.prefix + self._name,
-            self._site.prefix + rescued,
-            src_dir_fd=self._site.fd,
+            self.folder.prefix + OLD,
+            self._site.prefix + name,
+            src_dir_fd=self.folder.fd,
             dst_dir_fd=self._site.fd,
         )
-        self._name = ""
-        return os.path.join(self._site.path, rescued)
 
     def _remove(self) -> None:
         self.release_reserve()
@@ -101,10 +106,11 @@ class Stage:
         while self._open:
             self._open[-1].close()
             self._open.pop()
-        if os.name == "nt":
-            self._unlock()  # Windows removes no open file
-        # Twice: what kept a file from being removed, say a virus scanner, may be gone.
-        removed = _try_to_remove(self._site, self._name) or _try_to_remove(self._site, self._name)
+        before_last = self._unlock if rules.WINDOWS else None
+        # Twice: what kept a file from being removed may be gone.
+        removed = _try_to_remove(self._site, self._name, before_last) or _try_to_remove(
+            self._site, self._name, before_last
+        )
         self._unlock()
         if not removed:
             _remove_empty(self._site, self._name)
@@ -186,24 +192,25 @@ def _sweep_one(site: Folder, name: str) -> None:
             dead = _claim(lock, folder) is True
     except (FileNotFoundError, NotADirectoryError):
         return
+    held = [lock]
+
+    def close() -> None:
+        while held:
+            close_quietly(held.pop())
+
     try:
-        if not dead:
-            return
-        if os.name == "nt":
-            close_quietly(lock)  # Windows removes no open file
-            lock = -1
         # Once only: after the lock file is gone, another owner may have taken the directory for its own.
-        if _try_to_remove(site, name):
+        if not dead or _try_to_remove(site, name, close if rules.WINDOWS else None):
             return
     finally:
-        if lock >= 0:
-            close_quietly(lock)
+        close()
     _remove_empty(site, name)
 
 
-def _try_to_remove(site: Folder, name: str) -> bool:
+def _try_to_remove(site: Folder, name: str, before_last: Callable[[], None] | None) -> bool:
+    """Remove a stage, its lock file last, which Windows does not remove before it is closed: by ``before_last``."""
     try:
-        remove_tree(site, name, last=_OWNER)
+        remove_tree(site, name, last=_OWNER, before_last=before_last)
     except OSError as error:
         log("cannot remove %s in %s: %s", name, site.path, error)
         return False

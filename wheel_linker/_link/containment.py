@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs._windows.rules import is_directory, is_link
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import is_within
@@ -46,11 +46,7 @@ class Containment:
             folder = parent.enter(name)
         except OSError as error:
             status = parent.lstat(name)
-            if (
-                error.errno not in _NOT_A_DIRECTORY
-                or status is None
-                or not stat.S_ISLNK(status.st_mode)
-            ):
+            if error.errno not in _NOT_A_DIRECTORY or status is None or not is_link(status):
                 raise
             folder = self._resolve(parent, name)
         for source in self._sources:
@@ -73,7 +69,7 @@ class Containment:
             # A path would be followed through symlinks that were put there meanwhile.
             for depth in range(1, len(parts) + 1):
                 status = self._site.lstat(os.sep.join(parts[:depth]))
-                if status is None or not stat.S_ISDIR(status.st_mode):
+                if status is None or not is_directory(status):
                     raise
             return self._site.below(os.sep.join(parts))
 

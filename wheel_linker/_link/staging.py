@@ -7,6 +7,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import named_by
@@ -119,7 +120,7 @@ def _drop(tree: Tree, stage: Folder, staged: str) -> None:
             for parts in tree.dropped:
                 parent = clones.go(parts[:-1])
                 status = parent.lstat(parts[-1])
-                if status is not None and stat.S_ISDIR(status.st_mode):
+                if status is not None and is_directory(status):
                     remove_tree(parent, parts[-1])
                 else:
                     os.unlink(parent.prefix + parts[-1], dir_fd=parent.fd)

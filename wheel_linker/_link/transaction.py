@@ -13,6 +13,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.permissions import if_allowed
@@ -190,7 +191,7 @@ def _has_files(folder: Folder, name: str) -> bool:
     with folder.enter(name) as inner:
         for each in inner.listdir():
             status = inner.lstat(each)
-            if status is not None and (not stat.S_ISDIR(status.st_mode) or _has_files(inner, each)):
+            if status is not None and (not is_directory(status) or _has_files(inner, each)):
                 return True
     return False
 

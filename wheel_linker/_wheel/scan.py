@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs._windows import rules
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder, Parts
 from wheel_linker._fs.paths import named_by
@@ -15,6 +16,9 @@ from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# winerror.h: ERROR_INVALID_NAME, ERROR_BAD_PATHNAME.
+_NO_NAMES: Final = frozenset({123, 161})
 
 
 def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
@@ -41,6 +45,11 @@ def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
             "give the directory that a wheel was unpacked into"
         ) from error
     except OSError as error:
+        if getattr(error, "winerror", None) in _NO_NAMES:
+            raise InvalidWheelError(
+                f"no unpacked wheel at {root_path!r}: on Windows nothing has such a name; "
+                "give the directory that a wheel was unpacked into"
+            ) from error
         where = named_by(error, root_path)
         doing = f"read the unpacked wheel {root_path!r} at {where!r}"
         raise LinkError.from_os_error(error, doing, source=where) from error
@@ -80,7 +89,7 @@ def _read(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]]:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
                 files.append(entry.name)
-            elif entry.is_dir(follow_symlinks=False):
+            elif _is_directory(entry):
                 below.append((*parts, entry.name))
             elif entry.is_symlink():
                 target = os.readlink(folder.prefix + entry.name, dir_fd=folder.fd)
@@ -88,12 +97,19 @@ def _read(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]]:
             else:
                 raise InvalidWheelError(
                     f"{os.path.join(folder.path, entry.name)!r} is neither a file, a directory nor a symlink: "
-                    "a wheel holds no FIFOs, sockets or devices; unpack the wheel again"
+                    "a wheel holds no FIFOs, sockets, devices or junctions; unpack the wheel again"
                 )
     below.sort(reverse=True)  # they are popped from the end
     if not parts:
         below.sort(key=is_dist_info, reverse=True)
     return Directory(parts, files, links), below
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    # Elsewhere that would cost a call for each.
+    return not (rules.WINDOWS and rules.is_junction(entry.stat(follow_symlinks=False)))
 
 
 def _refuse_escaping_links(root: str, directories: Sequence[Directory]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker._fs._windows.retry import is_in_use
 from wheel_linker._fs.copying import write_all
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._fs.timestamps import identity
@@ -97,7 +98,7 @@ def _append(folder: Folder, line: bytes, standing: Standing) -> None:
 def compact(folder: Folder, exists: Callable[[str], bool], standing: Standing) -> None:
     """Write an index anew with what is still of use; the store's lock must be held.
 
-    Without room on the disk the old one stays.
+    Without room on the disk, or on Windows while it is being read for long, the old one stays.
 
     :param exists: whether there is an entry of that name.
     :raises OSError: if it cannot be written.
@@ -118,7 +119,7 @@ def compact(folder: Folder, exists: Callable[[str], bool], standing: Standing) -
             _remove(folder, new)
             raise
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in FULL and not is_in_use(error):
             raise
         log("cannot write the index in %s anew: %s", folder.path, error)
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs import locking
+from wheel_linker._fs._windows import rules
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.locking import wait_for_lock
 from wheel_linker._log import log, log_warning
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 # open(2) where the store is another's, or mounted read-only.
 NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_LOCKED_BYTE: Final = 1 << 30
 _NAME: Final = re.compile(r"[0-9a-f]{12}")
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
 # Whatever the umask, those who share a store have to see whether its owner lives.
@@ -143,7 +144,7 @@ def _new(folder: Folder) -> tuple[str, int]:
         except FileExistsError:
             continue
         # A sweep may have come between, and taken it for the lease of a dead owner.
-        if _claim(fd) is not False and folder.lstat(name) is not None:
+        if locking.claim(fd) is not False and folder.lstat(name) is not None:
             _show(fd)
             return name, fd
         os.close(fd)
@@ -151,7 +152,7 @@ def _new(folder: Folder) -> tuple[str, int]:
 
 def _show(fd: int) -> None:
     """Let others read a lease, whatever the umask."""
-    if os.name == "posix" and os.fstat(fd).st_mode & 0o777 != _MODE:
+    if sys.platform != "win32" and os.fstat(fd).st_mode & 0o777 != _MODE:
         try:
             os.fchmod(fd, _MODE)
         except OSError as error:
@@ -207,20 +208,17 @@ def _entries(folder: Folder, name: str) -> list[str] | None:
         log("%s in %s is no lease: %s", name, folder.path, error)
         return []
     try:
-        if _claim(fd):
+        dead = locking.claim(fd)
+        if not dead:
+            with open(fd, "rb", closefd=False) as file:
+                return file.read().decode("ascii", "replace").split()
+        if not rules.WINDOWS:
             _remove(folder, name)
-            return []
-        os.lseek(fd, 0, os.SEEK_SET)
-        with open(fd, "rb", closefd=False) as file:
-            return file.read().decode("ascii", "replace").split()
     finally:
         os.close(fd)
-
-
-def _claim(fd: int) -> bool | None:
-    # Windows keeps others from reading what is locked: lock a byte that is never written.
-    os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
-    return locking.claim(fd)
+    if rules.WINDOWS:
+        _remove(folder, name)  # nobody else takes a lease over, so that it may be closed first
+    return []
 
 
 def _remove(folder: Folder, name: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from typing import TYPE_CHECKING
 
+from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._log import log
@@ -112,7 +112,7 @@ def _freed(path: str) -> int | None:
                 status = folder.lstat(name)
                 if status is None:
                     continue
-                if stat.S_ISDIR(status.st_mode):
+                if is_directory(status):
                     pending.append((*parts, name))
                 elif status.st_nlink < 2:
                     freed += status.st_size

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs._windows.deletion import remove_file
+from wheel_linker._fs._windows.retry import is_in_use
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._log import log, log_warning
 from wheel_linker.store.layout import MANIFEST
@@ -35,18 +36,19 @@ def waste_if_possible(session: Session, kept: ExitStack) -> Folder | None:
         return None
 
 
-def remove_entry(root: Folder, name: str, waste: Folder | None) -> None:
+def remove_entry(root: Folder, name: str, waste: Folder | None, *, patient: bool = True) -> None:
     """Remove an entry, or half of one, when it is ours to remove.
 
     :param root: the store.
     :param waste: a directory in a stage, with which it goes; None to remove it at once.
+    :param patient: whether it is tried again where a program has a file of it open on Windows.
     :raises OSError: if it cannot be removed.
     """
     if waste is not None:
         try:
-            root.move(name, waste, name)
+            root.move(name, waste, name, patient=patient)
         except OSError as error:
-            if error.errno not in _NOT_MOVED:
+            if error.errno not in _NOT_MOVED or is_in_use(error):
                 raise
             log("cannot move %s in %s: %s", name, root.path, error)
         else:
@@ -54,17 +56,19 @@ def remove_entry(root: Folder, name: str, waste: Folder | None) -> None:
     with root.enter(name) as entry:
         # First what makes it an entry: should this be the end of the process, nobody takes half of one for a whole.
         if entry.lstat(MANIFEST) is not None:
-            os.unlink(entry.prefix + MANIFEST, dir_fd=entry.fd)
+            remove_file(entry.prefix + MANIFEST, entry.fd)
     remove_tree(root, name)
 
 
 def remove_if_permitted(root: Folder, name: str, waste: Folder | None) -> bool:
-    """Remove an entry; False if it is another user's, who did not mean to share it.
+    """Remove an entry; False if it is in use, on Windows, or another user's, who did not mean to share it.
+
+    The store is locked meanwhile, so that nothing is waited for.
 
     :raises OSError: if it cannot be removed for another reason.
     """
     try:
-        remove_entry(root, name, waste)
+        remove_entry(root, name, waste, patient=False)
     except PermissionError as error:
         log_warning("cannot remove %s in %s: %s", name, root.path, error)
         return False

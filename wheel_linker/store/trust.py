@@ -12,6 +12,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker.errors import LinkError
@@ -170,7 +171,7 @@ def settle_tree(parent: Folder, name: str, standing: Standing) -> None:
                 # Who uses an entry sets the time of its description.
                 settle_one(folder, child, standing, written_by_all=child == MANIFEST and not parts)
                 status = folder.lstat(child)
-                if status is not None and stat.S_ISDIR(status.st_mode):
+                if status is not None and is_directory(status):
                     pending.append((*parts, child))
 
 

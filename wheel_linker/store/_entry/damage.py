@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.execute_bits import keeps_execute_bits
 from wheel_linker._fs.folder import Folder
@@ -124,7 +125,7 @@ def _walk_below(root: Folder) -> Iterator[tuple[Folder, str, str]]:
             folder = descent.go(parts)
             for name in sorted(folder.listdir()):
                 status = folder.lstat(name)
-                if status is not None and stat.S_ISDIR(status.st_mode):
+                if status is not None and is_directory(status):
                     pending.append((*parts, name))
                 else:
                     yield folder, "/".join((*parts, name)), name

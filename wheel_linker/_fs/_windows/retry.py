@@ -5,23 +5,30 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker.errors import IN_USE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# winerror.h: ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_USER_MAPPED_FILE.
-_IN_USE: Final = frozenset({5, 32, 33, 1224})
 # Seconds; two in all. A virus scanner lets go after some tens of milliseconds.
 _PAUSES: Final = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 0.8)
 
 
+def is_in_use(error: OSError) -> bool:
+    """Tell whether Windows refused something because a program has the file or directory open."""
+    return getattr(error, "winerror", None) in IN_USE
+
+
 def patiently(action: Callable[..., None], *arguments: object) -> None:
+    """Call ``action``, and for two seconds again, as long as it is refused for being in use.
+
+    :raises OSError: the last refusal, or any other.
+    """
     for pause in _PAUSES:
         try:
-            action(*arguments)
+            return action(*arguments)
         except OSError as error:
-            if getattr(error, "winerror", None) not in _IN_USE:
+            if not is_in_use(error):
                 raise
             time.sleep(pause)
-        else:
-            return
-    action(*arguments)
+    return action(*arguments)
