@@ -211,7 +211,7 @@ class TestWithoutAStore:
         "step",
         [
             "wheel_linker._archive.unpacking._Unpacking.unpack",
-            "wheel_linker.install.install_wheels",
+            "wheel_linker.install.sync_wheels",
         ],
     )
     def test_ctrl_c_leaves_nothing(

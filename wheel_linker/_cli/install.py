@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from wheel_linker._cli.output import progress, say
 from wheel_linker._cli.reports import (
     installed_as_json,
     installed_line,
+    plan_as_json,
+    plan_lines,
     print_json,
     uninstalled_as_json,
     uninstalled_line,
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from wheel_linker.install import Layout
+    from wheel_linker.install import InstalledDistribution, InstallReport, Layout
+    from wheel_linker.store import WheelStore
 
 
 def add_install(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +38,17 @@ def add_install(parser: argparse.ArgumentParser) -> None:
         help="compile the sources to bytecode, by the environment's interpreter",
     )
     parser.add_argument(
+        "--reinstall",
+        action="store_true",
+        help="install what is there in the same version with the same files, too",
+    )
+    parser.add_argument(
+        "--no-compatibility-check",
+        action="store_true",
+        help="install wheels that are not for this interpreter, too",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument(
         "--as-dependencies",
         action="store_true",
         help="note that the wheels are there for others, and were not asked for themselves",
@@ -43,9 +58,13 @@ def add_install(parser: argparse.ArgumentParser) -> None:
 def add_uninstall(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``uninstall`` to its parser."""
     parser.add_argument(
-        "names", nargs="+", metavar="NAME", help="what is to go, whichever tool installed it"
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="what is to be removed, whichever tool installed it",
     )
     add_environment(parser, "as it was given to install")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
     add_json(parser)
 
 
@@ -53,56 +72,85 @@ def install(arguments: argparse.Namespace) -> None:
     """Do as ``install`` is told."""
     refuse_misuse(arguments)
     layout = layout_to_change(arguments)
-    from wheel_linker.install import install_wheels
-
     store = usable_store(arguments)
-    with nullcontext() if store is None else store, progress(None) as advance:
-        reports = install_wheels(
-            arguments.wheels,
-            layout,
-            store=store,
-            mode=modes(arguments),
-            jobs=arguments.jobs,
-            on_conflict=arguments.on_conflict,
-            progress=advance,
-            requested=not arguments.as_dependencies,
-            compile_bytecode=arguments.compile,
-            record=arguments.record,
-        )
+    with nullcontext() if store is None else store:
+        if arguments.dry_run:
+            _foresee(arguments, layout, store)
+            return
+        reports, kept = _install(arguments, layout, store)
     if arguments.json:
         print_json([installed_as_json(report) for report in reports])
-    else:
-        for report in reports:
-            say(installed_line(report))
+        return
+    for report in reports:
+        say(installed_line(report))
+    for one in kept:
+        say(f"{one.name} {one.version}: already there")
+
+
+def _install(
+    arguments: argparse.Namespace, layout: Layout, store: WheelStore | None
+) -> tuple[Sequence[InstallReport], Sequence[InstalledDistribution]]:
+    """Install wheels; return what became of them, and those that were there as they are already."""
+    from wheel_linker.install import install_wheels, installed, sync_wheels
+
+    with progress(None) as advance:
+        options = {
+            "store": store,
+            "mode": modes(arguments),
+            "jobs": arguments.jobs,
+            "on_conflict": arguments.on_conflict,
+            "progress": advance,
+            "requested": not arguments.as_dependencies,
+            "compile_bytecode": arguments.compile,
+            "record": arguments.record,
+            "check_tags": not arguments.no_compatibility_check,
+        }
+        # Its notes change, even if nothing else does.
+        if arguments.reinstall or arguments.as_dependencies:
+            return install_wheels(arguments.wheels, layout, **options), ()
+        others = {one.name: one for one in installed(layout)}
+        report = sync_wheels(arguments.wheels, layout, keep=list(others), **options)
+    asked = set(map(_name_of, arguments.wheels))
+    return report.installed, [one for one in report.kept if one.name in asked]
+
+
+def _name_of(wheel: str) -> str:
+    """Return the normalised name of a wheel's distribution."""
+    from wheel_linker._archive.wheel_file import is_archive
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.unpacked import unpacked
+    from wheel_linker.install._changes.given import own_filename
+
+    if is_archive(wheel):
+        return WheelFilename.parse(os.path.basename(wheel)).name
+    return own_filename(unpacked(wheel)).name
+
+
+def _foresee(arguments: argparse.Namespace, layout: Layout, store: WheelStore | None) -> None:
+    from wheel_linker.install import plan_install
+
+    plan = plan_install(
+        arguments.wheels, layout, store=store, mode=modes(arguments), record=arguments.record
+    )
+    if arguments.json:
+        print_json(plan_as_json(plan))
+    for line in () if arguments.json else plan_lines(plan):
+        say(line)
 
 
 def uninstall(arguments: argparse.Namespace) -> None:
     """Do as ``uninstall`` is told."""
     layout = layout_to_change(arguments)
+    from wheel_linker.install import plan_uninstall
     from wheel_linker.install import uninstall as remove
 
-    reports = []
-    for name in _all_installed(arguments.names, layout):
-        reports.append(remove(name, layout))
-        if not arguments.json:
-            say(uninstalled_line(reports[-1]))
+    if arguments.dry_run:
+        plan = plan_uninstall(arguments.names, layout)
+        for line in plan_lines(plan):
+            say(line)
+        return
+    reports = remove(arguments.names, layout)
     if arguments.json:
         print_json([uninstalled_as_json(report) for report in reports])
-
-
-def _all_installed(names: Sequence[str], layout: Layout) -> list[str]:
-    """Return the normalised names, each once.
-
-    :raises NotInstalledError: if one of them is not installed; before any other is removed.
-    """
-    from packaging.utils import canonicalize_name
-
-    from wheel_linker.install._present.distributions import NotInstalledError, find_distributions
-
-    wanted = {canonicalize_name(name): name for name in names}
-    missing = wanted.keys() - {one.name for one in find_distributions(layout)}
-    if missing:
-        what = ", ".join(repr(name) for normalised, name in wanted.items() if normalised in missing)
-        where = " or ".join(map(repr, layout.libraries()))
-        raise NotInstalledError(f"not installed in {where}: {what}; nothing was removed")
-    return list(wanted)
+    for report in () if arguments.json else reports:
+        say(uninstalled_line(report))

@@ -9,12 +9,14 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from wheel_linker._cli.inspect import add_check, add_list, add_show, check, list_installed, show
 from wheel_linker._cli.install import add_install, add_uninstall, install, uninstall
 from wheel_linker._cli.link import add_link, link
 from wheel_linker._cli.options import add_verbosity
 from wheel_linker._cli.output import PROGRAM, Column, complain, configure, misused, print_table
 from wheel_linker._cli.pip import add_pip
 from wheel_linker._cli.store import add_commands
+from wheel_linker._cli.sync import add_sync, sync
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
@@ -98,6 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     add_link(_command(commands, "link", link, "link wheels into a site-packages directory"))
     add_install(_command(commands, "install", install, "install wheels into an environment"))
     add_uninstall(_command(commands, "uninstall", uninstall, "remove what is installed"))
+    add_sync(_command(commands, "sync", sync, "have an environment hold exactly what is named"))
+    add_list(_command(commands, "list", list_installed, "show what is installed"))
+    add_show(_command(commands, "show", show, "show what is known of a distribution"))
+    add_check(_command(commands, "check", check, "find what is not as it was installed"))
     add_pip(
         commands.add_parser(
             "pip", help="have pip resolve, and link", description="Have pip resolve, and link."

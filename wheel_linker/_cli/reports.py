@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wheel_linker._link.report import LinkReport
-    from wheel_linker.install import InstallReport, UninstallReport
+    from wheel_linker.install import ChangePlan, InstallReport, UninstallReport
 
 
 def summary(report: LinkReport) -> str:
@@ -52,7 +52,7 @@ def uninstalled_line(report: UninstallReport) -> str:
     return "; ".join(parts)
 
 
-def print_json(reports: Sequence[Mapping[str, object]]) -> None:
+def print_json(reports: Mapping[str, object] | Sequence[Mapping[str, object]]) -> None:
     """Print reports for programs."""
     import json
 
@@ -120,4 +120,34 @@ def uninstalled_as_json(report: UninstallReport) -> dict[str, object]:
         "removed": list(report.removed),
         "kept": list(report.kept),
         "incomplete": report.incomplete,
+    }
+
+
+def plan_lines(plan: ChangePlan) -> list[str]:
+    """Say what would be done, a line for each distribution and one for all."""
+    lines = [f"{one.name} {one.version}: would be installed" for one in plan.added]
+    lines += [
+        f"{one.wheel.name} {one.wheel.version}: would take the place of {', '.join(one.versions)}"
+        for one in plan.replaced
+    ]
+    lines += [f"{one.name} {one.version}: would be removed" for one in plan.removed]
+    lines += [str(conflict) for conflict in plan.conflicts]
+    what = f"{counted(plan.files, 'file')}, {plan.bytes / 1024**2:,.1f} MiB, to be installed"
+    return [*lines, f"{what}; {counted(len(plan.removed_files), 'file')} to be removed"]
+
+
+def plan_as_json(plan: ChangePlan) -> dict[str, object]:
+    """Return a plan as ``--dry-run --json`` prints it; keys may be added, but none is renamed or removed."""
+    return {
+        "added": [str(one) for one in plan.added],
+        "replaced": [
+            {"wheel": str(one.wheel), "versions": list(one.versions)} for one in plan.replaced
+        ],
+        "removed": [f"{one.name}=={one.version}" for one in plan.removed],
+        "kept": [f"{one.name}=={one.version}" for one in plan.kept],
+        "conflicts": [str(one) for one in plan.conflicts],
+        "modes": [mode.value for mode in plan.modes],
+        "files": plan.files,
+        "bytes": plan.bytes,
+        "removed_files": list(plan.removed_files),
     }

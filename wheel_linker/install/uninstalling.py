@@ -62,7 +62,7 @@ def remove(
     """Uninstall, all or none; what the public call says of its parameters and errors holds here."""
     from packaging.utils import canonicalize_name
 
-    wanted = list(dict.fromkeys(canonicalize_name(name) for name in names))
+    wanted: dict[str, str] = {canonicalize_name(name): name for name in names}
     # Before anything is opened, which might make it.
     removals = _removals(wanted, layout)
     if dry_run:
@@ -86,18 +86,20 @@ def remove(
         raise LinkError.from_os_error(error, f"uninstall {what}") from error
 
 
-def _removals(names: Sequence[str], layout: Layout) -> list[_Removal]:
+def _removals(names: Mapping[str, str], layout: Layout) -> list[_Removal]:
     """Decide what becomes of each distribution.
 
+    :param names: as the caller gave them, by the normalised ones.
     :raises NotInstalledError: if one is not there.
     """
     everything = find_distributions(layout)
     found = {name: named(everything, {name}) for name in names}
-    missing = [name for name, those in found.items() if not those]
+    missing = [names[name] for name, those in found.items() if not those]
     if missing:
         where = " or ".join(map(repr, layout.libraries()))
         raise NotInstalledError(
-            f"{', '.join(map(repr, missing))} is not installed in {where}: there is no *.dist-info"
+            f"{', '.join(map(repr, missing))} is not installed in {where}: there is no *.dist-info; "
+            "nothing was removed"
         )
     others = [one for one in everything if one.name not in found]
     rows = {one: _belongings(one, layout) for those in found.values() for one in those}

@@ -1,0 +1,171 @@
+"""Keeping an environment in step, looking before it is changed, and checking it, on the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from examples.kit import write_wheel
+from wheels import snapshot
+
+from wheel_linker._cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[..., str]
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target"
+
+
+@pytest.fixture
+def run(tmp_path: Path, target: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs a command on the target; gives what it printed, errors included."""
+
+    def command(name: str, *arguments: object, code: int = 0) -> str:
+        store = ["--store", str(tmp_path / "store")] if name in ("sync", "install", "check") else []
+        words = [name, *map(str, arguments), "--target", str(target), *store]
+        assert main.main(words) == code
+        out, err = capsys.readouterr()
+        return out + err
+
+    return command
+
+
+def wheel(tmp_path: Path, name: str, version: str = "1.0", requires: tuple[str, ...] = ()) -> Path:
+    path = tmp_path / f"{name}-{version}-py3-none-any.whl"
+    return write_wheel(path, {f"{name}.py": f"V = {version!r}\n"}, requires=requires)
+
+
+class TestSync:
+    def test_holds_exactly_what_is_named(self, tmp_path: Path, target: Path, run: Run) -> None:
+        one, other = wheel(tmp_path, "one"), wheel(tmp_path, "other")
+        run("install", wheel(tmp_path, "old"), other)
+        out = run("sync", one, other)
+        assert "one 1.0: " in out
+        assert "old 1.0: " in out
+        assert "1 left alone" in out
+        assert {path.name for path in target.glob("*.py")} == {"one.py", "other.py"}
+
+    def test_what_may_stay_stays(self, tmp_path: Path, target: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "old"))
+        run("sync", wheel(tmp_path, "one"), "--keep", "Old")
+        assert {path.name for path in target.glob("*.py")} == {"one.py", "old.py"}
+
+    def test_a_lock(self, tmp_path: Path, target: Path, run: Run) -> None:
+        path = wheel(tmp_path, "one")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        lock = tmp_path / "requirements.txt"
+        lock.write_text(f"--no-index\n--find-links {tmp_path}\none==1.0 --hash=sha256:{digest}\n")
+        run("sync", lock)
+        assert (target / "one.py").exists()
+
+    def test_json(self, tmp_path: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "old"), wheel(tmp_path, "same"))
+        found = json.loads(run("sync", wheel(tmp_path, "one"), wheel(tmp_path, "same"), "--json"))
+        assert [one["wheel"] for one in found["installed"]] == ["one-1.0-py3-none-any.whl"]
+        assert [one["name"] for one in found["removed"]] == ["old"]
+        assert found["kept"] == ["same==1.0"]
+
+    @pytest.mark.parametrize("json_", [True, False])
+    def test_dry_run_touches_nothing(
+        self, tmp_path: Path, target: Path, run: Run, json_: bool
+    ) -> None:
+        run("install", wheel(tmp_path, "old"), wheel(tmp_path, "two"))
+        before = snapshot(target, directory_times=True)
+        newer = wheel(tmp_path, "two", "2.0")
+        out = run(
+            "sync", wheel(tmp_path, "one"), newer, "--dry-run", *(["--json"] if json_ else [])
+        )
+        assert snapshot(target, directory_times=True) == before
+        if json_:
+            plan = json.loads(out)
+            assert plan["added"] == ["one-1.0-py3-none-any.whl"]
+            assert plan["replaced"] == [{"wheel": newer.name, "versions": ["1.0"]}]
+            assert plan["removed"] == ["old==1.0"]
+        else:
+            assert "one 1.0: would be installed" in out
+            assert "two 2.0: would take the place of 1.0" in out
+            assert "old 1.0: would be removed" in out
+
+
+class TestInstall:
+    def test_the_same_again_is_there_already(self, tmp_path: Path, target: Path, run: Run) -> None:
+        path = wheel(tmp_path, "one")
+        run("install", path, wheel(tmp_path, "other"))
+        before = snapshot(target, directory_times=True)
+        assert run("install", path) == "one 1.0: already there\n"
+        assert snapshot(target, directory_times=True) == before
+        assert "one 1.0: " in run("install", path, "--reinstall")
+
+    def test_a_wheel_for_another_interpreter(self, tmp_path: Path, target: Path, run: Run) -> None:
+        path = wheel(tmp_path, "one").rename(tmp_path / "one-1.0-cp27-none-any.whl")
+        assert "cp27" in run("install", path, code=1)
+        assert not target.exists()
+        run("install", path, "--no-compatibility-check")
+        assert (target / "one.py").exists()
+
+    def test_dry_run(self, tmp_path: Path, target: Path, run: Run) -> None:
+        out = run("install", wheel(tmp_path, "one"), "--dry-run")
+        assert "one 1.0: would be installed" in out
+        assert not target.exists()
+
+
+class TestUninstall:
+    def test_several_all_or_nothing(self, tmp_path: Path, target: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"), wheel(tmp_path, "other"))
+        before = snapshot(target, directory_times=True)
+        assert "nothing was removed" in run("uninstall", "one", "missing", code=1)
+        assert snapshot(target, directory_times=True) == before
+        run("uninstall", "one", "other")
+        assert not list(target.glob("*.py"))
+
+    def test_dry_run(self, tmp_path: Path, target: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"))
+        assert "one 1.0: would be removed" in run("uninstall", "one", "--dry-run")
+        assert (target / "one.py").exists()
+
+
+class TestLooking:
+    def test_list(self, tmp_path: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"), wheel(tmp_path, "other", "2.0"))
+        rows = [row.split() for row in run("list").splitlines()]
+        assert [row for row in rows if row[:1] in (["one"], ["other"])] == [
+            ["one", "1.0", "wheel-linker"],
+            ["other", "2.0", "wheel-linker"],
+        ]
+        assert [one["version"] for one in json.loads(run("list", "--json"))] == ["1.0", "2.0"]
+
+    def test_show(self, tmp_path: Path, target: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"))
+        assert f"path: {target / 'one-1.0.dist-info'}" in run("show", "One")
+        assert "not installed" in run("show", "missing", code=1)
+
+    def test_check_and_repair(self, tmp_path: Path, target: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"), "--mode", "copy")
+        assert run("check") == ""
+        os.unlink(target / "one.py")
+        out = run("check", code=1)
+        assert f"{target / 'one.py'}: missing" in out
+        assert "--repair" in out
+        assert run("check", "--repair") == "one 1.0: installed again\n"
+        assert (target / "one.py").exists()
+
+    def test_check_of_requirements(self, tmp_path: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one", requires=("missing>=2",)))
+        assert "missing" in run("check", code=1)
+        assert json.loads(run("check", "--json", code=1).partition("\nwheel-linker: ")[0])[
+            "requirements"
+        ]
+
+
+def test_python_is_asked_as_for_install(tmp_path: Path) -> None:
+    assert main.main(["list", "--python", sys.executable, "--json"]) == 0

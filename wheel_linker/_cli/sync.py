@@ -1,0 +1,134 @@
+"""The command ``wheel-linker sync``: an environment holds exactly what is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheel_linker._cli.environment import add_environment, layout_to_change
+from wheel_linker._cli.options import add_json, add_linking, add_option, add_record, modes
+from wheel_linker._cli.output import say
+from wheel_linker._cli.reports import (
+    installed_as_json,
+    installed_line,
+    plan_as_json,
+    plan_lines,
+    print_json,
+    uninstalled_as_json,
+    uninstalled_line,
+)
+from wheel_linker._cli.store import needed_store
+
+if TYPE_CHECKING:
+    import argparse
+
+    from wheel_linker._wheel.unpacked import WheelLike
+    from wheel_linker.install import Layout, SyncReport
+    from wheel_linker.store import WheelStore
+
+_WHEEL = ".whl"
+
+
+def add_sync(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``sync`` to its parser."""
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a pylock.toml, a requirements file, or a wheel file",
+    )
+    add_environment(parser, "made if it is missing")
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a distribution that may stay, such as pip; may be given several times",
+    )
+    parser.add_argument(
+        "--group", action="append", metavar="NAME", help="a dependency group of the pylock.toml"
+    )
+    parser.add_argument(
+        "--extra", action="append", default=[], metavar="NAME", help="an extra of the pylock.toml"
+    )
+    add_option(parser)
+    add_linking(parser)
+    add_record(parser)
+    parser.add_argument("--compile", action="store_true", help="compile the sources to bytecode")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    add_json(parser)
+
+
+def sync(arguments: argparse.Namespace) -> None:
+    """Do as ``sync`` is told."""
+    with needed_store(arguments) as store:
+        layout = layout_to_change(arguments, store.root)
+        from wheel_linker.install import plan_sync, sync_wheels
+
+        wheels = _wheels(arguments, layout, store)
+        if arguments.dry_run:
+            plan = plan_sync(
+                wheels,
+                layout,
+                keep=arguments.keep,
+                store=store,
+                mode=modes(arguments),
+                record=arguments.record,
+            )
+            if arguments.json:
+                print_json(plan_as_json(plan))
+            for line in () if arguments.json else plan_lines(plan):
+                say(line)
+            return
+        report = sync_wheels(
+            wheels,
+            layout,
+            keep=arguments.keep,
+            store=store,
+            mode=modes(arguments),
+            jobs=arguments.jobs,
+            on_conflict=arguments.on_conflict,
+            record=arguments.record,
+            compile_bytecode=arguments.compile,
+        )
+    _tell(report, as_json=arguments.json)
+
+
+def _wheels(arguments: argparse.Namespace, layout: Layout, store: WheelStore) -> list[WheelLike]:
+    """Return what the environment is to hold, from lock files, requirements and wheel files."""
+    wheels: list[WheelLike] = [one for one in arguments.sources if one.endswith(_WHEEL)]
+    locks = [one for one in arguments.sources if not one.endswith(_WHEEL)]
+    if not locks:
+        return wheels
+    from wheel_linker.integrations.pip import NotLockedError, obtain, obtain_locked
+
+    for lock in locks:
+        try:
+            wheels += obtain_locked(
+                lock,
+                python=layout.python,
+                store=store,
+                extras=arguments.extra,
+                groups=arguments.group,
+            )
+        except NotLockedError:
+            if lock.endswith(".toml"):
+                raise
+            wheels += obtain([], requirement_files=[lock], python=layout.python, store=store)
+    return wheels
+
+
+def _tell(report: SyncReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "installed": [installed_as_json(one) for one in report.installed],
+                "removed": [uninstalled_as_json(one) for one in report.removed],
+                "kept": [f"{one.name}=={one.version}" for one in report.kept],
+            }
+        )
+        return
+    for one in report.installed:
+        say(installed_line(one))
+    for gone in report.removed:
+        say(uninstalled_line(gone))
+    say(f"{len(report.kept):,} left alone")
