@@ -11,6 +11,7 @@ import pytest
 
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.reading import NOT_READABLE, read_regular
+from wheel_linker.install._present.said import read_said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,23 @@ def test_longer_than_wanted(tmp_path: Path) -> None:
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_regular(str(tmp_path / "file"), 10)
+
+
+def test_closing_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read is read, whatever close(2) says."""
+    (tmp_path / "METADATA").write_bytes(b"Name: demo")
+    close = os.close
+
+    def refuse(fd: int) -> None:
+        close(fd)
+        raise OSError(errno.EIO, "as a disk that is broken")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", refuse)
+        content = read_regular(str(tmp_path / "METADATA"), 10)
+        said = read_said(str(tmp_path), ".dist-info")
+    assert content == b"Name: demo"
+    assert said.name == "demo"
 
 
 @posix_only

@@ -13,6 +13,7 @@ from wheels import row_of, snapshot, write_tree
 
 from install.kit import check_record, check_recorded, files_in, make, no_litter, pure, root_of
 from wheel_linker import LinkError, LinkMode
+from wheel_linker._fs.reading import read_regular
 from wheel_linker._fs.stage import Stage
 from wheel_linker._link.sites import Sites
 from wheel_linker.install import (
@@ -23,6 +24,7 @@ from wheel_linker.install import (
     install_wheels,
     uninstall,
 )
+from wheel_linker.install._present import distributions
 
 pytestmark = pytest.mark.usefixtures("way")
 INFO = "demo-1.0.dist-info"
@@ -358,6 +360,45 @@ def test_one_that_was_killed_at_the_very_end_is_completed(
     uninstall("demo", layout)
     assert not list(root_of(layout).rglob("demo*"))
     assert no_litter(root_of(layout))
+
+
+class TestDiskThatRefusesOnce:
+    """Nothing of it is taken for "it is not there"."""
+
+    def test_directory_that_cannot_be_looked_at(
+        self, layout: Layout, older: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install_wheel(older, layout)
+        before = snapshot(root_of(layout))
+        stat, refused = os.stat, os.path.realpath(layout.schemes["data"])
+
+        def refuse(path: str, *args: int | None, **kwargs: object) -> os.stat_result:
+            if path == refused:
+                raise OSError(errno.EIO, "as a disk that is broken", path)
+            return stat(path, *args, **kwargs)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "stat", refuse)
+            with pytest.raises(LinkError, match="broken"):
+                uninstall("demo", layout)
+        assert snapshot(root_of(layout)) == before
+
+    def test_record(
+        self, layout: Layout, older: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install_wheel(older, layout)
+        refused: list[str] = []
+
+        def refuse(path: str, limit: int) -> bytes:
+            if path.endswith("RECORD") and not refused:
+                refused.append(path)
+                raise OSError(errno.EIO, "as a disk that is broken", path)
+            return read_regular(path, limit)
+
+        monkeypatch.setattr(distributions, "read_regular", refuse)
+        install_wheel(newer, layout)
+        assert refused
+        check_recorded(layout, "demo-2.0.dist-info")
 
 
 class TestEditable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 
 def is_within(path: str, directory: str) -> bool:
@@ -11,6 +12,17 @@ def is_within(path: str, directory: str) -> bool:
     try:
         return os.path.commonpath((path, directory)) == directory
     except ValueError:  # different drives
+        return False
+
+
+def is_directory(path: str) -> bool:
+    """Tell whether there is a directory, links followed.
+
+    :raises OSError: if the system cannot tell, where :func:`os.path.isdir` says that there is none.
+    """
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -7,6 +7,8 @@ import os
 import stat
 from typing import Final
 
+from wheel_linker._fs.copying import close_quietly
+
 READ: Final = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -36,7 +38,7 @@ def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
         while data and size != len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
             data += more
     finally:
-        os.close(fd)
+        close_quietly(fd)
     if max(size, len(data)) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", path)
     return data

@@ -6,6 +6,7 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.pipeline import refuse_or_warn, supplier_of, warn_of_fallbacks
 from wheel_linker._link.report import LinkReport, note_symlinks
 from wheel_linker._link.sites import opened_sites
@@ -182,7 +183,7 @@ def _install(
     # While nothing has been changed: a filter may turn the warning into an error.
     warn_of_fallbacks([piece.placer for pieces in staged for piece in pieces])
     libraries = {one.library for one in plans} | {
-        path for path in where.layout.libraries() if os.path.isdir(path)
+        path for path in where.layout.libraries() if is_directory(path)
     }
     for path in sorted(libraries):
         sites.prepare(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log_warning
 from wheel_linker.errors import LinkError
@@ -69,7 +70,7 @@ def remove(
         return [one.report({path for path in _all(removals) if _is_file(path)}) for one in removals]
     try:
         with opened_sites(litter=layout.roots()) as sites:
-            libraries = [path for path in layout.libraries() if os.path.isdir(path)]
+            libraries = [path for path in layout.libraries() if is_directory(path)]
             for path in libraries:
                 sites.prepare(path)
             with sites.committing(libraries, locks):

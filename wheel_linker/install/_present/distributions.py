@@ -206,7 +206,7 @@ def _read(one: Distribution) -> str:
     """Return the text of a ``RECORD``; nothing if whoever removed the distribution was killed before the very end."""
     path = one.recorded
     try:
-        data = read_regular(os.path.realpath(path), _LONGEST)
+        data = _content(os.path.realpath(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         if one.entry.endswith(DIST_INFO) and os.path.isdir(one.path) and not _names_in(one):
             return ""
@@ -224,6 +224,16 @@ def _read(one: Distribution) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _unreadable(one, error) from error
+
+
+def _content(path: str) -> bytes:
+    """Return what a ``RECORD`` has; the disk is asked twice, because much hangs on what it says."""
+    try:
+        return read_regular(path, _LONGEST)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+    return read_regular(path, _LONGEST)
 
 
 def _tool(one: Distribution) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs.paths import is_within
+from wheel_linker._fs.paths import is_directory, is_within
 from wheel_linker._link.removal import remove_files
 from wheel_linker._wheel.order import removal_order
 from wheel_linker.install._present.distributions import read_claims, root_of
@@ -61,9 +61,10 @@ def prepare(paths: Iterable[str], layout: Layout, sites: Sites) -> None:
     """Make ready for the removal of files; done for all of them before anything is changed.
 
     :raises LinkError: if a directory of the environment that they are in is not writable.
+    :raises OSError: if it cannot be told whether it is there.
     """
     for root in by_root(paths, layout.roots()):
-        if os.path.isdir(root):
+        if is_directory(root):
             sites.prepare(root)
 
 

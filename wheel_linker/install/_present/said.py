@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final, NamedTuple
 
+from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.reading import READ, regular_size
 
 _WHERE: Final = {
@@ -48,7 +49,7 @@ def _head(path: str) -> bytes | None:
     except OSError:
         return None
     finally:
-        os.close(fd)
+        close_quietly(fd)
 
 
 def _parsed(head: bytes) -> Said:
