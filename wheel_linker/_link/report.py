@@ -92,5 +92,6 @@ class Progress:
 def note_symlinks(wheels: Iterable[UnpackedWheel], reports: Iterable[LinkReport]) -> None:
     """Have wheels that lie in a store know that symlinks to them have been made."""
     for wheel, report in zip(wheels, reports):
-        if LinkMode.SYMLINK in report.used:
+        # Used it is for the wheel's own symlinks, too, which do not lead to the store.
+        if LinkMode.SYMLINK in report.used and LinkMode.SYMLINK in report.requested:
             wheel.note_symlinks()
