@@ -11,6 +11,7 @@ import importlib
 import io
 import os
 import py_compile
+import re
 import shutil
 import stat
 import subprocess
@@ -748,6 +749,55 @@ class TestSource:
         source.validate_record(validate_contents=False)
         with pytest.raises(source.validation_error, match=r"single\.py"):
             source.validate_record()
+
+    @pytest.mark.parametrize("contents_too", [True, False])
+    @pytest.mark.parametrize(
+        ("path", "row"),
+        [
+            (f"{INFO}/RECORD", f"{INFO}/RECORD,{encoded(b'')},5"),
+            (f"{INFO}/RECORD", f"{INFO}/RECORD,{encoded(b'')},"),
+            (f"{INFO}/RECORD", f"{INFO}/RECORD,,5"),
+            (f"{INFO}/RECORD", ""),
+            (f"{INFO}/RECORD", f"{INFO}/RECORD,,"),
+            (f"{INFO}/RECORD.jws", f"{INFO}/RECORD.jws,,"),
+            (f"{INFO}/RECORD.jws", f"{INFO}/RECORD.jws,{encoded(b'{}')},2"),
+            (f"{INFO}/RECORD.jws", ""),
+            (f"{INFO}/RECORD.p7s", f"{INFO}/RECORD.p7s,,"),
+            ("single.py", "single.py,,"),
+            ("single.py", f"single.py,{encoded(FILES['single.py'])},"),
+            ("single.py", "single.py,,11"),
+            ("single.py", ""),
+            ("single.py", f"single.py,{encoded(b'other')},11"),
+            ("single.py", f"single.py,{encoded(FILES['single.py'])},12"),
+            ("single.py", f"single.py,{encoded(FILES['single.py'])},11"),
+        ],
+    )
+    def test_validates_as_installer_does(
+        self, path: str, row: str, contents_too: bool, wheel: Path, tmp_path: Path
+    ) -> None:
+        if not (wheel / path).exists():
+            (wheel / path).write_text("{}")
+        # RECORD as it is: rewrite() writes the file first.
+        rewrite(wheel, path, (wheel / path).read_bytes(), row=row)
+        with WheelFile.open(zip_wheel(wheel, tmp_path)) as source:
+            try:
+                source.validate_record(validate_contents=contents_too)
+                refused = False
+            except source.validation_error:
+                refused = True
+        ours = UnpackedSource(wheel)
+        if not refused:
+            ours.validate_record(validate_contents=contents_too)
+            return
+        with pytest.raises(ours.validation_error, match=re.escape(path)):
+            ours.validate_record(validate_contents=contents_too)
+
+    def test_hashes_what_is_newer_than_record(self, wheel: Path, environment: Environment) -> None:
+        record = wheel / INFO / "RECORD"
+        os.utime(record, (1_000_000_000, 1_000_000_000))
+        (wheel / "single.py").write_bytes(b"SINGLE = 2\n")
+        environment.install(wheel, "hardlink")
+        check_record(environment.lib)
 
     @pytest.mark.parametrize("remove", [True, False])
     def test_validates_names(self, remove: bool, wheel: Path) -> None:

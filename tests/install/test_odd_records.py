@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -67,6 +69,36 @@ def test_of_an_unpacked_wheel(layout: Layout, tmp_path: Path, name: str) -> None
     assert len(caught) == (0 if kinds <= ADDED_SINCE else 1)
     check_recorded(layout, INFO)
     assert {problem.kind for problem in report.record_problems} == kinds
+    uninstall("demo", layout)
+    assert files_in(layout) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*another hash:wheel_linker.RecordWarning")
+def test_of_an_unpacked_wheel_that_was_edited(layout: Layout, tmp_path: Path) -> None:
+    """Of the same size as before: read is what was modified after RECORD was."""
+    wheel = make(tmp_path / "w", {"demo.py": b"VALUE = 1\n", "other.py": b"", "same.py": b"#"})
+    for path in wheel.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    (wheel / "demo.py").write_bytes(b"VALUE = 2\n")
+    os.utime(wheel / "same.py")
+    report = install_wheel(wheel, layout)
+    check_recorded(layout, INFO)
+    assert [(one.kind, one.path) for one in report.record_problems] == [("hash", "demo.py")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="not everybody may make symlinks there")
+@pytest.mark.filterwarnings("error")
+def test_of_an_unpacked_wheel_with_symlinks(layout: Layout, tmp_path: Path) -> None:
+    """Its RECORD may have the hash of the text that an archive has for a symlink, which is that of no file."""
+    wheel = make(tmp_path / "w", {"demo.py": b"VALUE = 1\n"})
+    for name, target in (("link.py", "demo.py"), ("nowhere", "missing"), ("down", ".")):
+        (wheel / name).symlink_to(target)
+        with open(wheel / INFO / "RECORD", "a", encoding="utf-8") as record:
+            record.write(f"{name},{claim(target.encode())},{len(target)}\n")
+    install_wheel(wheel, layout)
+    recorded = rows(layout)
+    assert recorded["link.py"] == recorded["demo.py"] == (claim(b"VALUE = 1\n"), "10")
+    assert recorded["nowhere"] == recorded["down"] == ("", "")
     uninstall("demo", layout)
     assert files_in(layout) == []
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN: Final = 3
+_CHUNK: Final = 1024 * 1024
 
 
 class Recorded(NamedTuple):
@@ -79,10 +80,11 @@ def installed_record(
             _refuse_wrong(tree, metadata, own)
         claims = read_claims(tree, metadata)
         rows = claims.rows
-        problems = (*claims.problems, *_other_sizes(tree, claims.rows))
+        problems = (*claims.problems, *_edited(tree, metadata, claims.rows))
     entries = [RecordEntry(own[0], None, None)]
     if carried is None:
-        carried, others = _carried(tree, metadata) if not problems else (b"", None)
+        as_it_is = not problems and not _has_links(tree)
+        carried, others = _carried(tree, metadata) if as_it_is else (b"", None)
         entries += _at_home(tree, metadata, rows or {}, own, others)
     if not metadata.is_usual_data():
         carried = _without(carried, metadata.data)
@@ -125,22 +127,37 @@ def _refuse_wrong(tree: Tree, metadata: Metadata, own: Collection[str]) -> None:
         )
 
 
-def _other_sizes(tree: Tree, rows: dict[str, Row | None]) -> Iterator[RecordProblem]:
-    """Yield files of another size than ``RECORD`` says: what was edited, or never was right, has another hash too."""
+def _edited(tree: Tree, metadata: Metadata, rows: dict[str, Row | None]) -> Iterator[RecordProblem]:
+    """Yield files of another size than ``RECORD`` says, and those modified after it was that have another hash.
+
+    Their rows are taken away, and those of symlinks, which may be of the text that an archive has for them.
+    """
+    written = _status(os.path.join(tree.path, metadata.dist_info, RECORD)).st_mtime_ns
     for directory in tree.directories:
         where = os.path.join(tree.path, *directory.parts, "")
-        for name in (*directory.files, *(name for name, _ in directory.links)):
+        for name in directory.files:
             path = directory.path_of(name)
             row = rows[path]
             if row is None:
                 continue
-            size = _size(where + name)
-            if row.size is None:
-                rows[path] = row._replace(size=size)
-            elif row.size != size:
+            status = _status(where + name)
+            if row.size not in (None, status.st_size):
                 rows[path] = None
-                detail = f"has {size:,} bytes, and {row.size:,} in RECORD"
+                detail = f"has {status.st_size:,} bytes, and {row.size:,} in RECORD"
                 yield RecordProblem("size", path, detail)
+            elif (
+                status.st_mtime_ns > written and _digest(where + name, row.algorithm) != row.digest
+            ):
+                rows[path] = None
+                yield RecordProblem("hash", path, "has another hash in RECORD, and is newer")
+            elif row.size is None:
+                rows[path] = row._replace(size=status.st_size)
+        for name, _ in directory.links:
+            rows[directory.path_of(name)] = None
+
+
+def _has_links(tree: Tree) -> bool:
+    return any(directory.links for directory in tree.directories)
 
 
 def _carried(tree: Tree, metadata: Metadata) -> tuple[bytes, Collection[str]]:
@@ -215,13 +232,15 @@ def _entry(tree: Tree, path: str, recorded: str, row: Row | None) -> RecordEntry
     """Return the entry for a linked file by the wheel's own row, if it has one; with the size, if that lacks it."""
     if row is None:
         return _hashed(tree, path, recorded)
-    size = _size(os.path.join(tree.path, path)) if row.size is None else row.size
+    size = row.size
+    if size is None:
+        size = _status(os.path.join(tree.path, path)).st_size
     return RecordEntry(recorded, Hash(row.algorithm, row.digest), size)
 
 
-def _size(path: str) -> int:
+def _status(path: str) -> os.stat_result:
     try:
-        return os.stat(path).st_size
+        return os.stat(path)
     except OSError as error:
         raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
 
@@ -240,14 +259,17 @@ def _of_written(pieces: Sequence[Piece], starts: Sequence[str]) -> list[RecordEn
 
 def _hashed(tree: Tree, path: str, recorded: str) -> RecordEntry:
     full = os.path.join(tree.path, path)
-    if os.path.isdir(full):  # a symlink of the wheel's own
+    if os.path.islink(full) and not os.path.isfile(full):
         return RecordEntry(recorded, None, None)
-    digest, size = hashlib.sha256(), 0
+    return RecordEntry(recorded, Hash(SHA256, _digest(full, SHA256)), _status(full).st_size)
+
+
+def _digest(path: str, algorithm: str) -> str:
+    digest = hashlib.new(algorithm)
     try:
-        with open(full, "rb", buffering=0) as file:
-            while data := file.read(1 << 20):
+        with open(path, "rb", buffering=0) as file:
+            while data := file.read(_CHUNK):
                 digest.update(data)
-                size += len(data)
     except OSError as error:
-        raise LinkError.from_os_error(error, f"read {full!r}", source=full) from error
-    return RecordEntry(recorded, Hash(SHA256, encoded(digest.digest())), size)
+        raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
+    return encoded(digest.digest())

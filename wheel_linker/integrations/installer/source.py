@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import stat
 from contextlib import contextmanager
+from io import StringIO
 from typing import TYPE_CHECKING, Final, cast
 
 from installer.sources import WheelSource
@@ -14,7 +16,7 @@ from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker._wheel.record import RECORD, encoded, expected_rows, parse_record
+from wheel_linker._wheel.record import RECORD, SIGNATURES, encoded, expected_rows, parse_record
 from wheel_linker._wheel.scan import scan
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
@@ -108,18 +110,49 @@ class UnpackedSource(WheelSource):
             ) from error
 
     def validate_record(self, *, validate_contents: bool = True) -> None:
-        """Check that the wheel has the files that its ``RECORD`` lists, and no others.
+        """Check that the wheel has the files that its ``RECORD`` lists, and no others, as :mod:`installer` does.
+
+        Each file has to have a hash and a size there, but for ``RECORD``, which may have neither, and its signatures,
+        which have no place in it.
 
         :param validate_contents: whether each file is read, and its size and hash compared as well.
         :raises InvalidWheelError: if something differs.
         :raises LinkError: if a file cannot be read.
         """
-        rows = expected_rows(self._record(), self._paths(), self._dist_info)
+        record, paths = self._record(), self._paths()
+        rows = expected_rows(record, paths, self._dist_info)
+        self._refuse_wrong_rows(record, paths)
         if not validate_contents:
             return
         for path, row in rows.items():
             if row is not None:
                 self._validate(path, row)
+
+    def _refuse_wrong_rows(self, record: Mapping[str, Row | None], paths: Collection[str]) -> None:
+        own = f"{self._dist_info}/{RECORD}"
+        if own not in record:
+            raise self._wrong_row(own, "it is not listed")
+        if record[own] is not None or self._size_of_record():
+            raise self._wrong_row(own, "it has a hash or size")
+        signatures = {f"{self._dist_info}/{name}" for name in SIGNATURES}
+        for path in paths:
+            row = record.get(path)
+            if path in signatures and path in record:
+                raise self._wrong_row(path, "a signature is listed")
+            if row is not None and row.size is None:
+                raise self._wrong_row(path, "it has no size")
+
+    def _size_of_record(self) -> str:
+        """Return what ``RECORD`` says of its own size."""
+        own = f"{self._dist_info}/{RECORD}"
+        rows = csv.reader(StringIO(self._read(RECORD).decode("utf-8"), newline=""))
+        return next((row[2] for row in rows if row and row[0] == own), "")
+
+    def _wrong_row(self, path: str, how: str) -> InvalidWheelError:
+        return InvalidWheelError(
+            f"the RECORD of the unpacked wheel {self._tree.path!r} is not right about {path!r}: {how}; "
+            "build the wheel again"
+        )
 
     def get_contents(self) -> Iterator[WheelContentElement]:
         """Yield each file: its row in ``RECORD``, a stream, and whether it is executable.
@@ -134,6 +167,7 @@ class UnpackedSource(WheelSource):
                     yield _elements(path, file), cast("BinaryIO", file), file.executable
 
     def _files(self, record: Mapping[str, Row | None]) -> Iterator[tuple[str, UnpackedFile]]:
+        written = self._written()
         with (
             self._reading(""),
             Folder.open(self._tree.path) as root,
@@ -145,17 +179,27 @@ class UnpackedSource(WheelSource):
                 status = folders.go(real[:-1]).lstat(real[-1])
                 if status is None or not stat.S_ISREG(status.st_mode):
                     raise self._vanished(path)
-                yield path, self._file(real, status, record.get(path))
+                # The row of a symlink may be of the text that an archive has for it.
+                row = None if path in self._links else record.get(path)
+                # Of another size than RECORD says, or newer: it may have been edited, and is read.
+                if row is not None and row.size not in (None, status.st_size):
+                    row = None
+                if status.st_mtime_ns > written:
+                    row = None
+                yield path, self._file(real, status, row)
+
+    def _written(self) -> int:
+        """Return when ``RECORD`` was modified, in nanoseconds since the epoch."""
+        with self._reading(RECORD):
+            return os.stat(os.path.join(self._tree.path, self._dist_info, RECORD)).st_mtime_ns
 
     def _file(self, parts: Parts, status: os.stat_result, row: Row | None) -> UnpackedFile:
-        # Of another size than RECORD says: it was edited, or never was right, and so is the hash.
-        fits = row is not None and row.size in (None, status.st_size)
         return UnpackedFile(
             self._filename,
             self._tree,
             parts,
             os.path.join(self._tree.path, *parts),
-            row if fits else None,
+            row,
             status.st_size,
             bool(status.st_mode & _EXECUTABLE),
         )
