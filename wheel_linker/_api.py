@@ -34,6 +34,7 @@ def link_wheel_files(
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,
+    native_mode: Modes = None,
 ) -> LinkReport:
     """Put the files of one unpacked wheel into ``site_packages``, all of them or none.
 
@@ -50,6 +51,8 @@ def link_wheel_files(
     :param progress: called with the number of files finished since the last call, in whichever thread
         finished them, one call at a time.
     :param backend: how to clone; the platform's own by default.
+    :param native_mode: as ``mode``, for native libraries and files that are executable; None for no difference. The
+        system takes a hard link for what it has looked at before, and looks at a clone anew (macOS checks signatures).
     :returns: what became of the files.
     :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, or its
         name is neither given nor found. Nothing has been touched then.
@@ -61,7 +64,7 @@ def link_wheel_files(
         given = UnpackedWheel(given.path, filename)
     from wheel_linker._link.pipeline import link
 
-    how = link_options(mode, locks, must_copy, jobs, progress, backend)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode)
     # The wheel under its other name is not the one that can be held.
     with unpacked(wheel).hold():
         return link(site_packages, [given], how)[0]
@@ -78,6 +81,7 @@ def link_wheels(
     on_conflict: OnConflict = "ignore",
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,
+    native_mode: Modes = None,
 ) -> list[LinkReport]:
     """Put the files of many unpacked wheels into ``site_packages``: all wheels completely, or none.
 
@@ -94,6 +98,7 @@ def link_wheels(
         ``"warn"`` (one :class:`PackageConflictWarning` for each) or ``"error"``.
     :param progress: as for :func:`link_wheel_files`.
     :param backend: how to clone; the platform's own by default.
+    :param native_mode: as for :func:`link_wheel_files`.
     :returns: what became of each wheel, in the order given.
     :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been
         touched then.
@@ -104,7 +109,7 @@ def link_wheels(
     refuse_unknown(on_conflict)
     from wheel_linker._link.pipeline import link
 
-    how = link_options(mode, locks, must_copy, jobs, progress, backend)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode)
     return link(site_packages, [unpacked(wheel) for wheel in wheels], how, on_conflict)
 
 
@@ -133,6 +138,7 @@ def link_options(
     jobs: int | None,
     progress: Callable[[int], None] | None,
     backend: Backend | None,
+    native_mode: Modes = None,
 ) -> LinkOptions:
     """Return what a call is asked for, from its arguments.
 
@@ -155,6 +161,7 @@ def link_options(
         jobs=usable_cpus() if jobs is None else jobs,
         progress=Progress(progress),
         backend=default_backend() if backend is None else backend,
+        native=None if native_mode is None else fallback_chain(native_mode),
     )
 
 

@@ -29,6 +29,13 @@ _EVERYBODY_READS: Final = 0o666
 # PyPy has no os.copy_file_range, nor has CPython for an old C library.
 _COPIES_IN_KERNEL: Final = hasattr(os, "copy_file_range")
 _CHUNK: Final = 1024 * 1024
+# Bytes; a hole in a smaller file saves too little to look for it.
+_MAY_BE_SPARSE: Final = 64 * 1024
+# <sys/stat.h>: the unit of st_blocks, whatever the file system's own.
+_BLOCK: Final = 512
+_SEEK_DATA: Final[int] = getattr(os, "SEEK_DATA", -1)
+_SEEK_HOLE: Final[int] = getattr(os, "SEEK_HOLE", -1)
+_FINDS_HOLES: Final = _SEEK_DATA >= 0
 # copy_file_range(2) where the two ends or the kernel cannot do it, read and write still can.
 _PLAIN_COPY_INSTEAD: Final = frozenset(
     {
@@ -130,10 +137,43 @@ def close_quietly(fd: int) -> None:
 
 
 def copy_content(new: int, original: int, size: int) -> None:
-    """Copy ``size`` bytes between two descriptors, in the kernel where it can.
+    """Copy ``size`` bytes between two descriptors, in the kernel where it can; holes stay holes.
 
     :raises OSError: EIO if the source has become shorter.
     """
+    if size >= _MAY_BE_SPARSE and _is_sparse(original, size):
+        _copy_data_only(new, original, size)
+    else:
+        _copy_range(new, original, size)
+
+
+def _is_sparse(original: int, size: int) -> bool:
+    blocks = getattr(os.fstat(original), "st_blocks", None)
+    return _FINDS_HOLES and blocks is not None and blocks * _BLOCK < size
+
+
+def _copy_data_only(new: int, original: int, size: int) -> None:
+    """Copy what is no hole. Where a file system knows of none, all of it is data."""
+    start = 0
+    while start < size:
+        try:
+            data = os.lseek(original, start, _SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                break  # nothing but a hole to the end
+            if error.errno not in _PLAIN_COPY_INSTEAD:
+                raise
+            data, end = start, size
+        else:
+            end = min(os.lseek(original, data, _SEEK_HOLE), size)
+        os.lseek(original, data, os.SEEK_SET)
+        os.lseek(new, data, os.SEEK_SET)
+        _copy_range(new, original, end - data)
+        start = end
+    os.ftruncate(new, size)
+
+
+def _copy_range(new: int, original: int, size: int) -> None:
     copied = _copy_in_kernel(new, original, size)
     if copied < size:
         _read_and_write(new, original, size - copied)

@@ -26,6 +26,12 @@ class LinkOptions(NamedTuple):
     jobs: int
     progress: Progress
     backend: Backend
+    native: tuple[LinkMode, ...] | None = None
+    """The chain for native libraries and executables, if that is another."""
+
+    def modes(self) -> tuple[LinkMode, ...]:
+        """Return all modes that files may end in."""
+        return (*self.chain, *(self.native or ()))
 
     def clones_whole(self) -> bool:
         """Tell whether whole directories are cloned, with whatever is in them."""

@@ -98,7 +98,10 @@ def _stage_and_commit(
     sites: Sites, site: Site, wheels: Sequence[Wheel], how: LinkOptions
 ) -> list[LinkReport]:
     path = site.folder.path
-    placers = [Placer(wheel.tree, how.chain, how.backend, how.must_copy, path) for wheel in wheels]
+    placers = [
+        Placer(wheel.tree, how.chain, how.backend, how.must_copy, path, how.native)
+        for wheel in wheels
+    ]
     stage_all(placers, site.stage, how.jobs, how.progress)
     # While nothing has been changed: a filter may turn the warning into an error.
     warn_of_fallbacks(placers)

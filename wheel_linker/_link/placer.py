@@ -8,10 +8,12 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs import sharing
+from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.sharing import NotSharedError, is_owned
 from wheel_linker._link.fallback import Cause, Ladder, classify
 from wheel_linker._link.placing import placing
 from wheel_linker._link.report import Fallback, LinkReport
+from wheel_linker._wheel.native import is_native
 from wheel_linker._wheel.order import is_path_configuration
 from wheel_linker.errors import VANISHED, LinkError
 from wheel_linker.mode import LinkMode
@@ -19,7 +21,6 @@ from wheel_linker.mode import LinkMode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheel_linker._fs.folder import Folder
     from wheel_linker._link.options import MustCopy
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.tree import Directory, Tree
@@ -47,6 +48,7 @@ class Placer:
     :param backend: how to clone.
     :param must_copy: the caller's files that need a private copy, besides RECORD.
     :param destination: the path of ``site_packages``, for messages.
+    :param native: the modes to try for native libraries and executables, if these are others.
     """
 
     def __init__(
@@ -56,18 +58,21 @@ class Placer:
         backend: Backend,
         must_copy: MustCopy | None,
         destination: str,
+        native: tuple[LinkMode, ...] | None = None,
     ) -> None:
         self.tree = tree
         self._chain = chain
         self._ladder = Ladder(chain)
         # A file that will be edited must not share its inode, whatever mode the others end in.
         self._private = Ladder(tuple(dict.fromkeys(map(_unshared, chain))))
+        self._native = None if native in (None, chain) else Ladder(native)
         self._must_copy = must_copy
         self._destination = destination
         self.backend = backend
         self._lock = threading.Lock()
         # Appending takes no lock, whatever the interpreter; the sums are taken at the end.
         self._used: _Tally = {mode: [] for mode in LinkMode}
+        self._used_natively: _Tally = {mode: [] for mode in LinkMode}
         self._forced: _Tally = {mode: [] for mode in LinkMode}
         self._fallbacks: dict[tuple[LinkMode, int | None, type[OSError]], list[Fallback]] = {}
         self._placing = {mode: placing(mode, backend, trusted=tree.trusted) for mode in LinkMode}
@@ -80,6 +85,8 @@ class Placer:
         names: Sequence[str] = directory.files
         if self._has_private(directory):
             names = self._place_private(directory, source, target)
+        if self._native is not None:
+            names = self._place_native(names, self._native, directory, source, target)
         if names:
             self._place(names, self._ladder, self._used, directory, source, target)
         for name, link_target in directory.links:
@@ -92,7 +99,7 @@ class Placer:
 
     def is_simple(self, directory: Directory) -> bool:
         """Tell whether a directory has files only, all of them to be placed in the same mode."""
-        return not directory.links and not self._has_private(directory)
+        return self._native is None and not directory.links and not self._has_private(directory)
 
     def note_placed(self, mode: LinkMode, files: int) -> None:
         """Count files that were placed elsewhere."""
@@ -114,6 +121,8 @@ class Placer:
         try:
             if sharing.HAS_FLAGS and self._has_flags():
                 return False
+            if self._native is not None and self._has_native():
+                return False
             self.backend.clone_directory(source, os.path.join(target.path, name))
         except OSError as error:
             if classify(error) is Cause.FATAL:
@@ -128,7 +137,8 @@ class Placer:
     def report(self, wheel: WheelFilename, replaced: Sequence[str]) -> LinkReport:
         """Sum up what was done."""
         used = {mode: sum(counts) for mode, counts in self._used.items()}
-        total = {mode: used[mode] + sum(self._forced[mode]) for mode in used}
+        apart = {mode: sum(counts) for mode, counts in self._used_natively.items()}
+        total = {mode: used[mode] + apart[mode] + sum(self._forced[mode]) for mode in used}
         mode = max(self._chain, key=lambda mode: (used[mode], mode is self._ladder.mode))
         return LinkReport(
             wheel=wheel,
@@ -137,7 +147,7 @@ class Placer:
             files=self.tree.files,
             used={mode: count for mode, count in total.items() if count},
             fallbacks=self.fallbacks(),
-            fallback_count=sum(used.values()) - used[self._chain[0]],
+            fallback_count=_others(used, self._ladder) + _others(apart, self._native),
             replaced=tuple(sorted(replaced)),
         )
 
@@ -160,6 +170,31 @@ class Placer:
                 if sharing.harmful(os.lstat(os.path.join(path, name))):
                     return True
         return False
+
+    def _has_native(self) -> bool:
+        """Tell whether any file of the wheel is native."""
+        for directory in self.tree.directories:
+            path = os.path.join(self.tree.path, *directory.parts)
+            folder = Folder(path, None, os.path.join(path, ""))
+            if any(is_native(folder, name) for name in directory.files):
+                return True
+        return False
+
+    def _place_native(
+        self,
+        names: Sequence[str],
+        ladder: Ladder,
+        directory: Directory,
+        source: Folder,
+        target: Folder,
+    ) -> Sequence[str]:
+        """Place native files in their own mode; return the names of the others."""
+        native: list[str] = []
+        others: list[str] = []
+        for name in names:
+            (native if is_native(source, name) else others).append(name)
+        self._place(native, ladder, self._used_natively, directory, source, target)
+        return others
 
     def _place_private(self, directory: Directory, source: Folder, target: Folder) -> list[str]:
         """Place the files that need a copy of their own; return the names of the others."""
@@ -197,7 +232,7 @@ class Placer:
             refusals = [(mode, error)]
             used = self._fall_back(refusals, ladder, names[done], directory, source, target)
             tally[used].append(1)
-            if tally is self._used:
+            if tally is not self._forced:
                 self._note(directory.path_of(names[done]), refusals, used)
             names = names[done + 1 :]
 
@@ -233,6 +268,9 @@ class Placer:
         if isinstance(error, NotSharedError):
             return Cause.NOT_THIS_FILE
         cause = classify(error)
+        if mode is LinkMode.SYMLINK and error.errno == errno.ENAMETOOLONG:
+            # XFS takes targets of 1,024 bytes. A name that is too long the copy is refused as well.
+            return Cause.NOT_THIS_FILE
         if (
             cause is Cause.NOT_SUPPORTED
             and mode is LinkMode.HARDLINK
@@ -274,6 +312,11 @@ class Placer:
             mode=mode,
             advice=_MAY_BE_COPIED if isinstance(error, NotSharedError) else VANISHED,
         )
+
+
+def _others(counts: dict[LinkMode, int], ladder: Ladder | None) -> int:
+    """Return how many files ended in another mode than the first."""
+    return 0 if ladder is None else sum(counts.values()) - counts[ladder.modes[0]]
 
 
 def _unshared(mode: LinkMode) -> LinkMode:

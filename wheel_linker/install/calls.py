@@ -41,6 +41,7 @@ def install_wheel(
     must_copy: MustCopy | None = None,
     record: RecordMode = "lenient",
     backend: Backend | None = None,
+    native_mode: Modes = None,
 ) -> InstallReport:
     """Install one wheel into an environment, completely or not at all.
 
@@ -64,6 +65,8 @@ def install_wheel(
     :param record: what it means that the wheel's ``RECORD`` is not right: ``"lenient"`` notes it in the report, warns,
         and installs what is there; ``"strict"`` refuses the wheel.
     :param backend: how to clone; the platform's own by default.
+    :param native_mode: as ``mode``, for native libraries and files that are executable, as for
+        :func:`~wheel_linker.link_wheel_files`.
     :returns: what became of it.
     :raises InvalidWheelError: if it is no wheel that can be installed. Nothing has been touched then.
     :raises NoRecordError: if a version that is there has no ``RECORD``. Nothing has been touched then.
@@ -72,7 +75,7 @@ def install_wheel(
     :raises ValueError: for an unknown mode or an empty chain.
     """
     refuse_unknown_record(record)
-    how = link_options(mode, locks, must_copy, 1, None, backend)
+    how = link_options(mode, locks, must_copy, 1, None, backend, native_mode)
     notes = Notes(installer, requested, direct_url)
     options = InstallOptions(lambda _: notes, "ignore", compile_bytecode, record)
     (report,) = _install([wheel], layout, store, how, options)
@@ -96,6 +99,7 @@ def install_wheels(
     must_copy: MustCopy | None = None,
     record: RecordMode = "lenient",
     backend: Backend | None = None,
+    native_mode: Modes = None,
     check_tags: bool = False,
     timestamp: int | None = None,
     durable: bool = False,
@@ -124,6 +128,7 @@ def install_wheels(
     :param must_copy: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
     :param backend: as for :func:`install_wheel`.
+    :param native_mode: as for :func:`install_wheel`.
     :param check_tags: whether wheels are refused whose tags the environment's interpreter does not support, or whose
         ``Requires-Python`` excludes it.
     :param timestamp: the time, in seconds since 1970, that files and directories get which are not links into a cache;
@@ -143,7 +148,7 @@ def install_wheels(
     """
     refuse_unknown(on_conflict)
     refuse_unknown_record(record)
-    how = link_options(mode, locks, must_copy, jobs, progress, backend)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode)
     options = InstallOptions(
         notes_for(installer, requested, direct_urls or {}),
         on_conflict,

@@ -101,7 +101,7 @@ def all_unpacked(
     if not archives:
         yield _unpacked(wheels, store, record)
         return
-    if LinkMode.SYMLINK in how.chain and not dry_run:
+    if LinkMode.SYMLINK in how.modes() and not dry_run:
         raise LinkError(
             f"cannot symlink {archives[0]!r}: the symlinks would point to a temporary place; give a store, or choose "
             "other modes"

@@ -50,6 +50,7 @@ def stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[St
                 how.backend,
                 _must_copy(piece, how.must_copy),
                 piece.destination,
+                how.native,
             )
             site = sites.prepare(piece.destination)
             there.append(Staged(piece, site, str(len(there)), placer))
