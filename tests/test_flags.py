@@ -222,7 +222,7 @@ def test_in_a_bundle_of_macos_only_the_file_that_is_refused_is_copied(
     def refuse(name: str, new: str, **keywords: int) -> None:
         if name == first:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-        real(name, new, **keywords)  # type: ignore[arg-type]
+        real(name, new, **keywords)  # type: ignore[arg-type,unused-ignore]
 
     monkeypatch.setattr(os, "link", refuse)
     report = link_wheel_files(tmp_path / "site", source, mode="hardlink")

@@ -165,7 +165,7 @@ def test_files_that_are_swapped_at_the_last_moment_are_not_shared(
     def swap_and_link(name: str, new: str, **keywords: int) -> None:
         if name == "other.py":
             os.chown(source / "demo/other.py", THIRD, THIRD)
-        link(name, new, **keywords)  # type: ignore[arg-type]
+        link(name, new, **keywords)  # type: ignore[arg-type,unused-ignore]
 
     monkeypatch.setattr(sharing, "hard_link", lambda: swap_and_link)
     monkeypatch.setattr("wheel_linker._link.placing.hard_link", lambda: swap_and_link)
@@ -215,10 +215,10 @@ def test_if_the_first_file_is_refused_as_another_users_only_that_is_copied(
     def refuse(name: str, new: str, **keywords: int) -> None:
         if name == first:
             raise PermissionError(errno.EPERM, "Operation not permitted")
-        link(name, new, **keywords)  # type: ignore[arg-type]
+        link(name, new, **keywords)  # type: ignore[arg-type,unused-ignore]
 
     def of_root(path: str, **keywords: int) -> os.stat_result:
-        found = stat_result(path, **keywords)  # type: ignore[arg-type]
+        found = stat_result(path, **keywords)  # type: ignore[arg-type,unused-ignore]
         if path != first:
             return found
         owner = 0 if os.geteuid() else THIRD

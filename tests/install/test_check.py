@@ -136,7 +136,7 @@ def test_pipes_do_not_make_it_wait(layout: Layout, tmp_path: Path) -> None:
     module = pure(layout) / "demo/module.py"
     record = pure(layout) / INFO / "RECORD"
     module.unlink()
-    os.mkfifo(module)
+    os.mkfifo(module)  # type: ignore[attr-defined,unused-ignore]
     record.write_text(record.read_text().replace(",6\n", ",\n"))
     (problem,) = check_environment(layout).files
     assert (problem.path, problem.kind) == (str(module), "unreadable")

@@ -122,9 +122,9 @@ def test_a_child_can_ask_while_a_thread_of_its_parent_does(tmp_path: Path) -> No
     try:
         while not (tmp_path / "asked" / "now").exists():
             time.sleep(0.01)
-        child = os.fork()
+        child = os.fork()  # type: ignore[attr-defined,unused-ignore]
         if not child:
-            signal.alarm(30)
+            signal.alarm(30)  # type: ignore[attr-defined,unused-ignore]
             Layout.for_python(sys.executable)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -68,7 +68,7 @@ def locked(directory: Path) -> Iterator[None]:
     """Open and lock a directory."""
     fd = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[name-defined,unused-ignore]
         yield
     finally:
         os.close(fd)

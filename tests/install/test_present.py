@@ -57,7 +57,7 @@ def test_metadata_decides(layout: Layout, files: dict[str, bytes], found: str) -
 def test_metadata_that_is_a_pipe(layout: Layout) -> None:
     info = pure(layout) / "foo-1.0.dist-info"
     info.mkdir(parents=True)
-    os.mkfifo(info / "METADATA")
+    os.mkfifo(info / "METADATA")  # type: ignore[attr-defined,unused-ignore]
     assert names(layout) == ["foo 1.0"]
 
 
@@ -165,7 +165,7 @@ def test_what_is_no_file_in_the_place_of_record(lost: Layout, tmp_path: Path, ki
     record = pure(lost) / INFO / "RECORD"
     record.unlink()
     if kind == "fifo":
-        os.mkfifo(record)
+        os.mkfifo(record)  # type: ignore[attr-defined,unused-ignore]
     elif kind == "directory":
         record.mkdir()
     else:

@@ -92,8 +92,8 @@ NO_DISK: Final = Lasting(errno.EIO, _MAKING | _READING, all_opens=True)
 @contextlib.contextmanager
 def few_descriptors(most: int = 128) -> Iterator[Callable[[], None]]:
     """Return what takes all descriptors that the process may still open, until the end."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # type: ignore[name-defined,unused-ignore]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # type: ignore[name-defined,unused-ignore]
     taken: list[int] = []
 
     def take() -> None:
@@ -107,7 +107,7 @@ def few_descriptors(most: int = 128) -> Iterator[Callable[[], None]]:
     finally:
         for fd in taken:
             os.close(fd)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))  # type: ignore[name-defined,unused-ignore]
 
 
 class Spoiler:

@@ -85,7 +85,7 @@ def home(common: Path) -> Path:
     """A directory of an ordinary user."""
     directory = common / "home"
     directory.mkdir()
-    os.chown(directory, ONE, ONE)
+    os.chown(directory, ONE, ONE)  # type: ignore[attr-defined,unused-ignore]
     return directory
 
 
@@ -154,7 +154,7 @@ class TestAnothersStore:
         with user(ONE), WheelStore(theirs) as store:
             name = store.add(wheels[1]).entry
         for path in (theirs / name, theirs / name / "w"):
-            os.chown(path, 0, 0)
+            os.chown(path, 0, 0)  # type: ignore[attr-defined,unused-ignore]
         (theirs / name / "w").chmod(0o700)
         with user(ONE), WheelStore(theirs) as store:
             assert len(store.entries()) == 2
@@ -253,7 +253,7 @@ class TestGroup:
     def shared(self, common: Path) -> Path:
         directory = common / "shared"
         directory.mkdir()
-        os.chown(directory, 0, GROUP)
+        os.chown(directory, 0, GROUP)  # type: ignore[attr-defined,unused-ignore]
         directory.chmod(0o2775)
         return directory
 
@@ -262,7 +262,7 @@ class TestGroup:
     def test_works_for_each_of_them(
         self, shared: Path, wheels: list[Path], common: Path, umask: int, made_by: int
     ) -> None:
-        os.chown(shared, made_by, GROUP)
+        os.chown(shared, made_by, GROUP)  # type: ignore[attr-defined,unused-ignore]
         shared.chmod(0o2775)
         (common / "sites").mkdir()
         (common / "sites").chmod(0o777)

@@ -58,7 +58,8 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def _alone(system: Machine) -> Iterator[None]:
-    assert sys.platform != "win32"
+    if sys.platform == "win32":
+        raise machine.NotPossibleError("needs flock(2)")
     with open(f"{system.root}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

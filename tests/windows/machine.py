@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -126,7 +127,7 @@ def check() -> None:
 
     :raises NotPossibleError: if not.
     """
-    if os.geteuid() != 0:
+    if sys.platform == "win32" or os.geteuid() != 0:
         raise NotPossibleError("needs root, for chroot(2)")
     missing = [tool for tool in ("debootstrap", "unshare") if _which(tool) is None]
     if missing:

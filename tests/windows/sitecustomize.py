@@ -15,4 +15,4 @@ if sys.platform == "win32":
         # winerror.h: ERROR_PRIVILEGE_NOT_HELD.
         raise OSError(None, "A required privilege is not held by the client", source, 1314, target)
 
-    os.symlink = _symlink
+    os.symlink = _symlink  # type: ignore[assignment,unused-ignore]

@@ -170,7 +170,7 @@ def _flush_drive(folder: Folder, path: str) -> None:
 
     fd = os.open(folder.prefix + path, _FLUSH, dir_fd=folder.fd)
     try:
-        fcntl.fcntl(fd, _F_FULLFSYNC)
+        fcntl.fcntl(fd, _F_FULLFSYNC)  # type: ignore[attr-defined,unused-ignore]
     finally:
         close_quietly(fd)
 
