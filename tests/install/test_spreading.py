@@ -207,3 +207,26 @@ def test_must_copy(layout: Layout, older: Path) -> None:
     assert not page.samefile(older / "demo-1.0.data/data/share/demo/page.txt")
     assert "demo/main.py" in asked
     assert asked <= FILES.keys() | {"demo-1.0.dist-info/METADATA", "demo-1.0.dist-info/WHEEL"}
+
+
+def test_empty_directories_are_not_installed(
+    layout: Layout, tmp_path: Path, mode: LinkMode
+) -> None:
+    """No RECORD names them, so that nothing would remove them."""
+    wheel = make(
+        tmp_path / "w",
+        {"demo/sub/x.py": b"", "demo/__init__.py": b"", "demo-1.0.data/data/share/x": b""},
+    )
+    info = "demo-1.0.dist-info"
+    for path in ("demo/void/deep", "void", "demo/sub/void", f"{info}/e/e"):
+        (wheel / path).mkdir(parents=True)
+    for path in ("data/void", "headers/void", "purelib"):
+        (wheel / "demo-1.0.data" / path).mkdir(parents=True)
+    install_wheel(wheel, layout, mode=mode)
+    made = {path for path in root_of(layout).rglob("*") if path.is_dir()}
+    assert not [path for path in made if "void" in path.name or path.name == "e"]
+    assert not Path(layout.schemes["headers"]).exists()
+    check_recorded(layout, info)
+    uninstall("demo", layout)
+    assert files_in(root_of(layout)) == set()
+    assert not list(pure(layout).iterdir())

@@ -98,7 +98,8 @@ class _Merge:
         if status is not None:
             if not stat.S_ISDIR(status.st_mode) and not os.path.isdir(self._at):
                 raise self._in_the_way(directory, "directory", "a file")
-            return False
+            if not self._transaction.respell(target, parts, name):
+                return False
         source = self._sources.go(parts)
         self._transaction.add(source, (self._staged, *parts), target, parts, name)
         return True

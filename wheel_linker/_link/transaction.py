@@ -24,6 +24,7 @@ from wheel_linker._link.containment import Containment
 from wheel_linker._link.fallback import Cause, classify
 from wheel_linker._link.journal import Journal, Step
 from wheel_linker._log import log
+from wheel_linker._wheel.names import fold
 
 if TYPE_CHECKING:
     from wheel_linker._fs.folder import Folder, Parts
@@ -53,6 +54,7 @@ class Transaction:
         self._kept = 0
         self._touched: dict[Parts, int] = {(): before}
         self._emptied: dict[Parts, None] = {}
+        self._folded: set[str] = set()
         self._finished = False
 
     def give_up_the_way_back(self) -> None:
@@ -133,6 +135,7 @@ class Transaction:
     def remove_when_empty(self, parts: Parts) -> None:
         """Remove a directory at the very end, unless there is something in it by then."""
         self._emptied[parts] = None
+        self._folded.clear()
 
     def make_way(self, target: Folder, parts: Parts, name: str) -> bool:
         """Remove a directory that waits to be removed at the end, because its place is needed before.
@@ -142,6 +145,26 @@ class Transaction:
         if (*parts, name) not in self._emptied or _has_files(target, name):
             return False
         self.remove(target, parts, name)
+        return True
+
+    def respell(self, target: Folder, parts: Parts, name: str) -> bool:
+        """Remove a directory that waits to be removed, because it comes back with other letters in its name.
+
+        That is where names are folded. A directory of the very name stays, and is filled again.
+
+        :returns: False, and nothing has happened, if there is none, or if there is more in it than such directories.
+        """
+        if not self._emptied or (*parts, name) in self._emptied:
+            return False
+        if not self._folded:
+            self._folded.update(fold("/".join(emptied)) for emptied in self._emptied)
+        if fold("/".join((*parts, name))) not in self._folded:
+            return False
+        names = target.listdir()
+        there = next((one for one in names if fold(one) == fold(name)), None)
+        if name in names or there is None or _has_files(target, there):
+            return False
+        self.remove(target, parts, there)
         return True
 
     def _remove_emptied(self) -> None:

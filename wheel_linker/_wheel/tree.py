@@ -98,6 +98,22 @@ class Tree(NamedTuple):
         dropped = (*self.dropped, self.directories[index].parts)
         return self._with(directories, dropped)
 
+    def without_empty(self) -> Tree:
+        """Return the same tree without the directories that have no file or symlink at any depth."""
+        occupied: set[Parts] = {()}
+        for directory in reversed(self.directories):
+            parts = directory.parts
+            if directory.files or directory.links or parts in occupied:
+                occupied.add(parts)
+                occupied.add(parts[:-1])
+        if len(occupied) == len(self.directories):
+            return self
+        empty = [one.parts for one in self.directories if one.parts not in occupied]
+        topmost = [parts for parts in empty if parts[:-1] in occupied]
+        kept = [one.with_files(one.files) for one in self.directories if one.parts in occupied]
+        number_ends(kept)
+        return self._with(kept, (*self.dropped, *topmost))
+
     def emptied(self) -> Tree:
         """Return a tree of the same root with nothing in it."""
         root = Directory((), [], [])

@@ -67,7 +67,9 @@ class Piece(NamedTuple):
 
 
 def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> list[Piece]:
-    """Return the pieces of a wheel, that of its root last.
+    """Return the pieces of a wheel, that of its root last, without directories that have no files.
+
+    No ``RECORD`` names an empty directory, so that nothing would remove it.
 
     :param distribution: the name that its headers are filed under.
     :raises InvalidWheelError: if its data directory has something that is in none of the known schemes.
@@ -80,11 +82,12 @@ def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> 
         for scheme in _schemes(tree, data):
             path = os.path.join(tree.path, metadata.data, scheme)
             destination = layout.directory(scheme, distribution)
-            part = scan(path)._replace(trusted=tree.trusted)
+            part = scan(path)._replace(trusted=tree.trusted).without_empty()
             refuse_stages(part)
-            pieces.append(Piece(scheme, destination, f"{metadata.data}/{scheme}", part))
+            if part.files:
+                pieces.append(Piece(scheme, destination, f"{metadata.data}/{scheme}", part))
     destination = layout.directory(metadata.scheme, distribution)
-    return [*pieces, Piece(metadata.scheme, destination, "", root)]
+    return [*pieces, Piece(metadata.scheme, destination, "", root.without_empty())]
 
 
 def _schemes(tree: Tree, data: int) -> list[str]:

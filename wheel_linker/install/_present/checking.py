@@ -17,9 +17,10 @@ from wheel_linker.install._present.distributions import (
     root_of,
 )
 from wheel_linker.install._present.installed import described
+from wheel_linker.install._present.spelling import key_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from wheel_linker.install._present.distributions import Distribution, Row
     from wheel_linker.install._present.installed import InstalledDistribution
@@ -53,20 +54,20 @@ def file_problems(layout: Layout) -> tuple[list[FileProblem], list[InstalledDist
     known: set[str] = set()
     tops: set[str] = set()
     roots = layout.roots()
-    for one in find_distributions(layout):
-        if is_left_over(one):
-            continue
+    there = [one for one in find_distributions(layout) if not is_left_over(one)]
+    key_of = key_for((one.library, one.entry) for one in there)
+    for one in there:
         try:
             rows = read_rows(one)
         except NoRecordError:
             untold.append(described(one))
             tops.discard(one.path)
             continue
-        known.update(os.path.normcase(row.path) for row in rows)
-        known.add(os.path.normcase(one.recorded))
+        known.update(key_of(row.path) for row in rows)
+        known.add(key_of(one.recorded))
         tops.update(_tops(rows, one))
         found += [problem for row in rows if (problem := _compared(row, one, roots))]
-    found += _unknown(tops, known)
+    found += _unknown(tops, known, key_of)
     return sorted(found), untold
 
 
@@ -113,12 +114,14 @@ def _tops(rows: Iterable[Row], one: Distribution) -> Iterator[str]:
                 yield prefix + top
 
 
-def _unknown(tops: Iterable[str], known: set[str]) -> Iterator[FileProblem]:
+def _unknown(
+    tops: Iterable[str], known: set[str], key_of: Callable[[str], str]
+) -> Iterator[FileProblem]:
     for top in sorted(tops):
         for path, directories, files in os.walk(top):
             if CACHE in directories:
                 directories.remove(CACHE)
             for name in files:
                 full = os.path.join(path, name)
-                if os.path.normcase(full) not in known and not name.endswith(".pyc"):
+                if key_of(full) not in known and not name.endswith(".pyc"):
                     yield FileProblem(full, "unknown", None)

@@ -19,9 +19,10 @@ from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record import NOTES, RECORD
 from wheel_linker.errors import LinkError, WheelLinkerError
 from wheel_linker.install._present.said import read_said
+from wheel_linker.install._present.spelling import by_key, is_one_file, key_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from wheel_linker._fs.folder import Parts
     from wheel_linker.install.layout import Layout
@@ -299,28 +300,38 @@ def read_claims(
 ) -> Mapping[str, list[tuple[Distribution, str]]]:
     """Return who claims which of these absolute paths, and by which hash; one without a ``RECORD`` claims nothing.
 
+    Where the file system folds names, a path is claimed by those that spell it otherwise, too.
+
     :returns: by :func:`os.path.normcase` of the path.
     """
+    asked = list(distributions)
     wanted = set(map(os.path.normcase, paths))
+    key_of = key_for((one.library, one.entry) for one in asked)
+    folded = by_key(wanted, key_of)
     hints: dict[str, Collection[str]] = {}
     claims: dict[str, list[tuple[Distribution, str]]] = {}
-    for one in distributions:
+    for one in asked:
         if one.library not in hints:
-            hints[one.library] = _hints(wanted, one.library)
-        for path, claim in _rows_with(one, hints[one.library]):
+            hints[one.library] = _hints(folded or wanted, key_of(one.library))
+        for path, claim in _rows_with(one, hints[one.library], key_of):
             key = os.path.normcase(path)
             if key in wanted:
                 claims.setdefault(key, []).append((one, claim))
+            for other in folded.get(key_of(path), ()) if folded else ():
+                if other != key and is_one_file(other, path):
+                    claims.setdefault(other, []).append((one, claim))
     return claims
 
 
-def _rows_with(one: Distribution, hints: Collection[str]) -> list[tuple[str, str]]:
+def _rows_with(
+    one: Distribution, hints: Collection[str], key_of: Callable[[str], str]
+) -> list[tuple[str, str]]:
     """Return the rows of a ``RECORD``, unless it has none of the hints anywhere, as most have not."""
     try:
         text = _read(one)
         # Looking for many would take longer than reading the rows.
         if len(hints) <= _MOST_HINTS:
-            searched = os.path.normcase(text)
+            searched = key_of(text)
             if not any(hint in searched for hint in hints):
                 return []
         return _rows(one, text)
@@ -329,8 +340,11 @@ def _rows_with(one: Distribution, hints: Collection[str]) -> list[tuple[str, str
 
 
 def _hints(wanted: Iterable[str], library: str) -> Collection[str]:
-    """Return names of which a ``RECORD`` in ``library`` has one, however it is written, if it has one of the paths."""
-    prefix = os.path.normcase(os.path.join(library, ""))
+    """Return names of which a ``RECORD`` in ``library`` has one, however it is written, if it has one of the paths.
+
+    :param wanted: the paths, folded like ``library``.
+    """
+    prefix = os.path.join(library, "")
     names = {
         path[len(prefix) :].partition(os.sep)[0]
         if path.startswith(prefix)
