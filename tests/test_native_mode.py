@@ -12,7 +12,7 @@ from wheels import contents, make_wheel
 
 from wheel_linker import AUTO, LinkError, LinkMode, link_wheel_files, link_wheels
 from wheel_linker.backends.macos import MacOSBackend
-from wheel_linker.install import Layout, install_wheel, install_wheels
+from wheel_linker.install import Layout, install_wheel, install_wheels, sync_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,13 +149,11 @@ def test_unknown_modes_are_refused(tmp_path: Path, source: Path) -> None:
         link_wheel_files(tmp_path / "site", source, native_mode=[])
 
 
-@pytest.mark.parametrize("many", [False, True])
-def test_installing(tmp_path: Path, source: Path, many: bool) -> None:
+@pytest.mark.parametrize("call", [install_wheel, install_wheels, sync_wheels])
+def test_installing(tmp_path: Path, source: Path, call: Callable[..., object]) -> None:
     layout = Layout.for_target(tmp_path / "env")
-    if many:
-        install_wheels([source], layout, mode="copy", native_mode=AUTO[1:])
-    else:
-        install_wheel(source, layout, mode="copy", native_mode=AUTO[1:])
+    given = source if call is install_wheel else [source]
+    call(given, layout, mode="copy", native_mode=AUTO[1:])
     library = tmp_path / "env"
     own = {name for name in NATIVE if (library / name).exists()}
     assert own == NATIVE - {"demo-1.0.data/scripts/run"}

@@ -50,6 +50,7 @@ def sync_wheels(
     must_copy: MustCopy | None = None,
     record: RecordMode = "lenient",
     backend: Backend | None = None,
+    native_mode: Modes = None,
     check_tags: bool = False,
     timestamp: int | None = None,
     durable: bool = False,
@@ -76,6 +77,7 @@ def sync_wheels(
     :param must_copy: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
     :param backend: as for :func:`install_wheel`.
+    :param native_mode: as for :func:`install_wheel`.
     :param check_tags: as for :func:`install_wheels`, for what has to be installed.
     :param timestamp: as for :func:`install_wheels`.
     :param durable: as for :func:`install_wheels`.
@@ -89,7 +91,7 @@ def sync_wheels(
     """
     refuse_unknown(on_conflict)
     refuse_unknown_record(record)
-    how = link_options(mode, locks, must_copy, jobs, progress, backend)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode)
     options = InstallOptions(
         notes_for(installer, requested, direct_urls or {}),
         on_conflict,
