@@ -59,8 +59,9 @@ The same wheel files, from the page cache, into an empty directory. In mode *unp
 `WheelStore.add_all` in an empty store, which checks every file against `RECORD`; `zipfile` is the module,
 in one process, and `python -m zipfile -e` the program, once for each wheel, its processes added up: both
 write what is there, checked by CRC-32. `uv` has no command that does only that: it is a cold
-`uv pip install` of the files by hard links less a hot one. In mode *again* `wheel_linker` is opening a
-store that has the wheels and `WheelStore.add` of each.
+`uv pip install` of the files by hard links less a hot one. `wheel_linker --no-durable` is the store with
+`durable=False`, which does not wait until everything is on the disk; nobody else here waits for that. In mode *again*
+`wheel_linker` is opening a store that has the wheels and `WheelStore.add` of each.
 
 ![Seconds to unpack](benchmarks-store.svg)
 """

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 AGAIN = "again"
 """Not a link mode: the wheels are in the store already."""
+UNWAITING = "wheel_linker --no-durable"
 ZIPFILE = "python -m zipfile -e"
 
 
@@ -48,6 +49,16 @@ def wheel_linker(context: Context) -> Iterator[Contender]:
         return Contender("wheel_linker", UNPACK, threads, run, exact=False)
 
     yield from (contender(threads) for threads in context.threads)
+
+
+def unwaiting(context: Context) -> Iterator[Contender]:
+    """The same with `durable=False`, which does not wait until everything is on the disk."""
+    threads = context.threads[-1]
+
+    def run(destination: Path) -> Sample:
+        return filling(context, "add_all_unwaiting", threads, destination)
+
+    yield Contender(UNWAITING, UNPACK, threads, run, exact=False)
 
 
 def again(context: Context) -> Iterator[Contender]:
@@ -104,6 +115,7 @@ def uv(context: Context) -> Iterator[Contender]:
 
 STORES: dict[str, Family] = {
     "wheel_linker": wheel_linker,
+    "not durable": unwaiting,
     "again": again,
     "zipfile -e": zipfile_program,
     "zipfile": zipfile_module,

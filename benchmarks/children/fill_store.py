@@ -16,8 +16,14 @@ def add_all(job: Job, files: list[str]) -> None:
         store.add_all(files)
 
 
+def add_all_unwaiting(job: Job, files: list[str]) -> None:
+    """The same, without waiting until it is on the disk."""
+    with WheelStore(job.destination, jobs=job.threads, durable=False) as store:
+        store.add_all(files)
+
+
 def add_each(job: Job, files: list[str]) -> None:
-    """The same, one call after the other, as a program would that knows all of them."""
+    """Add them one call after the other, as a program would that knows all of them."""
     with WheelStore(job.destination, jobs=job.threads) as store:
         for file in files:
             store.add(file)
@@ -30,7 +36,12 @@ def extract(job: Job, files: list[str]) -> None:
             archive.extractall(Path(job.destination, str(number)))
 
 
-WAYS = {"add_all": add_all, "add_each": add_each, "extract": extract}
+WAYS = {
+    "add_all": add_all,
+    "add_all_unwaiting": add_all_unwaiting,
+    "add_each": add_each,
+    "extract": extract,
+}
 
 
 def main() -> None:
