@@ -200,6 +200,7 @@ class TestDistributions:
             ("packaging", 'extra == "pip"'),
             ("tomli", 'python_version < "3.11" and extra == "pip"'),
             ("rich", 'extra == "cli"'),
+            ("isal", 'extra == "fast"'),
         }
 
     def test_sdist_contains_what_it_takes_to_test_it(self, built: Path) -> None:

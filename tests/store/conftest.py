@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store.archives import NAME, write_wheel
+from wheel_linker._archive.inflate import available
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 def root(tmp_path: Path) -> Path:
     """Where the store is."""
     return tmp_path / "store"
+
+
+@pytest.fixture(params=available(), ids=lambda library: library.name)
+def inflating(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inflate with each library that is installed."""
+    monkeypatch.setattr("wheel_linker._archive.inflate.LIBRARY", request.param)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+@pytest.mark.usefixtures("inflating")
 class TestContents:
     def test_come_out_as_they_went_in(self, store: WheelStore, wheel_file: Path) -> None:
         stored = store.add(wheel_file)

@@ -26,6 +26,9 @@ from store.archives import (
 )
 from store.conftest import entry_names, litter
 from wheel_linker import InvalidWheelError, unpack_wheel
+from wheel_linker._archive import inflate
+from wheel_linker._archive.unpacking import _pieces
+from wheel_linker._archive.zip_directory import DEFLATED, Member
 from wheel_linker._wheel.names import fault
 from wheel_linker._wheel.record_problems import RecordMode
 from wheel_linker.store import Limits, WheelStore
@@ -227,6 +230,7 @@ class TestKinds:
         assert "with content" in refused(write_archive(path, files, change=change))
 
 
+@pytest.mark.usefixtures("inflating")
 class TestDamage:
     @pytest.mark.parametrize(
         "data", [b"", b"PK", b"no zip at all" * 100, b"PK\3\4" + bytes(50), b"PK\5\6" + bytes(18)]
@@ -303,6 +307,7 @@ class TestDamage:
         assert "locator" in refused(path)
 
 
+@pytest.mark.usefixtures("inflating")
 class TestBombs:
     def test_member_that_unpacks_to_more_than_it_says(self, path: Path, refused: Refused) -> None:
         write_wheel(path, {"bomb": bytes(50_000_000)})
@@ -439,3 +444,32 @@ def test_names_that_windows_cannot_write(
 def test_names_that_only_windows_cannot_write(path: Path, root: Path, name: str) -> None:
     with WheelStore(root) as store:
         assert files_below(store.add(write_wheel(path, {name: b"x"})).path)[name] == b"x"
+
+
+@pytest.mark.usefixtures("inflating")
+def test_too_little_memory_is_no_damage(
+    path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory cannot be made scarce for the inflating library alone."""
+    library = inflate.LIBRARY
+
+    class Short:
+        """What is out of memory, which the libraries say as zlib's module does: Z_MEM_ERROR."""
+
+        unconsumed_tail = unused_data = b""
+        eof = False
+
+        def decompress(self, _data: bytes | memoryview, _most: int = 0, /) -> bytes:
+            raise library.error("Error -4 while decompressing data")
+
+        def flush(self) -> bytes:
+            return b""
+
+    monkeypatch.setattr(inflate, "LIBRARY", library._replace(make=lambda _: Short()))
+    with WheelStore(root) as store, pytest.raises(MemoryError):
+        store.add(write_wheel(path))
+    assert entry_names(root) == set()
+    assert litter(root) == []
+    large = Member("large", 0, 1, 10**8, 0, DEFLATED, executable=False)
+    with pytest.raises(MemoryError):
+        list(_pieces(large, [b"x"]))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._archive import inflate
 from wheel_linker._archive.links import read_links
 from wheel_linker._archive.zip_directory import DEFLATED, Directory, Member, read_directory
 from wheel_linker._wheel.dist_info import only_dist_info
@@ -232,9 +232,9 @@ def unpacked(member: Member, data: bytes | memoryview) -> bytes | memoryview:
     if member.method == DEFLATED:
         try:
             # One byte more than it should have, to see whether there is one.
-            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+            inflater = inflate.inflater()
             content: bytes | memoryview = inflater.decompress(data, member.size + 1)
-        except zlib.error as error:
+        except inflate.LIBRARY.error as error:
             raise inflate_error(member, error) from error
         if not inflater.eof or inflater.unused_data:
             raise damaged(member, "its data are cut short, or unpack to more than they should")
@@ -242,7 +242,7 @@ def unpacked(member: Member, data: bytes | memoryview) -> bytes | memoryview:
         content = data
     if len(content) != member.size:
         raise damaged(member, f"it has {len(content):,} bytes and should have {member.size:,}")
-    if zlib.crc32(content) != member.crc:
+    if inflate.crc32(content) != member.crc:
         raise damaged(member, "its CRC is wrong")
     return content
 

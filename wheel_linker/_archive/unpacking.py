@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._archive import inflate
 from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
 from wheel_linker._archive.links import files_led_to
 from wheel_linker._archive.zip_directory import STORED, Member
@@ -237,7 +237,7 @@ class _Unpacking:
                 size += len(piece)
                 if size > member.size:
                     break
-                crc = zlib.crc32(piece, crc)
+                crc = inflate.crc32(piece, crc)
                 digest.update(piece)
                 _write_all(fd, piece)
             if size != member.size or crc != member.crc:
@@ -346,7 +346,7 @@ def _pieces(member: Member, chunks: Iterable[bytes | memoryview]) -> Iterator[by
     if member.method == STORED:
         yield from chunks
         return
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater = inflate.inflater()
     try:
         for chunk in chunks:
             rest: bytes | memoryview = chunk
@@ -354,7 +354,7 @@ def _pieces(member: Member, chunks: Iterable[bytes | memoryview]) -> Iterator[by
                 yield inflater.decompress(rest, _PIECE)
                 rest = inflater.unconsumed_tail
         yield inflater.flush()
-    except zlib.error as error:
+    except inflate.LIBRARY.error as error:
         raise inflate_error(member, error) from error
     if not inflater.eof or inflater.unused_data:
         raise damaged(member, "its data are cut short, or followed by others")
