@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 import venv
 import zipfile
 from pathlib import Path
@@ -86,6 +87,22 @@ def test_other_scripts_stay_as_they_are(layout: Layout, tmp_path: Path, first: b
     install_wheel(wheel, layout, mode=LinkMode.HARDLINK)
     assert (Path(layout.schemes["scripts"]) / "s").read_bytes() == first
     check_record(layout)
+
+
+def test_windows_launchers_are_always_the_same(
+    layout: Layout, older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their archive bears no date of its own, so that installs are reproducible."""
+    windows = layout._replace(os_name="nt", launcher="win-amd64")
+    launcher = Path(layout.schemes["scripts"]) / "demo.exe"
+    seen = set()
+    for seconds in (1_000_000_000, 1_700_000_000):
+        monkeypatch.setattr(time, "time", lambda seconds=seconds: float(seconds))
+        install_wheel(older, windows)
+        seen.add(launcher.read_bytes())
+    assert len(seen) == 1
+    with zipfile.ZipFile(launcher) as archive:
+        assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
 
 
 def test_launcher_takes_the_place_of_a_script_of_its_name(layout: Layout, tmp_path: Path) -> None:

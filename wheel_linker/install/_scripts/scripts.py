@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS: Final = "entry_points.txt"
 _EXECUTABLE: Final = stat.S_IXUSR
+# APPNOTE.TXT 4.3.7 and 4.3.12: where time and date are in the local and in the central header of a zip file.
+_TIMES: Final = {b"PK\3\4": 10, b"PK\1\2": 12}
+_FIRST_DAY: Final = b"\0\0\x21\0"
 # Distributions whose scripts are called like the version of Python that they were built with.
 _VERSIONED: Final = {
     "pip": (re.compile(r"pip\d+\.\d+"), "pip{}.{}"),
@@ -73,10 +76,20 @@ def _for_version(point: EntryPoint, layout: Layout, distribution: str) -> EntryP
 def _launcher(point: EntryPoint, layout: Layout) -> tuple[str, bytes]:
     script = Script(point.name, point.module, point.attribute, point.section)
     if layout.launcher != "posix":
-        return script.generate(layout.python, layout.launcher)  # type: ignore[arg-type]
+        file, data = script.generate(layout.python, layout.launcher)  # type: ignore[arg-type]
+        return file, _undated(data)
     file, data = script.generate("python", "posix")
     # Its own first line would have to be UTF-8.
     return file, first_line(layout.python, layout.launcher) + data[data.index(b"\n") :]
+
+
+def _undated(launcher: bytes) -> bytes:
+    """Return a launcher of Windows whose archive, with one member, says 1980 instead of now: always the same bytes."""
+    dated = bytearray(launcher)
+    for signature, offset in _TIMES.items():
+        start = launcher.rindex(signature) + offset
+        dated[start : start + len(_FIRST_DAY)] = _FIRST_DAY
+    return bytes(dated)
 
 
 def is_wrapper_of(name: str, points: Collection[str]) -> bool:
