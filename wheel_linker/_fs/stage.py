@@ -7,6 +7,7 @@ a process that was killed: the system lets go of it when its owner dies, whateve
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from wheel_linker._fs import locking
 from wheel_linker._fs._windows import rules
 from wheel_linker._fs._windows.retry import patiently
 from wheel_linker._fs.copying import close_quietly
+from wheel_linker._fs.moving import move
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
@@ -88,7 +90,12 @@ class Stage:
         on Windows.
         """
         rescued = _RESCUED + self._name[len(PREFIX) :]
-        patiently(self._move_old, rescued)
+        try:
+            patiently(self._move_old, rescued)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            move(self.folder, OLD, self._site, rescued)
         return os.path.join(self._site.path, rescued)
 
     def _move_old(self, name: str) -> None:

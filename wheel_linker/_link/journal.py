@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.moving import move
 from wheel_linker._fs.stage import OLD
 from wheel_linker.errors import LinkError
 
@@ -87,9 +88,9 @@ class Journal:
         is_staged = staged.lstat(step.staged_name) is not None
         if step.was_there:
             if is_staged:
-                staged.move(step.staged_name, folder, step.name)
+                move(staged, step.staged_name, folder, step.name)
         elif not is_staged and folder.lstat(step.name) is not None:
-            folder.move(step.name, staged, step.staged_name)
+            move(folder, step.name, staged, step.staged_name)
 
     def _staged(self, parts: Parts, folders: Descent) -> Folder:
         """Return a directory of the stage; by its path, which needs no descriptor: nobody else writes there."""

@@ -9,14 +9,11 @@ any point. Directories that are left empty stay until nothing can fail any more:
 from __future__ import annotations
 
 import errno
-import os
-import stat
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs._windows.rules import is_directory
-from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.moving import copy_entry, move
 from wheel_linker._fs.sharing import FOLLOW, hard_link
 from wheel_linker._fs.stage import OLD
 from wheel_linker._fs.timestamps import refresh
@@ -104,7 +101,7 @@ class Transaction:
         """Move an entry to where there is none."""
         self._touch(target, parts)
         self._journal.note(Step(parts, name, staged_parts, name, was_there=False))
-        source.move(name, target, name)
+        move(source, name, target, name)
 
     def replace(self, source: Folder, target: Folder, parts: Parts, name: str) -> None:
         """Put a file in the place of another, which is kept."""
@@ -113,7 +110,7 @@ class Transaction:
         _keep(target, name, self.stage.old, kept)
         self._journal.note(Step(parts, name, (OLD,), kept, was_there=True))
         try:
-            source.move(name, target, name)
+            move(source, name, target, name)
         except OSError:
             # Nothing to take back; and what cannot be renamed there, a mount point or on Windows a file in
             # use, could not be put back either.
@@ -130,7 +127,7 @@ class Transaction:
             self._touch(target, parts)
         kept = self._next_name()
         self._journal.note(Step(parts, name, (OLD,), kept, was_there=True))
-        target.move(name, self.stage.old, kept)
+        move(target, name, self.stage.old, kept)
 
     def remove_when_empty(self, parts: Parts) -> None:
         """Remove a directory at the very end, unless there is something in it by then."""
@@ -232,16 +229,4 @@ def _keep(folder: Folder, name: str, old: Folder, kept: str) -> None:
     except OSError as error:
         if classify(error) is Cause.FATAL:
             raise
-        _keep_copy(folder, name, old, kept)
-
-
-def _keep_copy(folder: Folder, name: str, old: Folder, kept: str) -> None:
-    status = os.stat(folder.prefix + name, dir_fd=folder.fd, follow_symlinks=False)
-    if stat.S_ISLNK(status.st_mode):
-        target = os.readlink(folder.prefix + name, dir_fd=folder.fd)
-        os.symlink(target, old.prefix + kept, dir_fd=old.fd)
-        return
-    copy = old.prefix + kept
-    create_from(copy_content, folder.prefix + name, copy, folder.fd, old.fd)
-    if_allowed(os.chmod, copy, stat.S_IMODE(status.st_mode), dir_fd=old.fd)
-    if_allowed(os.utime, copy, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=old.fd)
+        copy_entry(folder, name, old, kept)

@@ -1,0 +1,119 @@
+"""Moving entries between directories, by copying where the system lets nothing be renamed from one to another.
+
+A sandbox made with Landlock answers EXDEV to that unless it allows "refer", and lets entries be renamed within their
+directory. https://docs.kernel.org/userspace-api/landlock.html
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._fs.copying import copy_content, create_from
+from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.remove_tree import remove_tree
+from wheel_linker._log import log
+from wheel_linker._threads import uninterrupted
+
+if TYPE_CHECKING:
+    from wheel_linker._fs.folder import Folder
+
+# Not the prefix of stages: a sweep, which knows these by their locks, must not take it for one.
+_PRIVATE: Final = ".wheel_linker_moving-"
+
+
+def move(source: Folder, name: str, target: Folder, new: str) -> None:
+    """Move an entry as :meth:`Folder.move` does; between directories of one file system it is copied if need be.
+
+    :raises OSError: EXDEV if they are on different file systems, or something is mounted there.
+    """
+    try:
+        source.move(name, target, new)
+    except OSError as error:
+        if error.errno != errno.EXDEV or not _on_one_device(source, name, target):
+            raise
+        _carry(source, name, target, new)
+
+
+def copy_entry(source: Folder, name: str, target: Folder, new: str) -> None:
+    """Copy a file or a symlink with its permission bits and times.
+
+    :raises OSError: FileExistsError if there is something of the name ``new``.
+    """
+    status = os.stat(source.prefix + name, dir_fd=source.fd, follow_symlinks=False)
+    if stat.S_ISLNK(status.st_mode):
+        leads_to = os.readlink(source.prefix + name, dir_fd=source.fd)
+        os.symlink(leads_to, target.prefix + new, dir_fd=target.fd)
+        return
+    create_from(copy_content, source.prefix + name, target.prefix + new, source.fd, target.fd)
+    _describe(target, new, status)
+
+
+def _describe(target: Folder, new: str, status: os.stat_result) -> None:
+    path = target.prefix + new
+    if_allowed(os.chmod, path, stat.S_IMODE(status.st_mode), dir_fd=target.fd)
+    if_allowed(os.utime, path, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target.fd)
+
+
+def _on_one_device(source: Folder, name: str, target: Folder) -> bool:
+    status = source.lstat(name)
+    return status is not None and status.st_dev == target.stat().st_dev
+
+
+def _carry(source: Folder, name: str, target: Folder, new: str) -> None:
+    """Copy an entry, then let it come and go by a rename each, which nothing can come between but a kill."""
+    unique = os.urandom(8).hex()
+    made, aside = f"{_PRIVATE}{unique}-new", f"{_PRIVATE}{unique}-old"
+    try:
+        _copy(source, name, target, made)
+        uninterrupted(partial(_exchange, source, name, aside, target, made, new))
+    finally:
+        uninterrupted(partial(_clear, source, aside, target, made))
+
+
+def _copy(source: Folder, name: str, target: Folder, new: str) -> None:
+    status = os.stat(source.prefix + name, dir_fd=source.fd, follow_symlinks=False)
+    if not stat.S_ISDIR(status.st_mode):
+        copy_entry(source, name, target, new)
+        return
+    os.mkdir(target.prefix + new, 0o700, dir_fd=target.fd)
+    with _enter(source, name) as original, _enter(target, new) as copy:
+        for each in original.listdir():
+            _copy(original, each, copy, each)
+    _describe(target, new, status)
+
+
+def _enter(folder: Folder, name: str) -> Folder:
+    # One that borrows a descriptor, see Folder.below(), is that of a directory above.
+    return folder.enter(name if folder.fd is None else folder.prefix + name)
+
+
+def _exchange(source: Folder, name: str, aside: str, target: Folder, made: str, new: str) -> None:
+    """Take the entry away here, and let its copy appear there. May be begun again."""
+    if source.lstat(aside) is None:
+        source.move(name, source, aside)
+    if target.lstat(made) is not None:
+        try:
+            target.move(made, target, new)
+        except OSError:
+            source.move(aside, source, name)
+            raise
+
+
+def _clear(source: Folder, aside: str, target: Folder, made: str) -> None:
+    """Remove what is not needed any more: the entry if its copy has appeared, else the copy. May be begun again."""
+    has_appeared = target.lstat(made) is None
+    folder, name = (source, aside) if has_appeared else (target, made)
+    status = folder.lstat(name)
+    try:
+        if status is None:
+            return
+        if stat.S_ISDIR(status.st_mode):
+            remove_tree(folder, name)
+        else:
+            os.unlink(folder.prefix + name, dir_fd=folder.fd)
+    except OSError as error:
+        log("cannot remove %s in %s: %s", name, folder.path, error)
