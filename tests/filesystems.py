@@ -89,6 +89,17 @@ class FileSystems:
         """Mount another tmpfs with ``options`` such as ``size=1m``, to be filled."""
         return self._mount("tmpfs", label, options)
 
+    def folding(self) -> Path:
+        """Mount a directory where, as on APFS, neither case nor normalisation distinguishes names.
+
+        :raises Unavailable: where that cannot be had.
+        """
+        if "folding" not in self._made:
+            below, point = self._mount_point("folding-below"), self._mount_point("folding")
+            run(sys.executable, str(Path(__file__).with_name("folding.py")), str(below), str(point))
+            self._made["folding"] = point
+        return self.directory("folding")
+
     def read_only(self, directory: Path, label: str) -> Path:
         """Return a second, read-only view of ``directory``."""
         view = self._mount_point(label)

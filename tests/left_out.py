@@ -36,6 +36,7 @@ WANTS: Final = (
         "is not installed$|failed: .*mount", "need tools", f"install {' '.join(FILE_SYSTEM_TOOLS)}"
     ),
     Want("C compiler", "compile stand-ins", "install gcc libc6-dev"),
+    Want("needs fusepy", "are about names that fold", "pip install fusepy, and libfuse2"),
     Want("cannot be downloaded", "compare published wheels", "let pip reach a package index"),
 )
 _OTHERS: Final = Want("", "are about other systems or interpreters", "pytest -rs lists them")
