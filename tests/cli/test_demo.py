@@ -499,3 +499,9 @@ class TestBundledPip:
 
 def test_every_mode_is_demonstrated() -> None:
     assert set(LinkMode) | {"auto"} == set(demo.MODES)
+
+
+def test_its_processes_import_the_package_and_nothing_of_its_modules() -> None:
+    """One that came from the package's own folders would shadow a module of Python, such as ``inspect``."""
+    assert "wheel_linker" in os.listdir(installing._home())
+    assert "inspect.py" not in os.listdir(installing._home())

@@ -247,7 +247,9 @@ def _tool(given: Given, directory: str, find_pip: Callable[[], str]) -> str | No
 
 def _home() -> str:
     """Return the directory that this package is imported from."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    import wheel_linker
+
+    return os.path.dirname(os.path.dirname(os.path.abspath(wheel_linker.__file__)))
 
 
 def _quickest(command: Sequence[str], imported: str, given: Given, layout: Layout) -> float:
