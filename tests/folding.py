@@ -16,6 +16,8 @@ from typing import Any
 
 from fuse import FUSE, FuseOSError, Operations  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
+assert sys.platform != "win32"
+
 _STATUS = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_blocks", "st_ino", "st_dev")
 _TIMES = ("st_atime", "st_mtime", "st_ctime")
 
