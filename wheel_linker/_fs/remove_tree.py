@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder, Parts
 
-# Levels; what lies deeper is moved up, so that neither descriptors nor the length of paths sets a limit.
+# Levels, and characters of up to four bytes; what lies deeper is moved up, so that neither descriptors nor the length of
+# paths, which path_resolution(7) ends at 4,096 bytes, sets a limit.
 _DEEP: Final = 20
+_LONG: Final = 500
 
 
 def remove_tree(
@@ -61,7 +63,7 @@ def _remove_files_below(top: Folder, descent: Descent, keep: str | None) -> Iter
         parts = pending.pop()
         for name in _remove_files(descent.go(parts), None if parts else keep):
             below = (*parts, name)
-            if len(below) > _DEEP:
+            if len(below) > _DEEP or sum(map(len, below)) > _LONG:
                 moved, below = _move_up(descent.go(parts), name, top, moved, below)
             pending.append(below)
         if parts:
