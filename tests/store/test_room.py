@@ -261,7 +261,7 @@ def test_an_entry_is_no_entry_before_it_is_removed_in_place(
     assert store.entries() == []
 
 
-def refuse_to_move(*_: object) -> None:
+def refuse_to_move(*_: object, **__: object) -> None:
     """Answer as overlayfs does."""
     raise OSError(18, os.strerror(18))
 
