@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder, Parts
 
-# Levels, and characters of up to four bytes; what lies deeper is moved up, so that neither descriptors nor the length of
-# paths, which path_resolution(7) ends at 4,096 bytes, sets a limit.
+# Levels, and characters of up to four bytes. What lies deeper is moved up, so that neither descriptors nor the
+# length of paths, which path_resolution(7) ends at 4,096 bytes, sets a limit.
 _DEEP: Final = 20
 _LONG: Final = 500
 
