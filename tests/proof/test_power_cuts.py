@@ -45,7 +45,7 @@ class Kind(NamedTuple):
     size: int
     options: str
     delays: bool = True
-    """Whether it has names on the disk before the data."""
+    """Whether a workload as short as this one is sure to leave names without their data."""
 
 
 KINDS: Final = {
