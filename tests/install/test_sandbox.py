@@ -35,6 +35,7 @@ _NO_LANDLOCK: Final = 77
 
 def restrict() -> None:
     """Allow this process everything but to move or link entries from one directory to another."""
+    assert sys.platform == "linux"
     libc = ctypes.CDLL(None, use_errno=True)
     attribute = ctypes.create_string_buffer(struct.pack("=Q", _EVERYTHING), 8)
     rules = libc.syscall(_CREATE, attribute, ctypes.c_size_t(8), 0)
