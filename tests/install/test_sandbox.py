@@ -35,13 +35,12 @@ _NO_LANDLOCK: Final = 77
 
 def restrict() -> None:
     """Allow this process everything but to move or link entries from one directory to another."""
-    assert sys.platform == "linux"
     libc = ctypes.CDLL(None, use_errno=True)
     attribute = ctypes.create_string_buffer(struct.pack("=Q", _EVERYTHING), 8)
     rules = libc.syscall(_CREATE, attribute, ctypes.c_size_t(8), 0)
     if rules < 0:
         os._exit(_NO_LANDLOCK)
-    root = os.open("/", os.O_PATH)
+    root = os.open("/", os.O_PATH)  # type: ignore[attr-defined,unused-ignore]
     rule = ctypes.create_string_buffer(struct.pack("=Qi", _EVERYTHING, root), 12)
     assert libc.syscall(_ADD, rules, 1, rule, 0) == 0
     assert libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
