@@ -33,7 +33,7 @@ def move(source: Folder, name: str, target: Folder, new: str) -> None:
     try:
         source.move(name, target, new)
     except OSError as error:
-        if error.errno != errno.EXDEV or not _on_one_device(source, name, target):
+        if error.errno != errno.EXDEV or not _on_one_mount(source, name, target):
             raise
         _carry(source, name, target, new)
 
@@ -58,9 +58,24 @@ def _describe(target: Folder, new: str, status: os.stat_result) -> None:
     if_allowed(os.utime, path, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target.fd)
 
 
-def _on_one_device(source: Folder, name: str, target: Folder) -> bool:
+def _on_one_mount(source: Folder, name: str, target: Folder) -> bool:
+    """Tell whether nothing is mounted between an entry and where it is to go: then it is a sandbox that refuses."""
     status = source.lstat(name)
-    return status is not None and status.st_dev == target.stat().st_dev
+    if status is None or status.st_dev != target.stat().st_dev:
+        return False
+    # A bind mount has its file system's own device number.
+    here, there = _mount_of(source), _mount_of(target)
+    return here is None or there is None or here == there
+
+
+def _mount_of(folder: Folder) -> bytes | None:
+    """Return the line that names the mount a directory is in, proc_pid_fdinfo(5); None where that is not told."""
+    try:
+        with open(f"/proc/self/fdinfo/{folder.fd}", "rb") as file:
+            return next((line for line in file if line.startswith(b"mnt_id:")), None)
+    except OSError as error:
+        log("cannot tell which mount %s is in: %s", folder.path, error)
+        return None
 
 
 def _carry(source: Folder, name: str, target: Folder, new: str) -> None:
