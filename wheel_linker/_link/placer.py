@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs import sharing
@@ -12,7 +11,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.sharing import NotSharedError, is_owned
 from wheel_linker._link.fallback import Cause, Ladder, classify
 from wheel_linker._link.placing import placing
-from wheel_linker._link.report import Fallback, LinkReport
+from wheel_linker._link.report import Fallbacks, LinkReport, Tally
 from wheel_linker._wheel.native import is_native
 from wheel_linker._wheel.order import is_path_configuration
 from wheel_linker.errors import VANISHED, LinkError
@@ -22,21 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheel_linker._link.options import MustCopy
+    from wheel_linker._link.report import Fallback
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.tree import Directory, Tree
     from wheel_linker.backends import Backend
 
-    _Tally = dict[LinkMode, list[int]]
-
 _RECORD: Final = "RECORD"
 # A bundle of macOS, of which some files cannot be hard-linked.
 _BUNDLE: Final = f".app{os.sep}"
-_FALLBACKS_PER_CAUSE: Final = 3
 _MAY_BE_COPIED: Final = {errno.EPERM: "allow the mode 'copy' after it"}
 
 
 class Placer:
-    """Places files of one wheel, keeps what is learnt of its modes, and counts.
+    """Places files of one wheel, and keeps what is learnt of its modes.
 
     Threads may share it, each with directories of its own.
 
@@ -69,12 +66,10 @@ class Placer:
         self._must_copy = must_copy
         self._destination = destination
         self.backend = backend
-        self._lock = threading.Lock()
-        # Appending takes no lock, whatever the interpreter; the sums are taken at the end.
-        self._used: _Tally = {mode: [] for mode in LinkMode}
-        self._used_natively: _Tally = {mode: [] for mode in LinkMode}
-        self._forced: _Tally = {mode: [] for mode in LinkMode}
-        self._fallbacks: dict[tuple[LinkMode, int | None, type[OSError]], list[Fallback]] = {}
+        self._fallbacks = Fallbacks()
+        self._used = Tally(self._fallbacks)
+        self._used_natively = Tally(self._fallbacks)
+        self._forced = Tally(None)
         self._placing = {mode: placing(mode, backend, trusted=tree.trusted) for mode in LinkMode}
 
     def place(self, directory: Directory, source: Folder, target: Folder) -> None:
@@ -105,7 +100,7 @@ class Placer:
         """Count files that were placed elsewhere."""
         if files:
             self._ladder.placed(mode)
-            self._used[mode].append(files)
+            self._used.add(mode, files)
 
     def try_whole(self, source: str, target: Folder, name: str) -> bool:
         """Clone the whole wheel in one call, where that is asked for and the backend can.
@@ -130,15 +125,14 @@ class Placer:
             # Which file it was, and what the chain has for it, the loop over single files finds out.
             return False
         links = sum(len(directory.links) for directory in self.tree.directories)
-        self._used[LinkMode.CLONE].append(self.tree.files - links)
-        self._forced[LinkMode.SYMLINK].append(links)
+        self._used.add(LinkMode.CLONE, self.tree.files - links)
+        self._forced.add(LinkMode.SYMLINK, links)
         return True
 
     def report(self, wheel: WheelFilename, replaced: Sequence[str]) -> LinkReport:
         """Sum up what was done."""
-        used = {mode: sum(counts) for mode, counts in self._used.items()}
-        apart = {mode: sum(counts) for mode, counts in self._used_natively.items()}
-        total = {mode: used[mode] + apart[mode] + sum(self._forced[mode]) for mode in used}
+        used, apart, forced = self._used.sums(), self._used_natively.sums(), self._forced.sums()
+        total = {mode: used[mode] + apart[mode] + forced[mode] for mode in used}
         mode = max(self._chain, key=lambda mode: (used[mode], mode is self._ladder.mode))
         return LinkReport(
             wheel=wheel,
@@ -153,7 +147,7 @@ class Placer:
 
     def fallbacks(self) -> tuple[Fallback, ...]:
         """Return the first few refusals for each mode and cause."""
-        return tuple(fallback for few in self._fallbacks.values() for fallback in few)
+        return self._fallbacks.noted()
 
     def _has_private(self, directory: Directory) -> bool:
         """Tell whether files of a directory may need a copy of their own."""
@@ -216,7 +210,7 @@ class Placer:
         self,
         names: Sequence[str],
         ladder: Ladder,
-        tally: _Tally,
+        tally: Tally,
         directory: Directory,
         source: Folder,
         target: Folder,
@@ -226,14 +220,12 @@ class Placer:
             done, error = self._placing[mode](names, source, target)
             if done:
                 ladder.placed(mode)
-                tally[mode].append(done)
+                tally.add(mode, done)
             if error is None:
                 return
             refusals = [(mode, error)]
             used = self._fall_back(refusals, ladder, names[done], directory, source, target)
-            tally[used].append(1)
-            if tally is not self._forced:
-                self._note(directory.path_of(names[done]), refusals, used)
+            tally.add_refused(directory.path_of(names[done]), refusals, used)
             names = names[done + 1 :]
 
     def _fall_back(
@@ -291,16 +283,7 @@ class Placer:
             raise self._error(
                 error, LinkMode.SYMLINK, original, os.path.join(target.path, name)
             ) from error
-        self._forced[LinkMode.SYMLINK].append(1)
-
-    def _note(
-        self, path: str, refusals: Sequence[tuple[LinkMode, OSError]], used: LinkMode
-    ) -> None:
-        with self._lock:
-            for tried, error in refusals:
-                few = self._fallbacks.setdefault((tried, error.errno, type(error)), [])
-                if len(few) < _FALLBACKS_PER_CAUSE:
-                    few.append(Fallback(path, tried, used, error))
+        self._forced.add(LinkMode.SYMLINK, 1)
 
     def _error(self, error: OSError, mode: LinkMode, source: str, destination: str) -> LinkError:
         doing = f"{mode} {source!r} to {destination!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.mode import LinkMode
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker._wheel.unpacked import UnpackedWheel
+
+_FALLBACKS_PER_CAUSE: Final = 3
 
 
 class Fallback(NamedTuple):
@@ -73,6 +75,59 @@ def combined(reports: Sequence[LinkReport], mode: LinkMode, replaced: Sequence[s
         fallback_count=sum(report.fallback_count for report in reports),
         replaced=tuple(sorted(replaced)),
     )
+
+
+class Fallbacks:
+    """The first few refusals of one wheel for each mode and cause. Threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._noted: dict[tuple[LinkMode, int | None, type[OSError]], list[Fallback]] = {}
+
+    def note(self, path: str, refusals: Sequence[tuple[LinkMode, OSError]], used: LinkMode) -> None:
+        """Note why a file was refused by some modes.
+
+        :param path: the file, relative to the wheel, with forward slashes.
+        :param used: the mode that worked in the end.
+        """
+        with self._lock:
+            for tried, error in refusals:
+                few = self._noted.setdefault((tried, error.errno, type(error)), [])
+                if len(few) < _FALLBACKS_PER_CAUSE:
+                    few.append(Fallback(path, tried, used, error))
+
+    def noted(self) -> tuple[Fallback, ...]:
+        """Return what was noted, in the order in which the causes came."""
+        return tuple(fallback for few in self._noted.values() for fallback in few)
+
+
+class Tally:
+    """Counts in which modes files of one wheel were placed. Threads share it.
+
+    :param fallbacks: where refusals are noted for the report. None if the files are not reported as fallbacks, because
+        their mode was not the caller's to choose: forced copies, and the wheel's own symlinks.
+    """
+
+    def __init__(self, fallbacks: Fallbacks | None) -> None:
+        self._fallbacks = fallbacks
+        # Appending to a list takes no lock, whatever the interpreter. The sums are taken at the end.
+        self._counts: dict[LinkMode, list[int]] = {mode: [] for mode in LinkMode}
+
+    def add(self, mode: LinkMode, files: int) -> None:
+        """Count files that were placed in one mode."""
+        self._counts[mode].append(files)
+
+    def add_refused(
+        self, path: str, refusals: Sequence[tuple[LinkMode, OSError]], used: LinkMode
+    ) -> None:
+        """Count a file that some modes were refused for; the parameters are those of :meth:`Fallbacks.note`."""
+        self.add(used, 1)
+        if self._fallbacks is not None:
+            self._fallbacks.note(path, refusals, used)
+
+    def sums(self) -> dict[LinkMode, int]:
+        """Return how many files were placed in each mode."""
+        return {mode: sum(counts) for mode, counts in self._counts.items()}
 
 
 class Progress:
