@@ -368,7 +368,7 @@ def check_refused(archive: Path, root: Path) -> None:
     """Nothing may be unpacked of an archive, nor left in the store."""
     with pytest.MonkeyPatch.context() as patch, WheelStore(root) as store:
         # Refused by what is in it, before anything is written: nothing can be unpacked here.
-        patch.setattr("wheel_linker.store.adding.unpack", None)
+        patch.setattr("wheel_linker.store._entry.making.unpack", None)
         for record in get_args(RecordMode):
             with pytest.raises(InvalidWheelError):
                 store.add(archive, record=record)

@@ -250,7 +250,7 @@ class TestKnownFile:
     def test_is_known_to_other_store_objects(
         self, stored: StoredWheel, root: Path, wheel_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("wheel_linker.store.wheel_store.WheelFile", None)
+        monkeypatch.setattr("wheel_linker.store.finding.WheelFile", None)
         with WheelStore(root) as other:
             assert other.add(wheel_file) == stored
 
@@ -374,7 +374,7 @@ class TestDigest:
                 file.write(other.read_bytes())
             return found
 
-        monkeypatch.setattr("wheel_linker.store.adding.examine", rebuild_meanwhile)
+        monkeypatch.setattr("wheel_linker.store._entry.making.examine", rebuild_meanwhile)
         with pytest.raises(InvalidWheelError):
             store.add(wheel_file)
         monkeypatch.undo()

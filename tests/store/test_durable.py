@@ -47,7 +47,7 @@ def wheels(tmp_path: Path) -> list[Path]:
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, disk: Disk) -> Disk:
-    monkeypatch.setattr("wheel_linker.store.adding.on_disk", disk)
+    monkeypatch.setattr("wheel_linker.store._entry.making.on_disk", disk)
     return disk
 
 
@@ -100,7 +100,7 @@ def test_read_once_after_the_next_start(
     if destroyed:
         zeros(root / stored.entry / "w" / "single.py")
     monkeypatch.setattr("wheel_linker.store._entry.checking.boot_id", lambda: "another one")
-    monkeypatch.setattr("wheel_linker.store.adding.on_disk", lambda *_: False)
+    monkeypatch.setattr("wheel_linker.store._entry.making.on_disk", lambda *_: False)
     with WheelStore(root, durable=wanted) as store:
         assert files_below(store.add(wheel_file).path) == with_record(FILES)
         assert store.verify(deep=True) == []

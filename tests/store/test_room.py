@@ -255,7 +255,7 @@ def test_an_entry_is_no_entry_before_it_is_removed_in_place(
         raise SystemExit
 
     monkeypatch.setattr(Folder, "move", refuse_to_move)
-    monkeypatch.setattr("wheel_linker.store.removal.remove_tree", killed)
+    monkeypatch.setattr("wheel_linker.store.removing.remove_tree", killed)
     with pytest.raises(SystemExit):
         store.remove(stored)
     assert store.entries() == []

@@ -131,7 +131,7 @@ class TestThreads:
             note(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(session, "note", prune_first)
-        monkeypatch.setattr("wheel_linker.store.wheel_store.unsettled_for", lambda _: 0)
+        monkeypatch.setattr("wheel_linker.store.finding.unsettled_for", lambda _: 0)
         stored = store.add(wheels[0])
         assert pruned == []
         assert os.path.isdir(stored.path)

@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.wheel_file import WheelFile
 from wheel_linker._fs.timestamps import unsettled_for
+from wheel_linker._threads import run
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker.errors import LinkError
-from wheel_linker.store.adding import check_digest, have_on_disk, place, unpack_entry
+from wheel_linker._wheel.record_problems import described, warn_of_problems
+from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.store._entry.errors import named_errors
+from wheel_linker.store._entry.making import check_digest, have_on_disk, unpack_entry
+from wheel_linker.store.adding import place
 from wheel_linker.store.entries import StoredWheel
+from wheel_linker.store.finding import find_wheel
 from wheel_linker.store.index import Known
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wheel_linker._fs.stage import Stage
     from wheel_linker._wheel.record_problems import RecordProblem
-    from wheel_linker.store.adding import How, Made
+    from wheel_linker.store._entry.making import Made, Options
     from wheel_linker.store.session import Session
 
 # Unpacked bytes after which those wheels that are ready are published: a killed process loses no more.
@@ -43,6 +50,72 @@ class _Ready(NamedTuple):
     """Of its file, if the index may have it."""
 
 
+def add_all(session: Session, options: Options, wanted: Sequence[Wanted]) -> list[StoredWheel]:
+    """Return the wheels of wheel files; add those that are not in the store, or not as they should be.
+
+    :raises InvalidWheelError: if one is no wheel that may be unpacked, or another one than expected.
+    :raises OSError: if a file cannot be read, or the store not be written.
+    """
+    root = session.layout.root
+    added: dict[int, StoredWheel] = {}
+
+    def find(one: Wanted) -> None:
+        doing = f"add the wheel {one.path!r} to the store {root!r}"
+        with named_errors(doing, one.path), session.adding():
+            found = find_wheel(session, options, one.path, one.sha256)
+        if found is not None:
+            added[one.position] = found
+
+    run(wanted, find, options.jobs)
+    rest = [one for one in wanted if one.position not in added]
+    if rest:
+        added.update(_add(session, options, rest))
+    wheels = [added[position] for position in range(len(wanted))]
+    if options.strict:
+        for one, wheel in zip(wanted, wheels):
+            _refuse_problems(one.path, wheel)
+    return wheels
+
+
+def _add(session: Session, options: Options, wanted: Sequence[Wanted]) -> dict[int, StoredWheel]:
+    """Add wheel files that are not in the store, and return their wheels by position."""
+    # The largest first: should it come last, one thread would be at work on it when the others are done.
+    ordered = sorted(wanted, key=lambda one: -_size(one.path))
+    with session.stage() as stage:
+        batch = Batch(session, stage, options)
+        try:
+            run(ordered, batch.add, options.jobs)
+        except Exception:
+            # What is ready is not lost when another wheel is refused.
+            batch.publish()
+            raise
+        batch.publish()
+    # Not before: in the threads there is no line of the caller's to point to.
+    for position in sorted(batch.problems):
+        warn_of_problems(str(batch.added[position].filename), batch.problems[position])
+    return batch.added
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0  # adding it says what is wrong
+
+
+def _refuse_problems(path: str, wheel: StoredWheel) -> None:
+    """Refuse a wheel that was accepted before, when nobody was strict.
+
+    :raises InvalidWheelError: if its ``RECORD`` is not right.
+    """
+    problems = [problem for problem in wheel.record_problems() if not problem.is_harmless]
+    if problems:
+        raise InvalidWheelError(
+            f"cannot use {path!r}: its RECORD is not right: {described(problems)}; "
+            "get the wheel from elsewhere, or build it again"
+        )
+
+
 class Batch:
     """What one call adds.
 
@@ -50,12 +123,12 @@ class Batch:
     :ivar problems: what is not right about the ``RECORD`` of each of them.
     """
 
-    def __init__(self, session: Session, stage: Stage, how: How) -> None:
+    def __init__(self, session: Session, stage: Stage, options: Options) -> None:
         self.added: dict[int, StoredWheel] = {}
         self.problems: dict[int, tuple[RecordProblem, ...]] = {}
         self._session = session
         self._stage = stage
-        self._how = how
+        self._options = options
         self._turn = threading.Lock()
         self._ready: list[_Ready] = []
         self._size = 0
@@ -91,15 +164,15 @@ class Batch:
         for each in ready:
             self._session.settle(self._stage.folder, each.made.name)
         made = [each.made for each in ready]
-        have_on_disk(self._stage.folder, made, durable=self._how.durable)
+        have_on_disk(self._stage.folder, made, durable=self._options.durable)
         for each in ready:
             self._publish(each)
 
     def _unpack(self, wanted: Wanted) -> None:
-        with self._how.crew, WheelFile(wanted.path) as file:
+        with self._options.crew, WheelFile(wanted.path) as file:
             filename = WheelFilename.parse(os.path.basename(wanted.path))
             name = str(wanted.position)
-            made = unpack_entry(self._stage.folder, name, file, filename, self._how)
+            made = unpack_entry(self._stage.folder, name, file, filename, self._options)
             check_digest(file, made.facts.digest, wanted.sha256)
             settled = file.is_unchanged() and not unsettled_for(file.status)
             ready = _Ready(wanted, made, filename, file.status if settled else None)
@@ -110,10 +183,10 @@ class Batch:
     def _publish(self, ready: _Ready) -> None:
         session, digest = self._session, ready.made.facts.digest
         with session.adding():
-            name = place(session, self._stage, ready.made, self._how.check or "size")
+            name = place(session, self._stage, ready.made, self._options.check or "size")
             if ready.status is not None:
                 session.note(ready.wanted.path, ready.status, Known(digest, name))
         self.added[ready.wanted.position] = StoredWheel.of(
-            session, name, digest, ready.filename, ready.wanted.path, self._how.check
+            session, name, digest, ready.filename, ready.wanted.path, self._options.check
         )
         self.problems[ready.wanted.position] = ready.made.problems

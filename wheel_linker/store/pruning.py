@@ -1,4 +1,4 @@
-"""Which entries are too old, or too many."""
+"""Pruning: which entries are too old, or too many, and what goes with them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,56 @@ from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._log import log
+from wheel_linker.store import index
+from wheel_linker.store.control import control_folder
+from wheel_linker.store.entries import broken_entries, read_entries
+from wheel_linker.store.removing import remove
+from wheel_linker.store.symlinked import note_pruning, tell_removed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import timedelta
 
     from wheel_linker.store.entries import Entry
+    from wheel_linker.store.session import Session
+
+
+def prune(
+    session: Session,
+    *,
+    unused_for: float | timedelta | None,
+    max_bytes: int | None,
+    keep_linked: bool,
+) -> list[Entry]:
+    """Remove what was not used for long, or is too much, and what killed processes left; never what is in use.
+
+    :returns: what was removed.
+    :raises OSError: if the store cannot be written.
+    """
+    layout = session.layout
+    session.sweep()
+    correct_times(map(layout.manifest, os.listdir(layout.root)))
+    # Nobody can use those that are damaged.
+    chosen = broken_entries(layout)
+    chosen += prunable(
+        read_entries(layout), unused_for=unused_for, max_bytes=max_bytes, keep_linked=keep_linked
+    )
+    removed = remove(session, chosen, all_or_none=False)
+    _tidy_up(session, removed, wanted=unused_for is not None or max_bytes is not None)
+    return removed
+
+
+def _tidy_up(session: Session, removed: Sequence[Entry], *, wanted: bool) -> None:
+    """Have the control files know what was removed.
+
+    :param wanted: whether entries were to be removed that could be used.
+    """
+    layout = session.layout
+    with session.going(), control_folder(layout) as control:
+        if wanted:
+            note_pruning(control, session.standing)
+        tell_removed(control, [entry.name for entry in removed], session.standing)
+        index.compact(control, lambda name: os.path.exists(layout.manifest(name)), session.standing)
 
 
 def prunable(

@@ -1,28 +1,59 @@
-"""Ending entries: by one rename into a stage, or where that cannot be had, in place."""
+"""Removing entries: by one rename into a stage, or where that cannot be had, in place."""
 
 from __future__ import annotations
 
 import errno
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs._windows.deletion import remove_file
 from wheel_linker._fs._windows.retry import is_in_use
+from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._log import log, log_warning
+from wheel_linker.store.entries import named
 from wheel_linker.store.layout import MANIFEST
 from wheel_linker.store.lease import FULL
 
 if TYPE_CHECKING:
-    from contextlib import ExitStack
+    from collections.abc import Collection
 
-    from wheel_linker._fs.folder import Folder
+    from wheel_linker.store.entries import Entry
     from wheel_linker.store.session import Session
 
 # rename(2) for a directory of a lower layer of overlayfs, and on a disk without room.
 _NOT_MOVED: Final = FULL | {errno.EXDEV, errno.EMLINK}
 
 
-def waste_if_possible(session: Session, kept: ExitStack) -> Folder | None:
+def remove(session: Session, entries: Collection[Entry], *, all_or_none: bool) -> list[Entry]:
+    """Remove entries that are not in use, and return them.
+
+    :param all_or_none: whether one in use is an error; else what was used since it was read is left as well.
+    :raises OSError: if the store cannot be written; EBUSY if an entry is in use that must not be.
+    """
+    root_path = session.layout.root
+    removed = {}
+    with ExitStack() as kept:
+        waste = _waste_if_possible(session, kept)
+        root = kept.enter_context(Folder.open(root_path))
+        used = kept.enter_context(session.going())
+        in_use = [entry.name for entry in entries if used is None or entry.name in used]
+        if in_use and all_or_none:
+            raise OSError(errno.EBUSY, f"in use: {', '.join(in_use)}; try again later", root_path)
+        for entry in entries:
+            now = named(session.layout, entry)
+            if now is None or entry.name in in_use:
+                continue
+            if all_or_none:
+                _remove_entry(root, entry.name, waste)
+            elif now.used != entry.used or not _remove_if_permitted(root, entry.name, waste):
+                continue
+            session.forget(entry.name)
+            removed[entry.name] = entry
+    return list(removed.values())
+
+
+def _waste_if_possible(session: Session, kept: ExitStack) -> Folder | None:
     """Make a stage that lasts as long as ``kept``, and return its directory; None on a full disk.
 
     :raises OSError: if the store is not ours to write.
@@ -36,7 +67,7 @@ def waste_if_possible(session: Session, kept: ExitStack) -> Folder | None:
         return None
 
 
-def remove_entry(root: Folder, name: str, waste: Folder | None, *, patient: bool = True) -> None:
+def _remove_entry(root: Folder, name: str, waste: Folder | None, *, patient: bool = True) -> None:
     """Remove an entry, or half of one, when it is ours to remove.
 
     :param root: the store.
@@ -60,7 +91,7 @@ def remove_entry(root: Folder, name: str, waste: Folder | None, *, patient: bool
     remove_tree(root, name)
 
 
-def remove_if_permitted(root: Folder, name: str, waste: Folder | None) -> bool:
+def _remove_if_permitted(root: Folder, name: str, waste: Folder | None) -> bool:
     """Remove an entry; False if it is in use, on Windows, or another user's, who did not mean to share it.
 
     The store is locked meanwhile, so that nothing is waited for.
@@ -68,7 +99,7 @@ def remove_if_permitted(root: Folder, name: str, waste: Folder | None) -> bool:
     :raises OSError: if it cannot be removed for another reason.
     """
     try:
-        remove_entry(root, name, waste, patient=False)
+        _remove_entry(root, name, waste, patient=False)
     except PermissionError as error:
         log_warning("cannot remove %s in %s: %s", name, root.path, error)
         return False

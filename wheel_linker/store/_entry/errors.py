@@ -1,0 +1,33 @@
+"""What a caller is told when the system refuses something, or an entry's description is broken."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.store._entry.manifest import BrokenManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def named_errors(doing: str, path: str) -> Iterator[None]:
+    """Turn the errors of a block into the library's.
+
+    :param doing: what could not be done then.
+    :param path: what was to be read, or written.
+    :raises InvalidWheelError: for an entry's description that is not what was written.
+    :raises LinkError: for any error of the system.
+    """
+    try:
+        yield
+    except LinkError:
+        raise
+    except OSError as error:
+        raise LinkError.from_os_error(error, doing, source=path) from error
+    except BrokenManifestError as error:
+        raise InvalidWheelError(
+            f"cannot {doing}: {error} is not what was written; prune, and add the wheel again"
+        ) from error

@@ -1,0 +1,137 @@
+"""Making an entry in private: unpack a wheel file, describe it, have it on the disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker._archive.checks import examine, strictly
+from wheel_linker._archive.unpacking import unpack
+from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.durable import on_disk
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store._entry import manifest, records
+from wheel_linker.store._entry.checking import boot_note
+from wheel_linker.store._entry.manifest import Manifest
+from wheel_linker.store.layout import BOOT, MANIFEST, PROBLEMS, ROWS, TREE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheel_linker._archive.limits import Limits
+    from wheel_linker._archive.unpacking import StoredFile
+    from wheel_linker._archive.wheel_file import WheelFile
+    from wheel_linker._fs.folder import Folder
+    from wheel_linker._threads import Crew
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.record_problems import RecordProblem
+    from wheel_linker.store._entry.checking import Check
+
+# NTFS keeps time stamps in steps of 100 ns.
+_STAMP_STEP: Final = 100
+
+
+class Options(NamedTuple):
+    """What a store was asked for."""
+
+    limits: Limits
+    protect: bool
+    jobs: int
+    """How many threads work at once, the caller's own included."""
+    crew: Crew
+    durable: bool
+    check: Check | None
+    strict: bool = False
+    """Whether a ``RECORD`` that is not right is refused."""
+
+
+class Made(NamedTuple):
+    """An entry in a private directory, not seen by anybody yet."""
+
+    name: str
+    """What it is called there."""
+    facts: Manifest
+    files: Sequence[StoredFile]
+    problems: tuple[RecordProblem, ...]
+    """What is not right about the wheel's ``RECORD``."""
+
+
+def check_digest(file: WheelFile, digest: str, expected: str | None) -> None:
+    """Refuse a wheel that is not the expected one.
+
+    :raises InvalidWheelError: if its digest is another.
+    """
+    if expected is not None and digest != expected:
+        raise InvalidWheelError(
+            f"the wheel {file.path!r} has the SHA-256 {digest} and should have {expected}: "
+            "download it again, or get it from elsewhere"
+        )
+
+
+def unpack_entry(
+    stage: Folder,
+    name: str,
+    file: WheelFile,
+    filename: WheelFilename,
+    options: Options,
+    *,
+    stamp: int | None = None,
+) -> Made:
+    """Unpack a wheel into a new entry of a private directory.
+
+    :param name: what the entry is called there.
+    :param stamp: the modification time for its files in nanoseconds since the epoch; that of now by default.
+    :raises InvalidWheelError: if it is no wheel that may be unpacked.
+    :raises OSError: if the wheel cannot be read, or the directory not be written.
+    """
+    try:
+        contents = examine(file, filename, options.limits)
+        if options.strict:
+            contents = strictly(contents)
+        with stage.make(name) as entry, entry.make(TREE) as tree:
+            wanted = time.time_ns() // _STAMP_STEP * _STAMP_STEP if stamp is None else stamp
+            result = unpack(
+                file, contents, tree, options.crew, stamp=wanted, read_only=options.protect
+            )
+            # What the file system made of it: some keep whole seconds only.
+            record = tree.prefix + contents.record_path
+            kept = os.stat(record, dir_fd=tree.fd).st_mtime_ns
+            facts = Manifest(
+                digest=result.digest,
+                filename=str(filename),
+                archive=file.size,
+                files=len(result.files),
+                size=sum(item.size for item in result.files),
+                stamp=kept,
+                rows=records.write(entry, contents, result),
+            )
+            manifest.write(entry, MANIFEST, facts, result.files)
+    except InvalidWheelError as error:
+        raise InvalidWheelError(f"cannot use {file.path!r}: {error}") from error
+    return Made(name, facts, result.files, result.problems)
+
+
+def have_on_disk(stage: Folder, made: Sequence[Made], *, durable: bool) -> None:
+    """Have new entries on the disk before others see them; where that is not wanted or cannot be had, note the boot.
+
+    :raises OSError: if the disk is full, or broken.
+    """
+    if not durable or not on_disk(stage, _paths(made)):
+        note = boot_note()
+        for each in made:
+            with stage.enter(each.name) as entry:
+                create_with(note, entry.prefix + BOOT, entry.fd)
+
+
+def _paths(made: Sequence[Made]) -> Iterator[str]:
+    for each in made:
+        yield f"{each.name}/{MANIFEST}"
+        if each.facts.rows >= 0:
+            yield f"{each.name}/{ROWS}"
+        if each.problems:
+            yield f"{each.name}/{PROBLEMS}"
+        for file in each.files:
+            path = f"{each.name}/{TREE}/{file.path}"
+            # A symlink is on the disk when its directory is.
+            yield path if file.target is None else path[: path.rindex("/") + 1]

@@ -1,0 +1,123 @@
+"""Finding the entry of a wheel: by what the index knows of a wheel file, by a file's content, or by a digest."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._fs.timestamps import unsettled_for
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store._entry.checking import whole
+from wheel_linker.store._entry.damage import Bits, find_damage
+from wheel_linker.store._entry.making import check_digest, unpack_entry
+from wheel_linker.store.entries import StoredWheel, find_entry
+from wheel_linker.store.index import Known
+
+if TYPE_CHECKING:
+    from wheel_linker.store._entry.making import Options
+    from wheel_linker.store.entries import Entry
+    from wheel_linker.store.session import Session
+
+
+def find_digest(session: Session, options: Options, digest: str) -> StoredWheel | None:
+    """Return the wheel of a digest, if its entry is as it should be; the session holds it.
+
+    :raises OSError: if the store cannot be read.
+    """
+    entry = find_entry(session.layout, digest)
+    if entry is None:
+        return None
+    return _held(session, options, Known(digest, entry.name), entry.filename, None)
+
+
+def find_wheel(
+    session: Session, options: Options, path: str, expected: str | None
+) -> StoredWheel | None:
+    """Return the entry of a wheel file that is in the store already, and as it should be; the session holds it.
+
+    :param path: the absolute path of the wheel file.
+    :param expected: the digest that the file must have.
+    :raises InvalidWheelError: if the file has another one, or is called like another wheel.
+    :raises OSError: if the file, or the store, cannot be read.
+    """
+    status = os.stat(path)
+    others_write = not session.standing.exclusive
+    known = session.index.find(path, status)
+    # What others can write to is not taken for what is expected without a look.
+    if expected is not None and others_write:
+        known = None
+    if known is not None and expected in (None, known.digest):
+        found = _held(session, options, known, _trusted_filename(path), path)
+        if found is not None:
+            return found
+    # Worth reading the file twice if it may be an old one under a new name, or just touched.
+    if session.index.may_know(status.st_size) or not session.writable or others_write:
+        with options.crew, WheelFile(path) as file:
+            return _find_by_content(session, options, file, expected)
+    return None
+
+
+def _held(
+    session: Session, options: Options, known: Known, filename: WheelFilename, path: str | None
+) -> StoredWheel | None:
+    if not session.hold(known.entry):
+        return None
+    check = options.check
+    has = whole(session.layout, known.entry, known.digest, check or "size")
+    if has is None:
+        return None
+    return StoredWheel.of(
+        session, known.entry, known.digest, filename, path, check, has.directories
+    )
+
+
+def _find_by_content(
+    session: Session, options: Options, file: WheelFile, expected: str | None
+) -> StoredWheel | None:
+    filename = WheelFilename.parse(os.path.basename(file.path))
+    digest = file.digest()
+    check_digest(file, digest, expected)
+    entry = find_entry(session.layout, digest)
+    if entry is None:
+        return None
+    session.refuse_others(entry.name)
+    if (entry.filename.name, entry.filename.version) != (filename.name, filename.version):
+        raise InvalidWheelError(
+            f"cannot use {file.path!r}: it is {entry.filename} by its content; rename it to what it is"
+        )
+    known = Known(digest, entry.name)
+    if expected is not None and not session.standing.exclusive:
+        _refuse_forged(session, options, file, filename, entry)
+    found = _held(session, options, known, filename, file.path)
+    if found is not None and file.is_unchanged() and not unsettled_for(file.status):
+        session.note(file.path, file.status, known)
+    return found
+
+
+def _refuse_forged(
+    session: Session, options: Options, file: WheelFile, filename: WheelFilename, entry: Entry
+) -> None:
+    """Compare an entry that others could write to with what the wheel file holds.
+
+    :raises InvalidWheelError: if it is something else.
+    """
+    with session.stage() as stage:
+        fresh = unpack_entry(stage.folder, "new", file, filename, options)
+        check_digest(file, fresh.facts.digest, entry.digest)
+        keeps_bits = Bits(session.stage).kept
+        damage = find_damage(entry, fresh.facts, fresh.files, deep=True, keeps_bits=keeps_bits)
+    if damage:
+        raise InvalidWheelError(
+            f"the entry {session.layout.entry(entry.name)!r} does not hold what {file.path!r} does: "
+            f"{damage[0].path} is {damage[0].kind}; remove the entry, or use a store of your own"
+        )
+
+
+def _trusted_filename(path: str) -> WheelFilename:
+    """Take a file name apart that was checked when the file was added, without what checking it imports."""
+    text = os.path.basename(path)
+    name, version, _ = text.split("-", 2)
+    parsed = WheelFilename.from_dist_info(f"{name}-{version}.dist-info")
+    return WheelFilename(text, parsed.name, parsed.version)

@@ -1,0 +1,109 @@
+"""Repairing an entry: what is damaged is replaced from its wheel, unpacked anew."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.folder import Folder
+from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store._entry import manifest
+from wheel_linker.store._entry.checking import boot_note
+from wheel_linker.store._entry.damage import Bits, description_damage, find_damage, mend
+from wheel_linker.store._entry.making import check_digest, have_on_disk, unpack_entry
+from wheel_linker.store.entries import named, read_entry, unreadable
+from wheel_linker.store.layout import BOOT, may_be_of
+
+if TYPE_CHECKING:
+    from wheel_linker._fs.stage import Stage
+    from wheel_linker.store._entry.damage import Damage
+    from wheel_linker.store._entry.making import Made, Options
+    from wheel_linker.store.entries import Entry, EntryLike
+    from wheel_linker.store.session import Session
+
+
+def repair(session: Session, options: Options, entry: EntryLike, path: str) -> list[Damage]:
+    """Make an entry again what it was, from its wheel file.
+
+    :param path: the absolute path of the wheel file.
+    :returns: what was mended.
+    :raises InvalidWheelError: if there is no such entry, or the file is another wheel.
+    :raises OSError: if the file cannot be read, or the store not be written.
+    """
+    root = session.layout.root
+    found = named(session.layout, entry)
+    if found is None:
+        raise InvalidWheelError(f"the store {root!r} has no such entry: {entry}; add the wheel")
+    with (
+        session.keeping(found.name, damaged=True),
+        options.crew,
+        WheelFile(path) as file,
+        session.stage() as stage,
+    ):
+        fresh = _unpack_again(session, stage, file, found, options)
+        session.settle(stage.folder, fresh.name)
+        have_on_disk(stage.folder, [fresh], durable=options.durable)
+        return mend_entry(session, stage, fresh, found.name)
+
+
+def _unpack_again(
+    session: Session, stage: Stage, file: WheelFile, entry: Entry, options: Options
+) -> Made:
+    """Unpack a wheel file as it was when the entry was made.
+
+    :raises InvalidWheelError: if it is not the wheel that the entry was made from.
+    :raises OSError: if it cannot be read, or the store not be written.
+    """
+    digest = file.digest()
+    check_digest(file, digest, entry.digest or None)
+    if not may_be_of(entry.name, digest):
+        raise InvalidWheelError(
+            f"{file.path!r} is not the wheel that the entry {entry.path!r} was made from: "
+            "give that one, or remove the entry"
+        )
+    if entry.digest:
+        stamp, filename = manifest.read(session.layout.manifest(entry.name)).stamp, entry.filename
+    else:
+        stamp, filename = None, WheelFilename.parse(os.path.basename(file.path))
+    options = options._replace(protect=_is_protected(entry))
+    fresh = unpack_entry(stage.folder, "new", file, filename, options, stamp=stamp)
+    check_digest(file, fresh.facts.digest, digest)
+    return fresh
+
+
+def mend_entry(session: Session, stage: Stage, made: Made, name: str) -> list[Damage]:
+    """Make an entry that is damaged what it was; what links to it may be in use meanwhile.
+
+    :param made: the same wheel, unpacked anew; nothing of use is left of it.
+    :returns: what was mended.
+    :raises OSError: if the store cannot be written.
+    """
+    layout = session.layout
+    entry = read_entry(layout, name)
+    missing = None if entry is not None else description_damage(unreadable(layout, name))
+    with session.going(), Folder.open(layout.entry(name)) as old:
+        damage = find_damage(
+            entry or unreadable(layout, name),
+            made.facts,
+            made.files,
+            deep=True,
+            keeps_bits=Bits(session.stage).kept,
+        )
+        if missing is not None:
+            damage.append(missing)
+        with stage.folder.enter(made.name) as fresh, stage.old.make(made.name) as waste:
+            if old.lstat(BOOT) is not None and fresh.lstat(BOOT) is None:
+                create_with(boot_note(), fresh.prefix + BOOT, fresh.fd)
+            mend(damage, old, fresh, waste)
+    return damage
+
+
+def _is_protected(entry: Entry) -> bool:
+    """Tell whether an entry's files are read-only; that of the first one tells."""
+    for above, _, names in os.walk(entry.path):
+        for name in names:
+            return not os.stat(os.path.join(above, name)).st_mode & 0o222
+    return False
