@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 CACHE: Final = "__pycache__"
 _SOURCE: Final = ".py"
 _BYTECODE: Final = ".pyc"
+
+
+def is_bytecode(path: str) -> bool:
+    """Tell whether a path is that of bytecode that has its source beside it, or had."""
+    return path.endswith(_BYTECODE) and os.path.basename(os.path.dirname(path)) == CACHE
 
 
 def has_cache(folder: Folder) -> bool:

@@ -59,7 +59,8 @@ def install_wheel(
     :param requested: whether the user asked for this distribution, which ``REQUESTED`` says (PEP 376); else it is there
         for others.
     :param direct_url: what ``direct_url.json`` says (PEP 610): where the distribution came from, if not from an index.
-    :param compile_bytecode: whether the environment's interpreter compiles the sources, after they are in place.
+    :param compile_bytecode: whether the environment's interpreter compiles the sources, after they are in place, and
+        ``RECORD`` names the bytecode.
     :param must_copy: called with each linked file's path relative to the wheel: whether it will be edited, and so needs
         a copy of its own where others are hard links or symlinks.
     :param record: what it means that the wheel's ``RECORD`` is not right: ``"lenient"`` notes it in the report, warns,
@@ -71,7 +72,7 @@ def install_wheel(
     :raises InvalidWheelError: if it is no wheel that can be installed. Nothing has been touched then.
     :raises NoRecordError: if a version that is there has no ``RECORD``. Nothing has been touched then.
     :raises LinkError: if the file system refuses something. The environment is as it was before then, unless it is only
-        the interpreter that cannot be run to compile.
+        the interpreter that cannot be run to compile, or ``RECORD`` that cannot be written anew with what it compiled.
     :raises ValueError: for an unknown mode or an empty chain.
     """
     refuse_unknown_record(record)

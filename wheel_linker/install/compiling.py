@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
@@ -14,23 +14,38 @@ if TYPE_CHECKING:
 
     from wheel_linker.install.layout import Layout
 
+# Run by the environment's interpreter, of whatever version, which alone knows what its bytecode is called.
+_PROGRAM: Final = r"""
+import compileall, os, sys
+from importlib.util import cache_from_source
+for path in os.fsdecode(sys.stdin.buffer.read()).split("\0"):
+    if compileall.compile_file(path, quiet=2):
+        made = cache_from_source(path)
+        if os.path.isfile(made):
+            sys.stdout.buffer.write(os.fsencode(made) + b"\0")
+"""
 
-def compile_all(files: Iterable[str], layout: Layout, jobs: int) -> None:
+
+def compile_all(files: Iterable[str], layout: Layout) -> list[str]:
     """Compile source files. Those that are none for this interpreter, such as templates, are left as they are.
 
     :param files: absolute paths.
-    :param jobs: how many processes.
+    :returns: the absolute paths of the bytecode.
     :raises LinkError: if the interpreter cannot be run; what is installed stays, and compiles when it is imported.
     """
-    listed = "".join(f"{path}\n" for path in files if path.endswith(".py"))
+    listed = "\0".join(path for path in files if path.endswith(".py"))
     if not listed:
-        return
-    command = [layout.python, "-I", "-m", "compileall", "-q", "-q", "-j", str(jobs), "-i", "-"]
+        return []
     try:
         done = subprocess.run(  # noqa: S603 - the caller's own interpreter
-            command, input=os.fsencode(listed), check=False, capture_output=True
+            [layout.python, "-I", "-c", _PROGRAM],
+            input=os.fsencode(listed),
+            check=False,
+            capture_output=True,
         )
     except OSError as error:
         doing = f"compile what was installed, with {layout.python!r}"
         raise LinkError.from_os_error(error, doing, destination=layout.python) from error
-    log("compileall ended with %s: %s", done.returncode, done.stderr)
+    if done.returncode:
+        log("compiling ended with %s: %s", done.returncode, done.stderr)
+    return [os.fsdecode(path) for path in done.stdout.split(b"\0") if path]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._api import link_options
 from wheel_linker._link.locks import Locks
+from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker.install._changes.given import all_unpacked, listed, notes_for
@@ -211,5 +212,5 @@ def _told(made: Change, how: LinkOptions) -> ChangePlan:
         how.chain,
         sum(files for files, _ in sizes),
         sum(size for _, size in sizes),
-        tuple(sorted(path for path in going if os.path.lexists(path))),
+        tuple(sorted(path for path in going if os.path.lexists(path) and not is_bytecode(path))),
     )

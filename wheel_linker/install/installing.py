@@ -10,9 +10,11 @@ from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.pipeline import refuse_or_warn, supplier_of, warn_of_fallbacks
 from wheel_linker._link.report import LinkReport, note_symlinks
 from wheel_linker._link.sites import opened_sites
+from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install._changes.compatible import refuse_incompatible
+from wheel_linker.install._changes.compiled import LIBRARIES, record_bytecode
 from wheel_linker.install._changes.conflicts import conflicts_among
 from wheel_linker.install._changes.dating import set_times
 from wheel_linker.install._changes.staged import into_place, stage
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
 # Whoever unpacked a wheel may have added files, and told nobody what they are.
 _ADDED_SINCE: Final = frozenset({"extra", "no-hash"})
-_LIBRARIES: Final = ("purelib", "platlib")
 
 
 def _nothing(_: Sequence[Distribution]) -> Sequence[Distribution]:
@@ -117,9 +118,21 @@ def change(
                 error, f"install into {place!r}", destination=place
             ) from error
     if options.compile_bytecode:
-        pieces = (piece for one in plans for piece in one.pieces if piece.scheme in _LIBRARIES)
-        compile_all((path for piece in pieces for path in piece.paths()), layout, how.jobs)
+        _compile(plans, layout, how, options)
     return outcome
+
+
+def _compile(
+    plans: Sequence[Plan], layout: Layout, how: LinkOptions, options: InstallOptions
+) -> None:
+    """Compile what was installed, and record the bytecode."""
+    pieces = (piece for one in plans for piece in one.pieces if piece.scheme in LIBRARIES)
+    # Several wheels may have the same file.
+    files = dict.fromkeys(path for piece in pieces for path in piece.paths())
+    made = compile_all(files, layout)
+    record_bytecode(plans, made, how.locks, durable=options.durable)
+    if options.timestamp is not None:
+        set_times(plans, options.timestamp, made)
 
 
 def foreseen(
@@ -251,7 +264,7 @@ def _outcome(made: Change, links: Sequence[LinkReport], gone: Iterable[str]) -> 
             link=link,
             scripts=one.scripts(),
             upgraded=tuple(versions.pop(one.wheel.name.name, ())),
-            removed=tuple(sorted(by_name.get(one.wheel.name.name, ()))),
+            removed=_listed(by_name.get(one.wheel.name.name, ())),
             record_problems=one.record_problems,
         )
         for one, link in zip(made.plans, links)
@@ -260,7 +273,7 @@ def _outcome(made: Change, links: Sequence[LinkReport], gone: Iterable[str]) -> 
         UninstallReport(
             name,
             tuple(known),
-            tuple(sorted(by_name.get(name, ()))),
+            _listed(by_name.get(name, ())),
             tuple(
                 sorted(path for path in made.outdated.kept.get(name, ()) if os.path.lexists(path))
             ),
@@ -268,6 +281,10 @@ def _outcome(made: Change, links: Sequence[LinkReport], gone: Iterable[str]) -> 
         for name, known in versions.items()
     ]
     return Outcome(installed, removed)
+
+
+def _listed(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(path for path in paths if not is_bytecode(path)))
 
 
 def _warn_of_records(given: Sequence[UnpackedWheel], plans: Sequence[Plan]) -> None:

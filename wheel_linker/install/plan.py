@@ -52,6 +52,8 @@ class Plan(NamedTuple):
     """In the order in which they come into place; that of the wheel's root is the last."""
     record_problems: tuple[RecordProblem, ...]
     """What is not right about its ``RECORD``."""
+    starts: Sequence[str]
+    """What the paths of each piece start with in the ``RECORD`` that is installed."""
 
     @property
     def library(self) -> str:
@@ -67,9 +69,14 @@ class Plan(NamedTuple):
         """Return how many of its files are linked; others are written."""
         return sum(piece.tree.files for piece in self.pieces)
 
+    def record(self) -> bytes:
+        """Return the ``RECORD`` that is installed."""
+        (record,) = (file.data for file in self.pieces[-1].written if file.name == RECORD)
+        return record
+
     def recorded_sizes(self) -> tuple[int, int]:
         """Return how many files it installs, and how many bytes these have, as its new ``RECORD`` says."""
-        (record,) = (file.data for file in self.pieces[-1].written if file.name == RECORD)
+        record = self.record()
         rows = [line.rpartition(b",")[2] for line in record.splitlines()]
         return len(rows), len(record) + sum(int(size) for size in rows if size.isdigit())
 
@@ -113,7 +120,7 @@ def plan(
     starts = _starts(pieces, named_layout, wheel.name.name)
     record = installed_record(given, wheel.tree, metadata, pieces, starts, strict=strict)
     pieces[-1] = _with_written(pieces[-1], Written((metadata.dist_info,), RECORD, record.content))
-    return Plan(wheel, metadata, pieces, record.problems)
+    return Plan(wheel, metadata, pieces, record.problems, starts)
 
 
 def _starts(pieces: Sequence[Piece], layout: Layout, distribution: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log_warning
+from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker.errors import LinkError
 from wheel_linker.install._present.distributions import (
     IncompleteInstallationError,
@@ -51,7 +52,7 @@ class _Removal(NamedTuple):
         return UninstallReport(
             self.name,
             tuple(one.version for one in self.found),
-            tuple(sorted(path for path in mine if path in gone)),
+            tuple(sorted(path for path in mine if path in gone and not is_bytecode(path))),
             tuple(sorted(path for path in self.kept if os.path.lexists(path))),
             self.incomplete,
         )

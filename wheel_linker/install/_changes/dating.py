@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from wheel_linker.install.plan import Plan
 
 
-def set_times(plans: Iterable[Plan], timestamp: int) -> None:
+def set_times(plans: Iterable[Plan], timestamp: int, made: Iterable[str] = ()) -> None:
     """Set the times of everything that was installed, and of the directories that it is in.
 
     Files that are links into a cache keep theirs, which are those of the cache.
 
     :param timestamp: in seconds since 1970.
+    :param made: what was installed besides, and the directories that it is in.
     """
     directories: set[str] = set()
     for plan in plans:
         for path in _paths(plan, directories):
             _set(path, timestamp)
+    for path in made:
+        directories.add(os.path.dirname(path))
+        _set(path, timestamp)
     # A child's time does not change its parent's, but its making did.
     for path in directories:
         _set(path, timestamp)

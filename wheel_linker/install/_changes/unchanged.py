@@ -54,7 +54,7 @@ def is_unchanged(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -
     carried = wheel.carried_rows()
     if carried is None:
         carried = b"\n".join(_staying(own, one.entry))
-    if not there.startswith(carried) and not set(_rows(carried)) <= set(_rows(there)):
+    if not there.startswith(carried) and not _but_bytecode(_rows(carried)) <= set(_rows(there)):
         return False
     moved = Counter(_moved(own))
     # What the rows of the root say has been found already.
@@ -75,6 +75,11 @@ def is_version(version: str, name: WheelFilename) -> bool:
 
 def _rows(record: bytes) -> list[bytes]:
     return record.replace(b"\r\n", b"\n").split(b"\n")
+
+
+def _but_bytecode(rows: Iterable[bytes]) -> set[bytes]:
+    """Return the rows without those of bytecode, which interpreters write anew."""
+    return {row for row in rows if b".pyc," not in row}
 
 
 def _staying(record: bytes, info: str) -> Iterable[bytes]:

@@ -1,0 +1,136 @@
+"""Rows in ``RECORD`` for the bytecode of what was installed, so that any tool's uninstall takes it along.
+
+The bytecode is made when everything is in place, and ``RECORD`` is replaced then. As with pip, the rows have neither
+hash nor size: an interpreter may write the files anew.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from installer.records import RecordEntry
+from installer.utils import Scheme, construct_record_file
+
+from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.reading import read_regular
+from wheel_linker._link.merge import commit
+from wheel_linker._link.sites import opened_sites
+from wheel_linker._log import log
+from wheel_linker._wheel.bytecode import CACHE, bytecode_of
+from wheel_linker._wheel.record import RECORD
+from wheel_linker._wheel.tree import Directory, Tree, in_order
+from wheel_linker.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from wheel_linker._link.locks import Locks
+    from wheel_linker._link.sites import Sites
+    from wheel_linker.install.plan import Plan
+
+LIBRARIES: Final = ("purelib", "platlib")
+"""The schemes whose files are compiled."""
+_LONGEST: Final = 1 << 28
+
+
+class _Renewal(NamedTuple):
+    """A ``RECORD`` to be replaced."""
+
+    plan: Plan
+    before: bytes
+    content: bytes
+
+    def staged_tree(self) -> Tree:
+        """Return the tree of what is staged: ``RECORD`` in its directory."""
+        info = self.plan.metadata.dist_info
+        directories = in_order([Directory((), [], []), Directory((info,), [RECORD], [])])
+        whole = self.plan.wheel.tree
+        return Tree.of(whole.path, whole.identity, directories)
+
+    def is_current(self) -> bool:
+        """Tell whether nobody has replaced or removed the distribution since."""
+        try:
+            return read_regular(os.path.join(self.plan.dist_info, RECORD), _LONGEST) == self.before
+        except OSError:
+            return False
+
+
+def record_bytecode(
+    plans: Sequence[Plan], made: Sequence[str], locks: Locks, *, durable: bool
+) -> None:
+    """Add bytecode to the ``RECORD`` of each distribution whose sources it is of: to all of them, or to none.
+
+    :param made: the absolute paths of the bytecode.
+    :param durable: whether the new ``RECORD`` is on the disk before it takes the place of the old one.
+    :raises LinkError: if the system refuses; what is installed stays.
+    """
+    renewals = list(_renewals(plans, made))
+    if not renewals:
+        return
+    libraries = sorted({one.plan.library for one in renewals})
+    try:
+        with opened_sites() as sites:
+            names = [_stage(one, str(number), sites) for number, one in enumerate(renewals)]
+            if durable:
+                sites.settle()
+            with sites.committing(libraries, locks):
+                for one, name in zip(renewals, names):
+                    if one.is_current():
+                        commit(sites.at(one.plan.library).transaction, one.staged_tree(), name)
+                    else:
+                        log("%s has been changed by others meanwhile", one.plan.dist_info)
+    except LinkError:
+        raise
+    except OSError as error:
+        place = libraries[0]
+        doing = f"record the bytecode of what was installed into {place!r}"
+        raise LinkError.from_os_error(error, doing, destination=place) from error
+
+
+def _stage(one: _Renewal, name: str, sites: Sites) -> str:
+    stage = sites.prepare(one.plan.library).stage.folder
+    with stage.make(name) as root, root.make(one.plan.metadata.dist_info) as info:
+        create_with(one.content, info.prefix + RECORD, info.fd)
+    return name
+
+
+def _renewals(plans: Sequence[Plan], made: Sequence[str]) -> Iterator[_Renewal]:
+    # The bytecode of a file that several have is in the RECORD of each.
+    by_directory: dict[str, list[str]] = {}
+    for path in made:
+        by_directory.setdefault(os.path.dirname(path), []).append(os.path.basename(path))
+    for plan in plans:
+        paths = list(_paths(plan, by_directory))
+        if paths:
+            yield _Renewal(plan, plan.record(), _with_rows(plan.record(), paths))
+
+
+def _paths(plan: Plan, made: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the bytecode of a plan's sources, as its ``RECORD`` calls it."""
+    for piece, start in zip(plan.pieces, plan.starts):
+        if piece.scheme not in LIBRARIES:
+            continue
+        for directory in piece.complete().directories:
+            parts = (*directory.parts, CACHE)
+            names = made.get(os.path.join(piece.destination, *parts), ())
+            for name in bytecode_of(directory.files, names):
+                yield start + "/".join((*parts, name))
+
+
+def _with_rows(record: bytes, paths: Sequence[str]) -> bytes:
+    """Return a ``RECORD`` with rows for bytecode, which a wheel may have brought and the interpreter written anew."""
+    rows = construct_record_file(
+        (Scheme("purelib"), RecordEntry(path, None, None)) for path in paths
+    )
+    with rows:
+        added = rows.read()
+    known = set(map(_path_of, added.splitlines()))
+    if b".pyc" in record:
+        lines = record.splitlines(keepends=True)
+        record = b"".join([line for line in lines if _path_of(line) not in known])
+    return record + added
+
+
+def _path_of(row: bytes) -> bytes:
+    return row.rpartition(b",")[0].rpartition(b",")[0]
