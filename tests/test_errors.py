@@ -24,6 +24,7 @@ from wheel_linker import (
     PackageConflictWarning,
     WheelFilename,
     WheelLinkerError,
+    errors,
     link_wheel_files,
 )
 
@@ -172,6 +173,45 @@ class TestBuiltInClasses:
         site.chmod(0o555)
         with pytest.raises(PermissionError):
             link_wheel_files(site, wheel)
+
+
+class TestRefused:
+    """The context manager that says what was being done."""
+
+    def test_an_error_of_the_system_becomes_a_link_error(self, tmp_path: Path) -> None:
+        missing = str(tmp_path / "missing")
+        advice = {errno.ENOENT: "look elsewhere"}
+        with (
+            pytest.raises(LinkError) as caught,
+            errors.refused("find it", source="here", destination="there", advice=advice),
+        ):
+            os.stat(missing)
+        cause = caught.value.__cause__
+        assert isinstance(cause, FileNotFoundError)
+        assert cause.filename == missing
+        assert str(caught.value) == f"cannot find it: {cause.strerror}; look elsewhere"
+        assert (caught.value.source, caught.value.destination) == ("here", "there")
+
+    def test_the_words_may_depend_on_the_error(self, tmp_path: Path) -> None:
+        missing = str(tmp_path / "missing")
+        with (
+            pytest.raises(LinkError, match=r"^cannot find .*missing"),
+            errors.refused(lambda error: f"find {error.filename}"),
+        ):
+            os.stat(missing)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            LinkError("said already", errno=errno.EIO),
+            ValueError("no system's"),
+            KeyboardInterrupt(),
+        ],
+    )
+    def test_others_are_let_through(self, error: BaseException) -> None:
+        with pytest.raises(type(error)) as caught, errors.refused("do it"):
+            raise error
+        assert caught.value is error
 
 
 class Refused(LinkError):

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from wheel_linker.mode import LinkMode
 
@@ -90,6 +90,58 @@ class LinkError(WheelLinkerError, OSError):
     def __reduce__(self) -> tuple[object, ...]:
         fields = (self.message, self.errno, self.source, self.destination, self.mode)
         return (_remake_link_error, (_made_from.get(type(self), type(self)), *fields))
+
+
+def refused(
+    doing: str | Callable[[OSError], str],
+    *,
+    source: str | None = None,
+    destination: str | None = None,
+    advice: Mapping[int, str] | None = None,
+) -> _Refused:
+    """Turn an error of the system in the body of a ``with`` statement into a :exc:`LinkError`, which is raised.
+
+    A :exc:`LinkError` says what failed already, and is let through. In a loop over files a ``try`` statement around the
+    loop costs less.
+
+    :param doing: what failed, in the words that follow "cannot", or a function that tells it from the error.
+    :param source: the path that was to be read, if one was.
+    :param destination: the path that was to be written, if one was.
+    :param advice: what can be done, by error number, where that differs from the usual.
+    """
+    return _Refused(doing, source, destination, advice)
+
+
+class _Refused:
+    """What :func:`refused` returns; no generator, because ``contextlib`` would make importing the library dearer."""
+
+    __slots__ = ("_advice", "_destination", "_doing", "_source")
+
+    def __init__(
+        self,
+        doing: str | Callable[[OSError], str],
+        source: str | None,
+        destination: str | None,
+        advice: Mapping[int, str] | None,
+    ) -> None:
+        self._doing = doing
+        self._source = source
+        self._destination = destination
+        self._advice = advice
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, OSError) or isinstance(error, LinkError):
+            return
+        raise LinkError.from_os_error(
+            error,
+            self._doing if isinstance(self._doing, str) else self._doing(error),
+            source=self._source,
+            destination=self._destination,
+            advice=self._advice,
+        ) from error
 
 
 class LockTimeoutError(LinkError, TimeoutError):

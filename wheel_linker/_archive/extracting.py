@@ -17,7 +17,7 @@ from wheel_linker._threads import Crew, usable_cpus
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker._wheel.unpacked import UnpackedWheel
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, LinkError, refused
 
 if TYPE_CHECKING:
     from wheel_linker._archive.unpacking import Result
@@ -40,23 +40,22 @@ def extract(
     filename = WheelFilename.parse(os.path.basename(path))
     above, name = os.path.split(os.path.abspath(os.fsdecode(to)))
     target = os.path.join(above, name)
-    try:
-        with WheelFile(path) as file, opened(resolved(above)) as parent, staged(parent) as stage:
-            _refuse_what_is_there(parent, name, target)
-            result = _unpack(file, filename, stage.folder, strict, limits or Limits(), jobs)
-            if sha256 is not None and result.digest != sha256.lower():
-                raise InvalidWheelError(
-                    f"the wheel {path!r} has the SHA-256 {result.digest} and should have {sha256}: "
-                    "download it again, or get it from elsewhere"
-                )
-            if os.name == "nt" and parent.lstat(name) is not None:
-                parent.remove_directory(name)
-            stage.folder.move(_NEW, parent, name)
-    except LinkError:
-        raise
-    except OSError as error:
-        doing = f"unpack the wheel {path!r} into {target!r}"
-        raise LinkError.from_os_error(error, doing, source=path, destination=target) from error
+    with (
+        refused(f"unpack the wheel {path!r} into {target!r}", source=path, destination=target),
+        WheelFile(path) as file,
+        opened(resolved(above)) as parent,
+        staged(parent) as stage,
+    ):
+        _refuse_what_is_there(parent, name, target)
+        result = _unpack(file, filename, stage.folder, strict, limits or Limits(), jobs)
+        if sha256 is not None and result.digest != sha256.lower():
+            raise InvalidWheelError(
+                f"the wheel {path!r} has the SHA-256 {result.digest} and should have {sha256}: "
+                "download it again, or get it from elsewhere"
+            )
+        if os.name == "nt" and parent.lstat(name) is not None:
+            parent.remove_directory(name)
+        stage.folder.move(_NEW, parent, name)
     warn_of_problems(str(filename), result.problems)
     return UnpackedWheel(target, filename)
 

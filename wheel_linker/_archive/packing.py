@@ -11,7 +11,6 @@ import os
 import stat
 import time
 import zipfile
-from contextlib import contextmanager
 from io import StringIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,10 +21,11 @@ from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.own_name import own_name
 from wheel_linker._wheel.record import RECORD, SHA256, SIGNATURES, encoded
 from wheel_linker._wheel.scan import scan
-from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
+from wheel_linker.errors import VANISHED, InvalidWheelError, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from wheel_linker._wheel.tree import Tree
 
@@ -51,7 +51,7 @@ def write_record(tree: str | os.PathLike[str]) -> str:
     found = scan(tree, remedy=_REMEDY)
     dist_info = found.dist_info(_REMEDY)
     with (
-        _errors("write RECORD of the unpacked wheel", found.path),
+        _refused("write RECORD of the unpacked wheel", found),
         Folder.open(os.path.join(found.path, dist_info)) as folder,
     ):
         content = _record(_hashed(found, dist_info), dist_info)
@@ -72,7 +72,7 @@ def pack(tree: str | os.PathLike[str], to: str | os.PathLike[str], timestamp: fl
     directory, name = os.path.split(target)
     moment = _moment(timestamp)
     with (
-        _errors("pack the unpacked wheel", found.path, target),
+        _refused("pack the unpacked wheel", found, target),
         opened(directory) as folder,
         staged(folder) as stage,
     ):
@@ -170,13 +170,6 @@ def _record(rows: Iterable[tuple[str, str, int]], dist_info: str) -> bytes:
     return text.getvalue().encode("utf-8")
 
 
-@contextmanager
-def _errors(doing: str, tree: str, target: str | None = None) -> Iterator[None]:
-    try:
-        yield
-    except LinkError:
-        raise
-    except OSError as error:
-        raise LinkError.from_os_error(
-            error, f"{doing} {tree!r}", source=tree, destination=target, advice=VANISHED
-        ) from error
+def _refused(doing: str, tree: Tree, target: str | None = None) -> AbstractContextManager[None]:
+    path = tree.path
+    return refused(f"{doing} {path!r}", source=path, destination=target, advice=VANISHED)

@@ -19,7 +19,7 @@ from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._wheel.names import ambiguous
 from wheel_linker._wheel.record import SHA256, Row, digest_of, encoded
 from wheel_linker._wheel.record_problems import RecordProblem
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -84,18 +84,12 @@ def unpack(
     :raises LinkError: if the wheel cannot be read or the directory cannot be written.
     """
     run = _Unpacking(file, contents, tree, stamp, read_only)
-    try:
+    doing = f"unpack the wheel {file.path!r} into {tree.path!r}"
+    with refused(doing, source=file.path, destination=tree.path):
         for directory in contents.directories:
             os.mkdir(tree.prefix + directory, dir_fd=tree.fd)
         crew.share(run.units(), run.unpack, _weight)
         run.make_links()
-    except OSError as error:
-        if isinstance(error, LinkError):
-            raise
-        doing = f"unpack the wheel {file.path!r} into {tree.path!r}"
-        raise LinkError.from_os_error(
-            error, doing, source=file.path, destination=tree.path
-        ) from error
     problems = (*contents.problems, *sorted(run.problems))
     return Result(run.digest(), sorted(run.files), problems)
 

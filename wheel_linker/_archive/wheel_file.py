@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, LinkError, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +43,8 @@ class WheelFile:
         """
         self.path = path
         self._turn = threading.Lock()
-        try:
+        with refused(f"read the wheel {path!r}", source=path):
             self._fd = os.open(path, _READ)
-        except OSError as error:
-            raise LinkError.from_os_error(error, f"read the wheel {path!r}", source=path) from error
         self.status = os.fstat(self._fd)
         self.size = self.status.st_size
         if not stat.S_ISREG(self.status.st_mode):

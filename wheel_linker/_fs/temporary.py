@@ -12,7 +12,7 @@ from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._fs.stage import Stage
 from wheel_linker._fs.timestamps import refresh
 from wheel_linker._threads import uninterrupted
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,11 +47,8 @@ def private_directory(site_packages: str) -> Iterator[str]:
 
 
 def _make(stage: Stage, site: Folder) -> None:
-    try:
+    with refused(f"write to the directory {site.path!r}", destination=site.path):
         stage.make()
-    except OSError as error:
-        doing = f"write to the directory {site.path!r}"
-        raise LinkError.from_os_error(error, doing, destination=site.path) from error
 
 
 @contextmanager

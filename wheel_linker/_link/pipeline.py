@@ -26,6 +26,7 @@ from wheel_linker.errors import (
     LinkError,
     LinkFallbackWarning,
     PackageConflictWarning,
+    refused,
 )
 
 if TYPE_CHECKING:
@@ -79,19 +80,17 @@ def _link(
     wheels = [scan_wheel(wheel, path, how) for wheel in given]
     suppliers = [supplier_of(wheel) for wheel in wheels]
     check_conflicts(path, suppliers, on_conflict)
-    try:
-        with opened_sites([wheel.tree.path for wheel in wheels]) as sites:
-            site = sites.prepare(path)
-            reports = [
-                report._replace(record_problems=wheel.record_problems())
-                for report, wheel in zip(_stage_and_commit(sites, site, wheels, how), given)
-            ]
-            how.locks.record(site.folder, site.identity, suppliers)
-            return reports
-    except LinkError:
-        raise
-    except OSError as error:
-        raise LinkError.from_os_error(error, f"link into {path!r}", destination=path) from error
+    with (
+        refused(f"link into {path!r}", destination=path),
+        opened_sites([wheel.tree.path for wheel in wheels]) as sites,
+    ):
+        site = sites.prepare(path)
+        reports = [
+            report._replace(record_problems=wheel.record_problems())
+            for report, wheel in zip(_stage_and_commit(sites, site, wheels, how), given)
+        ]
+        how.locks.record(site.folder, site.identity, suppliers)
+        return reports
 
 
 def _stage_and_commit(

@@ -10,7 +10,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import Stage
 from wheel_linker._link.placing import placing
 from wheel_linker.backends import default_backend
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import refused
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
@@ -22,14 +22,13 @@ def probe(
 ) -> dict[LinkMode, OSError | None]:
     """Do what :func:`wheel_linker.supported_modes` says."""
     paths = os.path.realpath(os.fsdecode(source)), os.path.realpath(os.fsdecode(destination))
-    try:
-        with Folder.open(paths[0], listing=True) as origin, Folder.open(paths[1]) as target:
-            return _try_all(origin, target)
-    except OSError as error:
-        doing = f"try link modes between {paths[0]!r} and {paths[1]!r}"
-        raise LinkError.from_os_error(
-            error, doing, source=paths[0], destination=paths[1]
-        ) from error
+    doing = f"try link modes between {paths[0]!r} and {paths[1]!r}"
+    with (
+        refused(doing, source=paths[0], destination=paths[1]),
+        Folder.open(paths[0], listing=True) as origin,
+        Folder.open(paths[1]) as target,
+    ):
+        return _try_all(origin, target)
 
 
 def _try_all(origin: Folder, target: Folder) -> dict[LinkMode, OSError | None]:

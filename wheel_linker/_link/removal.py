@@ -12,7 +12,7 @@ from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.sharing import how_to_unlock
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.dist_info import DIST_INFO
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import LinkError, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,21 +39,18 @@ def remove_files(
         for parent, entries in groupby(dict.fromkeys(files), _parent)
     ]
     gone: list[Parts] = []
-    try:
-        with Descent(transaction.site, transaction.containment.enter) as folders:
-            for parts, names in by_directory:
-                gone += _remove_from(transaction, folders, parts, names)
-            for parts in _with_parents(parent for parent, _ in by_directory):
-                folder = _existing(folders, parts[:-1])
-                if folder is not None and not keep(os.path.join(folder.path, parts[-1])):
-                    transaction.remove_when_empty(parts)
-                    _remove_from_dist_info(transaction, folder, parts)
-    except LinkError:
-        raise
-    except OSError as error:
-        path = transaction.site.path
-        doing = f"remove what is installed in {path!r}"
-        raise LinkError.from_os_error(error, doing, destination=path) from error
+    path = transaction.site.path
+    with (
+        refused(f"remove what is installed in {path!r}", destination=path),
+        Descent(transaction.site, transaction.containment.enter) as folders,
+    ):
+        for parts, names in by_directory:
+            gone += _remove_from(transaction, folders, parts, names)
+        for parts in _with_parents(parent for parent, _ in by_directory):
+            folder = _existing(folders, parts[:-1])
+            if folder is not None and not keep(os.path.join(folder.path, parts[-1])):
+                transaction.remove_when_empty(parts)
+                _remove_from_dist_info(transaction, folder, parts)
     return gone
 
 

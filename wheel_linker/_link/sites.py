@@ -14,7 +14,7 @@ from wheel_linker._fs.stage import Stage, sweep
 from wheel_linker._link.transaction import Transaction
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import LinkError, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -201,9 +201,6 @@ def make_stage(site: Folder, stage: Stage) -> None:
 
     :raises LinkError: if ``site`` is not writable.
     """
-    try:
+    with refused(f"write to the directory {site.path!r}", destination=site.path):
         sweep(site)
         stage.make()
-    except OSError as error:
-        doing = f"write to the directory {site.path!r}"
-        raise LinkError.from_os_error(error, doing, destination=site.path) from error

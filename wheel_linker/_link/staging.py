@@ -17,7 +17,7 @@ from wheel_linker._link.helper.process import helper_in, how_many
 from wheel_linker._link.units import Unit
 from wheel_linker._link.walk import unchanged_root
 from wheel_linker._threads import affordable, run
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -92,13 +92,9 @@ def _place_all(units: Sequence[Unit], stage: Stage, jobs: int, progress: Progres
 
 
 def _make_root(tree: Tree, stage: Folder, staged: str) -> None:
-    try:
+    doing = f"make a directory in {stage.path!r} for {tree.path!r}"
+    with refused(doing, source=tree.path, destination=stage.path):
         os.mkdir(stage.prefix + staged, dir_fd=stage.fd)
-    except OSError as error:
-        doing = f"make a directory in {stage.path!r} for {tree.path!r}"
-        raise LinkError.from_os_error(
-            error, doing, source=tree.path, destination=stage.path
-        ) from error
 
 
 def _units(placer: Placer, staged: str) -> Iterator[Unit]:
@@ -115,23 +111,31 @@ def _units(placer: Placer, staged: str) -> Iterator[Unit]:
 
 def _drop(tree: Tree, stage: Folder, staged: str) -> None:
     """Remove from a clone what is no part of the tree."""
-    try:
-        with stage.enter(staged) as root, Descent(root, Folder.enter) as clones:
-            for parts in tree.dropped:
-                parent = clones.go(parts[:-1])
-                status = parent.lstat(parts[-1])
-                if status is not None and is_directory(status):
-                    remove_tree(parent, parts[-1])
-                else:
-                    os.unlink(parent.prefix + parts[-1], dir_fd=parent.fd)
-    except OSError as error:
-        doing = f"make the clone of {tree.path!r} smaller at {named_by(error, tree.path)!r}"
-        raise LinkError.from_os_error(error, doing, source=tree.path) from error
+
+    def doing(error: OSError) -> str:
+        return f"make the clone of {tree.path!r} smaller at {named_by(error, tree.path)!r}"
+
+    with (
+        refused(doing, source=tree.path),
+        stage.enter(staged) as root,
+        Descent(root, Folder.enter) as clones,
+    ):
+        for parts in tree.dropped:
+            parent = clones.go(parts[:-1])
+            status = parent.lstat(parts[-1])
+            if status is not None and is_directory(status):
+                remove_tree(parent, parts[-1])
+            else:
+                os.unlink(parent.prefix + parts[-1], dir_fd=parent.fd)
 
 
 def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
     """Give a clone what is given to new files: a present mtime, an owner's rights, what the umask leaves to others."""
-    try:
+
+    def doing(error: OSError) -> str:
+        return f"open up the clone of {tree.path!r} at {named_by(error, tree.path)!r}"
+
+    with refused(doing, source=tree.path):
         left = granted(stage.prefix, stage.fd)
 
         def enter(parent: Folder, name: str) -> Folder:
@@ -144,9 +148,6 @@ def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
                     status = folder.lstat(name)
                     if status is not None:
                         follow_umask(folder.prefix + name, folder.fd, status.st_mode, left)
-    except OSError as error:
-        doing = f"open up the clone of {tree.path!r} at {named_by(error, tree.path)!r}"
-        raise LinkError.from_os_error(error, doing, source=tree.path) from error
 
 
 def _open_directory(parent: Folder, name: str, mode: int) -> Folder:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wheel_linker._fs.paths import named_by
 from wheel_linker._link.helper.program import Order
 from wheel_linker._link.walk import walk
-from wheel_linker.errors import VANISHED, LinkError
+from wheel_linker.errors import VANISHED, refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,16 +39,14 @@ class Unit(NamedTuple):
             place_files(directory, source, target)
             progress.add(len(directory.files) + len(directory.links))
 
-        try:
-            with stage.enter(self.staged) as target:
-                walk(tree.path, tree.identity, target, self.directories, place)
-        except LinkError:
-            raise
-        except OSError as error:
-            doing = f"link the unpacked wheel {tree.path!r} at {named_by(error, tree.path)!r}"
-            raise LinkError.from_os_error(
-                error, doing, source=tree.path, advice=VANISHED
-            ) from error
+        def doing(error: OSError) -> str:
+            return f"link the unpacked wheel {tree.path!r} at {named_by(error, tree.path)!r}"
+
+        with (
+            refused(doing, source=tree.path, advice=VANISHED),
+            stage.enter(self.staged) as target,
+        ):
+            walk(tree.path, tree.identity, target, self.directories, place)
 
     def place_by(self, helper: Helper, stage: Folder, progress: Progress) -> None:
         """Have a helper process place what it can, and place the rest; errors as for :meth:`place`."""

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._log import log
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,16 +36,14 @@ def compile_all(files: Iterable[str], layout: Layout) -> list[str]:
     listed = "\0".join(path for path in files if path.endswith(".py"))
     if not listed:
         return []
-    try:
+    doing = f"compile what was installed, with {layout.python!r}"
+    with refused(doing, destination=layout.python):
         done = subprocess.run(  # noqa: S603 - the caller's own interpreter
             [layout.python, "-I", "-c", _PROGRAM],
             input=os.fsencode(listed),
             check=False,
             capture_output=True,
         )
-    except OSError as error:
-        doing = f"compile what was installed, with {layout.python!r}"
-        raise LinkError.from_os_error(error, doing, destination=layout.python) from error
     if done.returncode:
         log("compiling ended with %s: %s", done.returncode, done.stderr)
     return [os.fsdecode(path) for path in done.stdout.split(b"\0") if path]

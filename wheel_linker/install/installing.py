@@ -12,7 +12,7 @@ from wheel_linker._link.report import LinkReport, note_symlinks
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.record_problems import warn_of_problems
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.install._changes.compatible import refuse_incompatible
 from wheel_linker.install._changes.compiled import LIBRARIES, record_bytecode
 from wheel_linker.install._changes.conflicts import conflicts_among
@@ -105,18 +105,12 @@ def change(
             return _foretold(decided(plans, where, options), how)
         if options.on_conflict != "ignore":
             refuse_or_warn(conflicts_among(plans), options.on_conflict)
-        try:
+        place = where.layout.schemes["purelib"]
+        with refused(f"install into {place!r}", destination=place):
             sources = [one.wheel.tree.path for one in plans]
             with opened_sites(sources, litter=where.layout.roots()) as sites:
                 outcome = _install(plans, where, how, options, sites)
             note_symlinks(given, [report.link for report in outcome.installed])
-        except LinkError:
-            raise
-        except OSError as error:
-            place = where.layout.schemes["purelib"]
-            raise LinkError.from_os_error(
-                error, f"install into {place!r}", destination=place
-            ) from error
     if options.compile_bytecode:
         _compile(plans, layout, how, options)
     return outcome

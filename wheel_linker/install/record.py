@@ -26,7 +26,7 @@ from wheel_linker._wheel.record import (
 )
 from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker._wheel.record_reading import read_record, refuse_huge
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.install.metadata import read_bytes, read_text
 
 if TYPE_CHECKING:
@@ -239,10 +239,8 @@ def _entry(tree: Tree, path: str, recorded: str, row: Row | None) -> RecordEntry
 
 
 def _status(path: str) -> os.stat_result:
-    try:
+    with refused(f"read {path!r}", source=path):
         return os.stat(path)
-    except OSError as error:
-        raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
 
 
 def _of_written(pieces: Sequence[Piece], starts: Sequence[str]) -> list[RecordEntry]:
@@ -266,10 +264,7 @@ def _hashed(tree: Tree, path: str, recorded: str) -> RecordEntry:
 
 def _digest(path: str, algorithm: str) -> str:
     digest = hashlib.new(algorithm)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            while data := file.read(_CHUNK):
-                digest.update(data)
-    except OSError as error:
-        raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
+    with refused(f"read {path!r}", source=path), open(path, "rb", buffering=0) as file:
+        while data := file.read(_CHUNK):
+            digest.update(data)
     return encoded(digest.digest())

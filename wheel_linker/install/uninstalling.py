@@ -9,7 +9,7 @@ from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log_warning
 from wheel_linker._wheel.bytecode import is_bytecode
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import refused
 from wheel_linker.install._present.distributions import (
     IncompleteInstallationError,
     NotInstalledError,
@@ -69,23 +69,18 @@ def remove(
     removals = _removals(wanted, layout)
     if dry_run:
         return [one.report({path for path in _all(removals) if _is_file(path)}) for one in removals]
-    try:
-        with opened_sites(litter=layout.roots()) as sites:
-            libraries = [path for path in layout.libraries() if is_directory(path)]
-            for path in libraries:
-                sites.prepare(path)
-            with sites.committing(libraries, locks):
-                removals = _removals(wanted, layout)
-                gone = _remove(removals, layout, sites)
-            for path in libraries:
-                site = sites.at(path)
-                locks.forget(site.folder, site.identity, set(wanted))
-            return [one.report(gone) for one in removals]
-    except LinkError:
-        raise
-    except OSError as error:
-        what = ", ".join(map(repr, names))
-        raise LinkError.from_os_error(error, f"uninstall {what}") from error
+    what = ", ".join(map(repr, names))
+    with refused(f"uninstall {what}"), opened_sites(litter=layout.roots()) as sites:
+        libraries = [path for path in layout.libraries() if is_directory(path)]
+        for path in libraries:
+            sites.prepare(path)
+        with sites.committing(libraries, locks):
+            removals = _removals(wanted, layout)
+            gone = _remove(removals, layout, sites)
+        for path in libraries:
+            site = sites.at(path)
+            locks.forget(site.folder, site.identity, set(wanted))
+        return [one.report(gone) for one in removals]
 
 
 def _removals(names: Mapping[str, str], layout: Layout) -> list[_Removal]:

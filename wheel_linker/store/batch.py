@@ -11,7 +11,7 @@ from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._threads import run
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record_problems import described, warn_of_problems
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.store._entry.errors import named_errors
 from wheel_linker.store._entry.making import check_digest, have_on_disk, unpack_entry
 from wheel_linker.store.adding import place
@@ -139,16 +139,10 @@ class Batch:
         :raises InvalidWheelError: if it is no wheel that may be unpacked, or another one than expected.
         :raises LinkError: if the wheel cannot be read, or the store not be written.
         """
-        try:
+        root = self._session.layout.root
+        doing = f"unpack the wheel {wanted.path!r} into the store {root!r}"
+        with refused(doing, source=wanted.path, destination=root):
             self._unpack(wanted)
-        except OSError as error:
-            if isinstance(error, LinkError):
-                raise
-            root = self._session.layout.root
-            doing = f"unpack the wheel {wanted.path!r} into the store {root!r}"
-            raise LinkError.from_os_error(
-                error, doing, source=wanted.path, destination=root
-            ) from error
         if self._size >= _ENOUGH:
             self.publish()
 

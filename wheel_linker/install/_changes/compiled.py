@@ -20,7 +20,7 @@ from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
 from wheel_linker._wheel.record import RECORD
 from wheel_linker._wheel.tree import Directory, Tree, in_order
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,23 +69,18 @@ def record_bytecode(
     if not renewals:
         return
     libraries = sorted({one.plan.library for one in renewals})
-    try:
-        with opened_sites() as sites:
-            names = [_stage(one, str(number), sites) for number, one in enumerate(renewals)]
-            if durable:
-                sites.settle()
-            with sites.committing(libraries, locks):
-                for one, name in zip(renewals, names):
-                    if one.is_current():
-                        commit(sites.at(one.plan.library).transaction, one.staged_tree(), name)
-                    else:
-                        log("%s has been changed by others meanwhile", one.plan.dist_info)
-    except LinkError:
-        raise
-    except OSError as error:
-        place = libraries[0]
-        doing = f"record the bytecode of what was installed into {place!r}"
-        raise LinkError.from_os_error(error, doing, destination=place) from error
+    place = libraries[0]
+    doing = f"record the bytecode of what was installed into {place!r}"
+    with refused(doing, destination=place), opened_sites() as sites:
+        names = [_stage(one, str(number), sites) for number, one in enumerate(renewals)]
+        if durable:
+            sites.settle()
+        with sites.committing(libraries, locks):
+            for one, name in zip(renewals, names):
+                if one.is_current():
+                    commit(sites.at(one.plan.library).transaction, one.staged_tree(), name)
+                else:
+                    log("%s has been changed by others meanwhile", one.plan.dist_info)
 
 
 def _stage(one: _Renewal, name: str, sites: Sites) -> str:

@@ -12,7 +12,7 @@ from wheel_linker._fs.temporary import private_directory
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, LinkError, refused
 from wheel_linker.install.plan import Notes
 from wheel_linker.mode import LinkMode
 from wheel_linker.store import WheelStore
@@ -48,12 +48,8 @@ def own_filename(wheel: UnpackedWheel) -> WheelFilename:
     if wheel.filename is not None:
         return WheelFilename.parse(wheel.filename)
     path = os.fsdecode(wheel.path)
-    try:
+    with refused(f"read the unpacked wheel {path!r}", source=path):
         infos = [name for name in os.listdir(path) if name.endswith(DIST_INFO)]
-    except OSError as error:
-        raise LinkError.from_os_error(
-            error, f"read the unpacked wheel {path!r}", source=path
-        ) from error
     if len(infos) != 1:
         raise InvalidWheelError(
             f"the unpacked wheel {path!r} should have one *{DIST_INFO} directory and has "

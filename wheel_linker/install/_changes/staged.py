@@ -13,7 +13,7 @@ from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import combined
 from wheel_linker._link.staging import stage_all
 from wheel_linker._threads import run
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,11 +81,9 @@ def _write(staged: Staged) -> None:
     stage = staged.site.stage.folder
     for file in staged.piece.written:
         folder = _inside(stage, staged.name, file.parts)
-        try:
+        path = os.path.join(staged.piece.destination, *file.parts, file.name)
+        with refused(f"write {path!r}", destination=path):
             create_with(file.data, folder.prefix + file.name, folder.fd, executable=file.executable)
-        except OSError as error:
-            path = os.path.join(staged.piece.destination, *file.parts, file.name)
-            raise LinkError.from_os_error(error, f"write {path!r}", destination=path) from error
     for parts in staged.piece.to_run:
         folder = _inside(stage, staged.name, parts[:-1])
         path = folder.prefix + parts[-1]

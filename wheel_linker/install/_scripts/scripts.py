@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from installer.scripts import Script
 
 from wheel_linker._wheel.names import fault
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.install._scripts.entry_points import script_entry_points
 from wheel_linker.install._scripts.first_line import PLACEHOLDER, first_line, with_interpreter
 from wheel_linker.install.metadata import read_text
@@ -131,24 +131,19 @@ def prepared(piece: Piece, layout: Layout) -> Piece:
 def _rewritten(piece: Piece, directory: Directory, name: str, layout: Layout) -> Written | None:
     """Return a script that starts with ``#!python`` with the interpreter's path instead; None for any other."""
     path = os.path.join(piece.tree.path, *directory.parts, name)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            if file.read(len(PLACEHOLDER)) != PLACEHOLDER:
-                return None
-            file.seek(0)
-            data = file.read()
-    except OSError as error:
-        raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
+    with refused(f"read {path!r}", source=path), open(path, "rb", buffering=0) as file:
+        if file.read(len(PLACEHOLDER)) != PLACEHOLDER:
+            return None
+        file.seek(0)
+        data = file.read()
     made = with_interpreter(data, layout.python, layout.launcher)
     return Written(directory.parts, name, made, executable=True)
 
 
 def _runs(piece: Piece, directory: Directory, name: str) -> bool:
     path = os.path.join(piece.tree.path, *directory.parts, name)
-    try:
+    with refused(f"read {path!r}", source=path):
         return bool(os.lstat(path).st_mode & _EXECUTABLE)
-    except OSError as error:
-        raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
 
 
 def _check_name(tree: Tree, name: str, layout: Layout) -> None:

@@ -25,10 +25,10 @@ from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.walk import unchanged_root
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.tree import Directory, Tree, in_order
-from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
+from wheel_linker.errors import VANISHED, InvalidWheelError, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from typing import BinaryIO
 
     from wheel_linker._fs.folder import Identity, Parts
@@ -130,7 +130,7 @@ class Pending:
         # While nothing has been changed: a filter may turn the warning into an error.
         warn_of_fallbacks([placer for root in roots for placer in root.placers()])
         with (
-            _errors("put everything into place", roots[-1].path),
+            refused("put everything into place", destination=roots[-1].path),
             self._sites.committing([root.path for root in roots], self._locks),
         ):
             replaced = [path for root in roots for path in root.commit()]
@@ -155,7 +155,7 @@ class _Root:
         self._site = site
         self._chain = chain
         self._backend = backend
-        with _errors(f"write to the directory {self.path!r}", self.path):
+        with refused(f"write to the directory {self.path!r}", destination=self.path):
             self._staged = site.stage.folder.make(_STAGED)
         self._targets = Descent(self._staged, Folder.make)
         self._files: dict[Parts, dict[str, None]] = {(): {}}
@@ -168,7 +168,7 @@ class _Root:
     def link(self, parts: Parts, file: UnpackedFile) -> None:
         source = self._source(file, file.parts[: -len(parts)])
         doing = f"link {file.name!r} to {os.path.join(self.path, *parts)!r}"
-        with _errors(doing, self.path, VANISHED):
+        with refused(doing, destination=self.path, advice=VANISHED):
             target = self._make_room(parts)
             directory = Directory(parts[:-1], [parts[-1]], [])
             source.placer.place(directory, source.folders.go(file.parts[:-1]), target)
@@ -178,18 +178,16 @@ class _Root:
     @contextmanager
     def create(self, parts: Parts, *, executable: bool) -> Iterator[BinaryIO]:
         path = os.path.join(self.path, *parts)
-        with _errors(f"write {path!r}", path):
+        with refused(f"write {path!r}", destination=path):
             folder = self._make_room(parts)
             fd = open_new(folder.prefix + parts[-1], folder.fd, executable=executable)
-        try:
-            with open(fd, "wb") as file:
-                yield file
-        except BaseException as error:
-            # Or it would go into place along with its directory.
-            os.unlink(folder.prefix + parts[-1], dir_fd=folder.fd)
-            if isinstance(error, OSError) and not isinstance(error, LinkError):
-                raise LinkError.from_os_error(error, f"write {path!r}", destination=path) from error
-            raise
+            try:
+                with open(fd, "wb") as file:
+                    yield file
+            except BaseException:
+                # Or it would go into place along with its directory.
+                os.unlink(folder.prefix + parts[-1], dir_fd=folder.fd)
+                raise
         self._note(parts)
 
     def commit(self) -> list[str]:
@@ -263,17 +261,3 @@ class _Source:
     def close(self) -> None:
         self.folders.close()
         self._root.close()
-
-
-@contextmanager
-def _errors(
-    doing: str, destination: str, advice: Mapping[int, str] | None = None
-) -> Iterator[None]:
-    try:
-        yield
-    except LinkError:
-        raise
-    except OSError as error:
-        raise LinkError.from_os_error(
-            error, doing, destination=destination, advice=advice
-        ) from error

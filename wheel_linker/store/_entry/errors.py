@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.store._entry.manifest import BrokenManifestError
 
 if TYPE_CHECKING:
@@ -22,11 +22,8 @@ def named_errors(doing: str, path: str) -> Iterator[None]:
     :raises LinkError: for any error of the system.
     """
     try:
-        yield
-    except LinkError:
-        raise
-    except OSError as error:
-        raise LinkError.from_os_error(error, doing, source=path) from error
+        with refused(doing, source=path):
+            yield
     except BrokenManifestError as error:
         raise InvalidWheelError(
             f"cannot {doing}: {error} is not what was written; prune, and add the wheel again"
