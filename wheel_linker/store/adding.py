@@ -64,8 +64,10 @@ def _place(session: Session, stage: Stage, made: Made, name: str, check: Check) 
     with session.keeping(name, damaged=True):
         if not os.path.isdir(session.layout.entry(name)):
             return False  # removed before it was kept
-        if whole(session.layout, name, made.facts.digest, check) is None:
+        if whole(session.layout, name, made.facts.digest, check, session.mends_bits) is None:
             mend_entry(session, stage, made, name)
+            # A store that was copied has files with other times: that these were read is noted now.
+            whole(session.layout, name, made.facts.digest, check, session.mends_bits)
         return session.hold(name)
 
 

@@ -116,8 +116,10 @@ class StoredWheel(UnpackedWheel):
         """
         with self._session.linking(self.entry):
             if self._check is not None:
-                layout = self._session.layout
-                if whole(layout, self.entry, self.digest, self._check) is None:
+                session = self._session
+                if not whole(
+                    session.layout, self.entry, self.digest, self._check, session.mends_bits
+                ):
                     raise self._damaged("its files are not as they were unpacked")
             yield
 

@@ -10,7 +10,7 @@ from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry.checking import whole
-from wheel_linker.store._entry.damage import Bits, find_damage
+from wheel_linker.store._entry.damage import find_damage
 from wheel_linker.store._entry.making import check_digest, unpack_entry
 from wheel_linker.store.entries import StoredWheel, find_entry
 from wheel_linker.store.index import Known
@@ -65,7 +65,7 @@ def _held(
     if not session.hold(known.entry):
         return None
     check = options.check
-    has = whole(session.layout, known.entry, known.digest, check or "size")
+    has = whole(session.layout, known.entry, known.digest, check or "size", session.mends_bits)
     if has is None:
         return None
     return StoredWheel.of(
@@ -106,8 +106,9 @@ def _refuse_forged(
     with session.stage() as stage:
         fresh = unpack_entry(stage.folder, "new", file, filename, options)
         check_digest(file, fresh.facts.digest, entry.digest)
-        keeps_bits = Bits(session.stage).kept
-        damage = find_damage(entry, fresh.facts, fresh.files, deep=True, keeps_bits=keeps_bits)
+        damage = find_damage(
+            entry, fresh.facts, fresh.files, deep=True, keeps_bits=session.keeps_bits
+        )
     if damage:
         raise InvalidWheelError(
             f"the entry {session.layout.entry(entry.name)!r} does not hold what {file.path!r} does: "

@@ -12,7 +12,7 @@ from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.checking import boot_note
-from wheel_linker.store._entry.damage import Bits, description_damage, find_damage, mend
+from wheel_linker.store._entry.damage import description_damage, find_damage, mend
 from wheel_linker.store._entry.making import check_digest, have_on_disk, unpack_entry
 from wheel_linker.store.entries import named, read_entry, unreadable
 from wheel_linker.store.layout import BOOT, may_be_of
@@ -83,21 +83,25 @@ def mend_entry(session: Session, stage: Stage, made: Made, name: str) -> list[Da
     """
     layout = session.layout
     entry = read_entry(layout, name)
-    missing = None if entry is not None else description_damage(unreadable(layout, name))
+    missing, stamp = None, None
+    if entry is None:
+        missing = description_damage(unreadable(layout, name))
+    else:
+        stamp = manifest.read(layout.manifest(name)).stamp
     with session.going(), Folder.open(layout.entry(name)) as old:
         damage = find_damage(
             entry or unreadable(layout, name),
             made.facts,
             made.files,
             deep=True,
-            keeps_bits=Bits(session.stage).kept,
+            keeps_bits=session.keeps_bits,
         )
         if missing is not None:
             damage.append(missing)
         with stage.folder.enter(made.name) as fresh, stage.old.make(made.name) as waste:
             if old.lstat(BOOT) is not None and fresh.lstat(BOOT) is None:
                 create_with(boot_note(), fresh.prefix + BOOT, fresh.fd)
-            mend(damage, old, fresh, waste)
+            mend(damage, old, fresh, waste, stamp)
     return damage
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from wheel_linker._fs.execute_bits import keeps_execute_bits
 from wheel_linker._fs.locking import locked
 from wheel_linker._fs.patience import TIMEOUT, Patience
 from wheel_linker._fs.stage import staged
@@ -54,6 +55,7 @@ class Session:
         self._held: set[str] = set()
         self._in_use: Counter[str] = Counter()
         self._mine = threading.local()
+        self._keeps_bits: bool | None = None
         _sessions.add(self)
 
     def open(self) -> Opened:
@@ -83,6 +85,21 @@ class Session:
     def writable(self) -> bool:
         """Whether the store is ours to write."""
         return self.open().lock is not None
+
+    def keeps_bits(self) -> bool:
+        """Tell whether permission bits mean anything where the store is; yes where that cannot be tried."""
+        if self._keeps_bits is None:
+            try:
+                with self.stage() as stage:
+                    self._keeps_bits = keeps_execute_bits(stage.folder)
+            except OSError as error:
+                log("cannot try whether permission bits are kept: %s", error)
+                return True
+        return self._keeps_bits
+
+    def mends_bits(self) -> bool:
+        """Tell whether an executable that is none any more is damage that can be mended here."""
+        return self.writable and self.keeps_bits()
 
     @contextmanager
     def turn(self) -> Iterator[None]:

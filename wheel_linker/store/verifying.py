@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._log import log_warning
 from wheel_linker.store._entry import manifest
-from wheel_linker.store._entry.damage import Bits, description_damage, find_damage
+from wheel_linker.store._entry.damage import description_damage, find_damage
 from wheel_linker.store._entry.manifest import BrokenManifestError
 from wheel_linker.store.entries import broken_entries, named, read_broken, read_entries
 
@@ -25,31 +25,31 @@ def verify(session: Session, entry: EntryLike | None, *, deep: bool) -> list[Dam
     :raises OSError: if the store cannot be read.
     :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
     """
-    layout, bits = session.layout, Bits(session.stage)
+    layout = session.layout
     if entry is not None:
         one = named(layout, entry)
-        return [] if one is None else _verify(session, one, bits, deep=deep)
+        return [] if one is None else _verify(session, one, deep=deep)
     return [
         damage
         for one in (*read_entries(layout), *broken_entries(layout))
-        for damage in _verify_if_readable(session, one, bits, deep=deep)
+        for damage in _verify_if_readable(session, one, deep=deep)
     ]
 
 
-def _verify(session: Session, entry: Entry, bits: Bits, *, deep: bool) -> list[Damage]:
+def _verify(session: Session, entry: Entry, *, deep: bool) -> list[Damage]:
     with session.keeping(entry.name, damaged=True):
         try:
             facts, files = manifest.read_files(session.layout.manifest(entry.name))
         except (BrokenManifestError, FileNotFoundError, NotADirectoryError):
             now = read_broken(session.layout, entry.name)
             return [] if now is None else [description_damage(now)]  # none: removed meanwhile
-        return find_damage(entry, facts, files, deep=deep, keeps_bits=bits.kept)
+        return find_damage(entry, facts, files, deep=deep, keeps_bits=session.keeps_bits)
 
 
-def _verify_if_readable(session: Session, entry: Entry, bits: Bits, *, deep: bool) -> list[Damage]:
+def _verify_if_readable(session: Session, entry: Entry, *, deep: bool) -> list[Damage]:
     """Leave out what another user made and keeps from the caller."""
     try:
-        return _verify(session, entry, bits, deep=deep)
+        return _verify(session, entry, deep=deep)
     except PermissionError as error:
         log_warning("cannot verify %s: %s", entry.path, error)
         return []

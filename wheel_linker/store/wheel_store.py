@@ -109,7 +109,8 @@ class WheelStore:
         """Return the unpacked wheel of a wheel file; unpack and verify it if it is not in the store yet.
 
         A file that was added before and has not been changed or replaced since is not read: the size of each file in
-        its entry is compared with what was unpacked. An entry of which something is missing or destroyed is made anew.
+        its entry is compared with what was unpacked, and so is the number of executables. An entry of which something
+        is missing or destroyed is mended.
 
         What is unpacked is what the archive holds. Where its ``RECORD`` says otherwise, the wheel's
         :meth:`~wheel_linker.store.StoredWheel.record_problems` do so, and one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.durable import boot_id
@@ -18,7 +18,7 @@ from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
 from wheel_linker.store.layout import TREE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from wheel_linker.store._entry.manifest import Listing
     from wheel_linker.store.layout import Layout
@@ -33,21 +33,38 @@ _COARSEST: Final = 3 * 10**9
 _GONE: Final = (FileNotFoundError, NotADirectoryError, manifest.BrokenManifestError)
 
 
-def whole(layout: Layout, name: str, digest: str, check: Check | None = "size") -> Listing | None:
+class _Seen(NamedTuple):
+    """What the files of an entry look like, all of them with the size that they should have."""
+
+    late: dict[str, int]
+    """The times of files with another than that of unpacking: nanoseconds since the epoch by path."""
+    executables: int
+    """How many of the files are executable."""
+
+
+def whole(
+    layout: Layout,
+    name: str,
+    digest: str,
+    check: Check | None,
+    mends_bits: Callable[[], bool],
+) -> Listing | None:
     """Return what an entry has, if it is a wheel's and nothing of it is missing or destroyed.
 
     Every file has to be there with its size; one with another time than that of unpacking is read. All are read where
     it is not known that they were on the disk when the system was started; that is asked once after each start.
+    There have to be as many executables as there were.
 
     :param digest: the wheel's SHA-256 in hexadecimal digits.
     :param check: ``"hash"`` to read all files in any case, None to look at the description alone.
+    :param mends_bits: tells whether executables that are none any more count as destroyed; called if there are fewer.
     :raises OSError: if it cannot be read.
     """
     try:
         listing = manifest.read_listing(layout.manifest(name))
         if listing.facts.digest != digest:
             return None
-        if check is not None and not _is_intact(layout, name, listing, check == "hash"):
+        if check is not None and not _is_intact(layout, name, listing, check == "hash", mends_bits):
             return None
     except _GONE as error:
         log("the entry %s cannot be used: %s", layout.entry(name), error)
@@ -55,14 +72,19 @@ def whole(layout: Layout, name: str, digest: str, check: Check | None = "size") 
     return listing
 
 
-def _is_intact(layout: Layout, name: str, listing: Listing, deep: bool) -> bool:
+def _is_intact(
+    layout: Layout, name: str, listing: Listing, deep: bool, mends_bits: Callable[[], bool]
+) -> bool:
     rows = layout.rows(name)
     if size_of(rows) != listing.facts.rows:
         return False
     with Folder.open(layout.entry(name)) as entry, entry.enter(TREE) as tree:
-        late = _other_times(tree, listing)
-        if late is None:
+        seen = _look_at(tree, listing)
+        if seen is None:
             return False
+        if os.name == "posix" and seen.executables < listing.executables and mends_bits():
+            return False
+        late = seen.late
         settled = _is_settled(layout, name)
         if deep or not settled:
             intact = _has_contents(layout, name, tree, None)
@@ -77,27 +99,30 @@ def _is_intact(layout: Layout, name: str, listing: Listing, deep: bool) -> bool:
     return intact
 
 
-def _other_times(tree: Folder, listing: Listing) -> dict[str, int] | None:
-    """Compare the size of all files, and all symlinks; return the times of files with another than that of unpacking.
+def _look_at(tree: Folder, listing: Listing) -> _Seen | None:
+    """Compare the size of all files, and all symlinks, and return what else their status says.
 
-    :returns: nanoseconds since the epoch by path; None if a file is none, or has another size, or a symlink leads
-        elsewhere.
+    :returns: None if a file is none, or has another size, or a symlink leads elsewhere.
     :raises OSError: if that cannot be told; FileNotFoundError if one is missing.
     """
     fd, lstat, is_regular, stamp = tree.fd, os.lstat, stat.S_ISREG, listing.facts.stamp
     late: dict[str, int] = {}
+    executables = 0
     for directory, expected in zip(listing.directories, listing.sizes):
         above = tree.prefix + "".join([f"{part}{os.sep}" for part in directory.parts])
         for name, size in zip(directory.files, expected):
             status = lstat(above + name, dir_fd=fd)
-            if status.st_size != size or not is_regular(status.st_mode):
+            mode = status.st_mode
+            if status.st_size != size or not is_regular(mode):
                 return None
+            if mode & 0o111:
+                executables += 1
             if status.st_mtime_ns != stamp:
                 late[directory.path_of(name)] = status.st_mtime_ns
         for name, target in directory.links:
             if not leads_to(tree, directory.path_of(name), target):
                 return None
-    return late
+    return _Seen(late, executables)
 
 
 def _unread(layout: Layout, name: str, late: dict[str, int]) -> frozenset[str]:

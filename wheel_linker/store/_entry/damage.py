@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.execute_bits import keeps_execute_bits
 from wheel_linker._fs.folder import Folder
-from wheel_linker._log import log
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.seal import is_sealed
 from wheel_linker.store.layout import BOOT, MANIFEST, ROWS, TREE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from wheel_linker._archive.unpacking import StoredFile
-    from wheel_linker._fs.stage import Stage
     from wheel_linker.store._entry.manifest import Manifest
     from wheel_linker.store.entries import Entry
 
@@ -157,29 +154,9 @@ def _is_intact(
     return status.st_mtime_ns == stamp or has_content(folder, name, file)
 
 
-class Bits:
-    """Whether permission bits mean anything on a store's file system, tried once and only when it matters.
-
-    :param stage: makes a private directory there.
-    """
-
-    def __init__(self, stage: Callable[[], AbstractContextManager[Stage]]) -> None:
-        self._stage = stage
-        self._kept: bool | None = None
-
-    def kept(self) -> bool:
-        """Tell whether they do; so it is taken where it cannot be tried."""
-        if self._kept is None:
-            try:
-                with self._stage() as stage:
-                    self._kept = keeps_execute_bits(stage.folder)
-            except OSError as error:
-                log("cannot try whether permission bits are kept: %s", error)
-                self._kept = True
-        return self._kept
-
-
-def mend(damage: Sequence[Damage], entry: Folder, fresh: Folder, waste: Folder) -> None:
+def mend(
+    damage: Sequence[Damage], entry: Folder, fresh: Folder, waste: Folder, stamp: int | None
+) -> None:
     """Replace what is changed or missing, one file at a time and each in one step, and move away what was added.
 
     The description comes last: until then the entry counts as damaged.
@@ -187,10 +164,13 @@ def mend(damage: Sequence[Damage], entry: Folder, fresh: Folder, waste: Folder) 
     :param entry: the entry's directory.
     :param fresh: the same entry, made anew.
     :param waste: an empty directory for what is moved away.
+    :param stamp: the time of the entry's other files in nanoseconds since the epoch; None if that is lost.
     :raises OSError: if something cannot be moved.
     """
     tree = _tree(entry, waste)
     with tree, fresh.enter(TREE) as source:
+        if stamp is not None:
+            _date(damage, source, stamp)
         # First what was added: a file that is in the way of a directory, or the reverse, is that.
         for number, item in enumerate(sorted(damage, key=_added_first)):
             if item.path not in (DESCRIPTION, ITS_ROWS):
@@ -203,6 +183,17 @@ def mend(damage: Sequence[Damage], entry: Folder, fresh: Folder, waste: Folder) 
     ):
         if wanted:
             _replace(entry, fresh, name, waste, name)
+
+
+def _date(damage: Sequence[Damage], fresh: Folder, stamp: int) -> None:
+    """Give what replaces a file the time of all others: a file with another time is read before each use."""
+    for item in damage:
+        if item.kind == ADDED or item.path in (DESCRIPTION, ITS_ROWS):
+            continue
+        status = fresh.lstat(item.path)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            path = fresh.prefix + item.path
+            if_allowed(os.utime, path, ns=(stamp, stamp), dir_fd=fresh.fd)
 
 
 def _tree(entry: Folder, waste: Folder) -> Folder:

@@ -76,6 +76,8 @@ class Listing(NamedTuple):
     """In pre-order, as a scan of the entry's files finds them."""
     sizes: list[list[int]]
     """For each directory the sizes of its files in bytes."""
+    executables: int
+    """How many of the files are executable."""
 
 
 class BrokenManifestError(Exception):
@@ -125,7 +127,7 @@ def read_files(path: str) -> tuple[Manifest, Sequence[StoredFile]]:
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
-    (facts, directories, sizes), text = _read(path)
+    (facts, directories, sizes, _), text = _read(path)
     try:
         paths = [directory.path_of(name) for directory in directories for name in directory.files]
         flat = [size for each in sizes for size in each]
@@ -171,7 +173,8 @@ def _read(path: str) -> tuple[Listing, str]:
     if [len(each) for each in sizes] != [len(each.files) for each in directories]:
         raise BrokenManifestError(path)
     number_ends(directories)
-    return Listing(facts, directories, sizes), rows
+    executables = f"\n{rows}".count(f"\n{_EXECUTABLE} ")
+    return Listing(facts, directories, sizes, executables), rows
 
 
 def _read_directories(lines: Sequence[str]) -> list[Directory]:
