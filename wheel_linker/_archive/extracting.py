@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._archive.checks import examine, strictly
 from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.unpacking import unpack
-from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.destination import opened, resolved
 from wheel_linker._fs.stage import staged
 from wheel_linker._threads import Crew, usable_cpus
-from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
@@ -22,6 +21,7 @@ from wheel_linker.errors import InvalidWheelError, LinkError, refused
 if TYPE_CHECKING:
     from wheel_linker._archive.unpacking import Result
     from wheel_linker._fs.folder import Folder
+    from wheel_linker._wheel.filename import WheelFilename
 
 _NEW: Final = "new"
 
@@ -37,7 +37,7 @@ def extract(
 ) -> UnpackedWheel:
     """Unpack a wheel file; what the public call says holds here."""
     path = os.path.abspath(os.fsdecode(wheel_file))
-    filename = WheelFilename.parse(os.path.basename(path))
+    filename = filename_of(path)
     above, name = os.path.split(os.path.abspath(os.fsdecode(to)))
     target = os.path.join(above, name)
     with (

@@ -9,6 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
 
 if TYPE_CHECKING:
@@ -118,3 +119,14 @@ _SUFFIX: Final = ".whl"
 def is_archive(path: str) -> bool:
     """Tell whether a path is meant as that of a ``.whl`` file: a directory may be called so as well."""
     return path.lower().endswith(_SUFFIX) and not os.path.isdir(path)
+
+
+def filename_of(path: str) -> WheelFilename:
+    """Return the name of a ``.whl`` file, taken apart.
+
+    :raises InvalidWheelError: if it is not called like a wheel.
+    """
+    try:
+        return WheelFilename.parse(os.path.basename(path))
+    except InvalidWheelError as error:
+        raise InvalidWheelError(f"cannot use {path!r}: {error}") from error

@@ -151,10 +151,12 @@ class _Merge:
     def _in_the_way(
         self, directory: Directory, wanted: str, there: str, name: str | None = None
     ) -> LinkError:
-        source = os.path.join(self._tree.path, *directory.parts, *([name] if name else []))
+        below = (*directory.parts, name) if name else directory.parts
+        source = os.path.join(self._tree.path, *below)
+        called = os.path.join(self._tree.called, *below)
         number = errno.EISDIR if wanted == "file" else errno.ENOTDIR
         return LinkError(
-            f"cannot put the {wanted} {source!r} at {self._at!r}: there is {there}; remove one of the two",
+            f"cannot put the {wanted} {called!r} at {self._at!r}: there is {there}; remove one of the two",
             errno=number,
             source=source,
             destination=self._at,

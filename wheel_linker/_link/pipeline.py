@@ -204,7 +204,7 @@ def warn_of_fallbacks(placers: Sequence[Placer]) -> None:
                 _warned.add(cause)
             try:
                 warn_caller(
-                    f"cannot {fallback.tried} {os.path.join(placer.tree.path, fallback.path)!r}: "
+                    f"cannot {fallback.tried} {os.path.join(placer.tree.called, fallback.path)!r}: "
                     f"{fallback.error.strerror or fallback.error}; used {fallback.used} instead. To silence this, "
                     f"ask for mode {str(fallback.used)!r}, or filter wheel_linker.LinkFallbackWarning",
                     LinkFallbackWarning,

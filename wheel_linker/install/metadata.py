@@ -107,6 +107,8 @@ def read_bytes(tree: Tree, dist_info: str, name: str) -> bytes:
     except FileNotFoundError as error:
         raise _invalid(tree, f"its {dist_info} has no {name}") from error
     except OSError as error:
+        if os.path.isdir(path):
+            raise _invalid(tree, f"its {dist_info}/{name} is a directory") from error
         raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
 
 

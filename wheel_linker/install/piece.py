@@ -82,7 +82,8 @@ def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> 
         for scheme in _schemes(tree, data):
             path = os.path.join(tree.path, metadata.data, scheme)
             destination = layout.directory(scheme, distribution)
-            part = scan(path)._replace(trusted=tree.trusted).without_empty()
+            file = None if tree.file is None else os.path.join(tree.file, metadata.data, scheme)
+            part = scan(path)._replace(file=file, trusted=tree.trusted).without_empty()
             refuse_stages(part)
             if part.files:
                 pieces.append(Piece(scheme, destination, f"{metadata.data}/{scheme}", part))

@@ -6,10 +6,9 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._threads import run
-from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record_problems import described, warn_of_problems
 from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.store._entry.errors import named_errors
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheel_linker._fs.stage import Stage
+    from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker.store._entry.making import Made, Options
     from wheel_linker.store.session import Session
@@ -164,7 +164,7 @@ class Batch:
 
     def _unpack(self, wanted: Wanted) -> None:
         with self._options.crew, WheelFile(wanted.path) as file:
-            filename = WheelFilename.parse(os.path.basename(wanted.path))
+            filename = filename_of(wanted.path)
             name = str(wanted.position)
             made = unpack_entry(self._stage.folder, name, file, filename, self._options)
             check_digest(file, made.facts.digest, wanted.sha256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
@@ -76,7 +76,7 @@ def _held(
 def _find_by_content(
     session: Session, options: Options, file: WheelFile, expected: str | None
 ) -> StoredWheel | None:
-    filename = WheelFilename.parse(os.path.basename(file.path))
+    filename = filename_of(file.path)
     digest = file.digest()
     check_digest(file, digest, expected)
     entry = find_entry(session.layout, digest)

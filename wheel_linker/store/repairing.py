@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._archive.wheel_file import WheelFile
+from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.folder import Folder
-from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.checking import boot_note
@@ -67,7 +66,7 @@ def _unpack_again(
     if entry.digest:
         stamp, filename = manifest.read(session.layout.manifest(entry.name)).stamp, entry.filename
     else:
-        stamp, filename = None, WheelFilename.parse(os.path.basename(file.path))
+        stamp, filename = None, filename_of(file.path)
     options = options._replace(protect=_is_protected(entry))
     fresh = unpack_entry(stage.folder, "new", file, filename, options, stamp=stamp)
     check_digest(file, fresh.facts.digest, digest)

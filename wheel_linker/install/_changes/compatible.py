@@ -41,7 +41,7 @@ def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:
     if not supported.intersection(map(str, tags)):
         said = ", ".join(sorted(map(str, tags)))
         raise InvalidWheelError(
-            f"cannot install {plan.wheel.name}: its tags are {said}, and {layout.python!r} "
+            f"cannot install {_called(plan)}: its tags are {said}, and {layout.python!r} "
             f"({_version(layout)}) supports none of them; get the wheel for this interpreter and platform"
         )
 
@@ -57,9 +57,14 @@ def _check_python(plan: Plan, interpreter: Interpreter, layout: Layout) -> None:
     version = interpreter.environment.get("python_full_version", _version(layout)).rstrip("+")
     if not wanted.contains(version, prereleases=True):
         raise InvalidWheelError(
-            f"cannot install {plan.wheel.name}: it requires Python {wanted}, and {layout.python!r} is {version}; "
+            f"cannot install {_called(plan)}: it requires Python {wanted}, and {layout.python!r} is {version}; "
             "choose another version of either"
         )
+
+
+def _called(plan: Plan) -> str:
+    file = plan.wheel.tree.file
+    return str(plan.wheel.name) if file is None else repr(file)
 
 
 def _version(layout: Layout) -> str:

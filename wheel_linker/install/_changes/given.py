@@ -13,6 +13,7 @@ from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
+from wheel_linker.install._changes.naming import adding_archives, naming_archives
 from wheel_linker.install.plan import Notes
 from wheel_linker.mode import LinkMode
 from wheel_linker.store import WheelStore
@@ -91,7 +92,10 @@ def all_unpacked(
     for wheel in wheels:
         _refuse_missing(_path_of(wheel))
     if store is not None:
-        yield _unpacked(wheels, store, record)
+        with adding_archives() as files:
+            given = _unpacked(wheels, store, record)
+            files.update(_files(given))
+            yield given
         return
     archives = [path for path in map(_path_of, wheels) if is_archive(path)]
     if not archives:
@@ -102,11 +106,15 @@ def all_unpacked(
             f"cannot symlink {archives[0]!r}: the symlinks would point to a temporary place; give a store, or choose "
             "other modes"
         )
+    library = tempfile.gettempdir() if dry_run else layout.schemes["purelib"]
     with (
-        private_directory(tempfile.gettempdir() if dry_run else layout.schemes["purelib"]) as place,
+        private_directory(library) as place,
+        naming_archives(place, library) as files,
         WheelStore(place, jobs=how.jobs) as temporary,
     ):
-        yield _unpacked(wheels, temporary, record)
+        given = _unpacked(wheels, temporary, record)
+        files.update(_files(given))
+        yield given
 
 
 def _unpacked(
@@ -122,6 +130,17 @@ def _unpacked(
     return [
         next(stored) if is_packed else unpacked(wheel) for wheel, is_packed in zip(wheels, packed)
     ]
+
+
+def _files(wheels: Iterable[UnpackedWheel]) -> dict[str, str]:
+    """Return the ``.whl`` files of wheels that have one, by where they are unpacked."""
+    found = {}
+    for wheel in wheels:
+        file = wheel.file()
+        if file is not None:
+            path = os.fsdecode(wheel.path)
+            found[path] = found[os.path.realpath(path)] = file
+    return found
 
 
 def _refuse_missing(path: str) -> None:

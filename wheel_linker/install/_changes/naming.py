@@ -1,0 +1,72 @@
+"""Errors about wheels that were given as ``.whl`` files: they name these, wherever the files are unpacked."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wheel_linker.errors import LinkError, WheelLinkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@contextmanager
+def naming_archives(place: str, library: str) -> Iterator[dict[str, str]]:
+    """Let errors of the body name what the caller gave, in the place of what has been removed when they are read.
+
+    :param place: the private directory that wheels are unpacked into, which is removed.
+    :param library: the directory that it is in.
+    :returns: to be filled: the ``.whl`` file, by the directory that it is unpacked into.
+    """
+    files: dict[str, str] = {}
+    try:
+        yield files
+    except WheelLinkerError as error:
+        _rename(error, {**files, place: library})
+        raise
+
+
+@contextmanager
+def adding_archives() -> Iterator[dict[str, str]]:
+    """Let errors of the body that name a file of a store name the ``.whl`` file, too.
+
+    :returns: as for :func:`naming_archives`.
+    """
+    files: dict[str, str] = {}
+    try:
+        yield files
+    except WheelLinkerError as error:
+        message = str(error)
+        for place, file in files.items():
+            if _written(place) in message and _written(file) not in message:
+                _say(error, f"{message} (the wheel is {file!r})")
+                break
+        raise
+
+
+def _rename(error: WheelLinkerError, names: Mapping[str, str]) -> None:
+    message = str(error)
+    # What lies in another one comes first.
+    for place in sorted(names, key=len, reverse=True):
+        message = message.replace(_written(place), _written(names[place]))
+        if isinstance(error, LinkError):
+            error.source = _renamed(error.source, place, names[place])
+            error.filename = _renamed(error.filename, place, names[place])
+    if message != str(error):
+        _say(error, message)
+
+
+def _renamed(path: str | None, place: str, name: str) -> str | None:
+    return path if path is None else path.replace(place, name)
+
+
+def _written(path: str) -> str:
+    """Return a path as messages have it, between quotation marks."""
+    return repr(path)[1:-1]
+
+
+def _say(error: WheelLinkerError, message: str) -> None:
+    error.args = (message, *error.args[1:])
+    if isinstance(error, LinkError):
+        error.message = message
