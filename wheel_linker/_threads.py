@@ -296,7 +296,7 @@ class _Shift(Generic[_Task]):
         self._weight = weight
         self._pending: deque[_Task] = deque()
         self._ahead = 0
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     @property
     def waiting(self) -> int:
@@ -305,7 +305,7 @@ class _Shift(Generic[_Task]):
 
     def put(self, task: _Task) -> None:
         """Let a task wait for a thread."""
-        with self._turn:
+        with self._lock:
             self._pending.append(task)
             self._ahead += self._weight(task)
 
@@ -315,7 +315,7 @@ class _Shift(Generic[_Task]):
 
     def work_on_one(self) -> bool:
         """Do the oldest waiting task; tell whether there was one and nothing has failed."""
-        with self._turn:
+        with self._lock:
             if not self._pending or self.failures:
                 return False
             task = self._pending.popleft()
@@ -328,7 +328,7 @@ class _Shift(Generic[_Task]):
 
     def clear(self) -> None:
         """Forget what is waiting."""
-        with self._turn:
+        with self._lock:
             self._pending.clear()
 
     def join(self) -> None:

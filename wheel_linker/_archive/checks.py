@@ -84,15 +84,15 @@ def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Content
     record_path = f"{dist_info}/{RECORD}"
     paths = dict.fromkeys(member.name for member in files)
     record = _read_record(file, directory, members.by_name.get(record_path), record_path, paths)
-    claims = read_record(record, paths, names.directories, dist_info)
+    content = read_record(record, paths, names.directories, dist_info)
     return Contents(
         directory,
         [member for member in files if not member.is_link] if links else files,
         names.directories,
-        claims.rows,
+        content.rows,
         record_path,
         record,
-        [*members.problems(), *claims.problems],
+        [*members.problems(), *content.problems],
         links,
         members.replaced,
     )

@@ -43,7 +43,7 @@ class WheelFile:
         :raises LinkError: if it is missing or cannot be read.
         """
         self.path = path
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         with refused(f"read the wheel {path!r}", source=path):
             self._fd = os.open(path, _READ)
         self.status = os.fstat(self._fd)
@@ -108,7 +108,7 @@ class WheelFile:
     def _pread(self, size: int, offset: int) -> bytes:
         if sys.platform != "win32" and _READS_ANYWHERE:
             return os.pread(self._fd, size, offset)
-        with self._turn:  # one position for all threads
+        with self._lock:  # one position for all threads
             os.lseek(self._fd, offset, os.SEEK_SET)
             return os.read(self._fd, size)
 

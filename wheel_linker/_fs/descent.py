@@ -82,7 +82,7 @@ class Descent:
     def _go_step_by_step(self, parts: Parts) -> Folder:
         common = _common(self._parts, parts)
         if common < len(self._parts):
-            self._drop_lowest()
+            self._close_lowest()
         while len(self._held) > common:
             self._held.pop().close()
         if self._lowest is None:
@@ -95,7 +95,7 @@ class Descent:
 
     def close(self) -> None:
         """Close every directory below the root."""
-        self._drop_lowest()
+        self._close_lowest()
         while self._held:
             self._held.pop().close()
         self._parts = ()
@@ -116,10 +116,10 @@ class Descent:
         if len(self._held) < self._levels:
             self._held.append(following)
             return
-        self._drop_lowest()
+        self._close_lowest()
         self._lowest = following
 
-    def _drop_lowest(self) -> None:
+    def _close_lowest(self) -> None:
         if self._lowest is not None:
             self._lowest.close()
             self._lowest = None

@@ -112,10 +112,10 @@ class _Merge:
         self._at = target.path
         # Before, so that it is gone even if this process is killed; again afterwards, because an interpreter may
         # meanwhile have compiled the old source once more.
-        self._drop_bytecode(directory, target, names)
+        self._remove_bytecode(directory, target, names)
         for name in names:
             self._place_file(directory, name, source, target)
-        self._drop_bytecode(directory, target, names)
+        self._remove_bytecode(directory, target, names)
 
     def _place_file(self, directory: Directory, name: str, source: Folder, target: Folder) -> None:
         parts = directory.parts
@@ -140,7 +140,7 @@ class _Merge:
             return False
         return all(name != link for link, _ in directory.links)
 
-    def _drop_bytecode(self, directory: Directory, target: Folder, names: Sequence[str]) -> None:
+    def _remove_bytecode(self, directory: Directory, target: Folder, names: Sequence[str]) -> None:
         sources = [name for name in names if name.endswith(".py")]
         if not sources or not has_cache(target):
             return

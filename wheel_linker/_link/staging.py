@@ -45,7 +45,7 @@ def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Prog
             with unchanged_root(placer.tree.path, placer.tree.identity):
                 pass  # a clone by path may be of what took the wheel's place
             _open_up(placer.tree, stage.folder, staged)
-            _drop(placer.tree, stage.folder, staged)
+            _remove_left_out(placer.tree, stage.folder, staged)
             progress.add(placer.tree.files)
         else:
             _make_root(placer.tree, stage.folder, staged)
@@ -109,7 +109,7 @@ def _units(placer: Placer, staged: str) -> Iterator[Unit]:
         yield Unit(placer, staged, directories[start:])
 
 
-def _drop(tree: Tree, stage: Folder, staged: str) -> None:
+def _remove_left_out(tree: Tree, stage: Folder, staged: str) -> None:
     """Remove from a clone what is no part of the tree."""
 
     def doing(error: OSError) -> str:
@@ -120,7 +120,7 @@ def _drop(tree: Tree, stage: Folder, staged: str) -> None:
         stage.enter(staged) as root,
         Descent(root, Folder.enter) as clones,
     ):
-        for parts in tree.dropped:
+        for parts in tree.left_out:
             parent = clones.go(parts[:-1])
             status = parent.lstat(parts[-1])
             if status is not None and is_directory(status):

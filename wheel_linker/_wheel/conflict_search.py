@@ -32,8 +32,8 @@ class Supplier(NamedTuple):
     directories: tuple[str, ...]
 
 
-class _Claim(NamedTuple):
-    """One wheel's entry for a path."""
+class _Supplied(NamedTuple):
+    """What one wheel supplies for a path."""
 
     wheel: WheelFilename
     source: str
@@ -59,75 +59,75 @@ def find_conflicts(
     def folds(one: str, other: str) -> bool:
         return _are_one_name(site_packages, one, other)
 
-    claims = [claim for supplier in suppliers for claim in _top_level(supplier)]
-    found = (_first_conflict(shared, folds, exact) for shared in _shared(claims, folds))
+    supplied = [one for supplier in suppliers for one in _top_level(supplier)]
+    found = (_first_conflict(shared, folds, exact) for shared in _shared(supplied, folds))
     return tuple(conflict for conflict in found if conflict is not None)
 
 
-def _top_level(supplier: Supplier) -> Iterator[_Claim]:
+def _top_level(supplier: Supplier) -> Iterator[_Supplied]:
     for names, is_directory in ((supplier.files, False), (supplier.directories, True)):
         for name in names:
-            yield _Claim(supplier.wheel, os.path.join(supplier.path, name), name, is_directory)
+            yield _Supplied(supplier.wheel, os.path.join(supplier.path, name), name, is_directory)
 
 
-def _shared(claims: Iterable[_Claim], folds: Folds) -> Iterator[list[_Claim]]:
-    """Group the claims to the same path, of those to which there are several, in the order of their names."""
-    by_key: dict[str, list[_Claim]] = {}
-    for claim in claims:
-        by_key.setdefault(fold(claim.name), []).append(claim)
+def _shared(supplied: Iterable[_Supplied], folds: Folds) -> Iterator[list[_Supplied]]:
+    """Group what is supplied for the same path by several wheels, in the order of the names."""
+    by_key: dict[str, list[_Supplied]] = {}
+    for one in supplied:
+        by_key.setdefault(fold(one.name), []).append(one)
     for _, alike in sorted(by_key.items()):
         for group in _by_name(alike, folds) if len(alike) > 1 else ():
-            if len({claim.wheel for claim in group}) > 1:
+            if len({one.wheel for one in group}) > 1:
                 yield group
 
 
-def _by_name(alike: list[_Claim], folds: Folds) -> list[list[_Claim]]:
-    """Split claims to names that might be one into those that are."""
-    groups: list[list[_Claim]] = []
-    for claim in alike:
+def _by_name(alike: list[_Supplied], folds: Folds) -> list[list[_Supplied]]:
+    """Split what has names that might be one into groups whose names are."""
+    groups: list[list[_Supplied]] = []
+    for one in alike:
         for group in groups:
-            if claim.name == group[0].name or folds(claim.name, group[0].name):
-                group.append(claim)
+            if one.name == group[0].name or folds(one.name, group[0].name):
+                group.append(one)
                 break
         else:
-            groups.append([claim])
+            groups.append([one])
     return groups
 
 
-def _first_conflict(claims: list[_Claim], folds: Folds, exact: bool) -> PackageConflict | None:
-    pending = [claims]
+def _first_conflict(supplied: list[_Supplied], folds: Folds, exact: bool) -> PackageConflict | None:
+    pending = [supplied]
     while pending:
         group = pending.pop()
-        kinds = {claim.is_directory for claim in group}
+        kinds = {one.is_directory for one in group}
         if kinds == {True}:
-            entries = [entry for claim in group for entry in _entries(claim)]
+            entries = [entry for one in group for entry in _entries(one)]
             below = sorted(_shared(entries, folds), key=_directories_last)
             pending.extend(reversed(below))
-        elif len(kinds) == 2 or not _alike([claim.source for claim in group], exact):
+        elif len(kinds) == 2 or not _alike([one.source for one in group], exact):
             return PackageConflict(
-                group[0].relative, tuple(dict.fromkeys(claim.wheel for claim in group))
+                group[0].relative, tuple(dict.fromkeys(one.wheel for one in group))
             )
     return None
 
 
-def _directories_last(group: list[_Claim]) -> bool:
+def _directories_last(group: list[_Supplied]) -> bool:
     return group[0].is_directory
 
 
-def _entries(claim: _Claim) -> list[_Claim]:
+def _entries(one: _Supplied) -> list[_Supplied]:
     try:
-        with os.scandir(claim.source) as entries:
+        with os.scandir(one.source) as entries:
             return [
-                _Claim(
-                    claim.wheel,
+                _Supplied(
+                    one.wheel,
                     entry.path,
-                    f"{claim.relative}/{entry.name}",
+                    f"{one.relative}/{entry.name}",
                     entry.is_dir(follow_symlinks=False),
                 )
                 for entry in entries
             ]
     except OSError as error:
-        raise _unreadable(error, claim.source) from error
+        raise _unreadable(error, one.source) from error
 
 
 def _alike(paths: Sequence[str], exact: bool) -> bool:

@@ -96,7 +96,7 @@ def parse_record(content: bytes) -> dict[str, Row | None]:
     """Read ``RECORD``.
 
     :returns: path to what is said of the file; None for one without a hash.
-    :raises InvalidWheelError: if it is not UTF-8 or CSV, has a path twice with different claims, or a hash that is
+    :raises InvalidWheelError: if it is not UTF-8 or CSV, has two rows for a path that differ, or a hash that is
         too weak or not a hash.
     """
     import csv
@@ -106,8 +106,8 @@ def parse_record(content: bytes) -> dict[str, Row | None]:
     try:
         for row in csv.reader(StringIO(content.decode("utf-8"), newline=""), strict=True):
             if row:
-                path, claim, size = row
-                _add(found, path, _row(path, claim, size))
+                path, digest, size = row
+                _add(found, path, _row(path, digest, size))
     except InvalidWheelError:
         raise
     except (ValueError, csv.Error) as error:
@@ -122,16 +122,16 @@ def _add(found: dict[str, Row | None], path: str, said: Row | None) -> None:
         raise InvalidWheelError(f"its RECORD makes two claims of {path!r}; build the wheel again")
 
 
-def _row(path: str, claim: str, size: str) -> Row | None:
-    if not claim:
+def _row(path: str, digest: str, size: str) -> Row | None:
+    if not digest:
         return None
-    algorithm, _, digest = claim.partition("=")
+    algorithm, _, value = digest.partition("=")
     if algorithm not in ALGORITHMS:
         raise InvalidWheelError(
             f"its RECORD has a hash of {path!r} by {algorithm!r}, where at least sha256 is asked for; "
             "build the wheel again"
         )
-    return Row(algorithm, digest.rstrip("="), int(size) if size else None)
+    return Row(algorithm, value.rstrip("="), int(size) if size else None)
 
 
 def expected_rows(

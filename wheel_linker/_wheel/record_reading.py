@@ -32,7 +32,7 @@ _SPARE: Final = 1024 * 1024
 _REST_OF_ROW: Final = 512
 
 
-class Claims(NamedTuple):
+class RecordContent(NamedTuple):
     """What a ``RECORD`` says."""
 
     rows: dict[str, Row | None]
@@ -61,7 +61,7 @@ def refuse_huge(size: int, paths: Iterable[str]) -> None:
 
 def read_record(
     content: bytes, files: Collection[str], directories: Collection[str], dist_info: str
-) -> Claims:
+) -> RecordContent:
     """Compare ``RECORD`` with the files that there are.
 
     :param files: their paths relative to the wheel.
@@ -71,7 +71,7 @@ def read_record(
     reading = _Reading(files, directories, dist_info)
     reading.read(content)
     reading.find_extra()
-    return Claims(reading.rows, reading.problems)
+    return RecordContent(reading.rows, reading.problems)
 
 
 class _Reading:
@@ -94,8 +94,8 @@ class _Reading:
             try:
                 for row in rows:
                     if len(row) == _COLUMNS:
-                        path, claim, size = row
-                        algorithm, _, digest = claim.partition("=")
+                        path, given, size = row
+                        algorithm, _, digest = given.partition("=")
                         # As every row of nearly every wheel is.
                         if (
                             len(digest) == lengths.get(algorithm)
@@ -136,11 +136,11 @@ class _Reading:
         return text
 
     def _read_row(self, row: list[str]) -> None:
-        given, claim, size = self._columns(row)
+        given, digest, size = self._columns(row)
         path = self._find(given)
         if path is None:
             return
-        said = self._claim(path, claim, size)
+        said = self._row(path, digest, size)
         if path not in self.rows:
             self.rows[path] = said
         elif self.rows[path] == said:
@@ -155,8 +155,8 @@ class _Reading:
         unquoted = ",".join(row[:-2])
         if unquoted in self._files:
             return unquoted, row[-2], row[-1]
-        path, claim, size = (*row, "", "")[:_COLUMNS]
-        return path, claim, size
+        path, digest, size = (*row, "", "")[:_COLUMNS]
+        return path, digest, size
 
     def _find(self, given: str) -> str | None:
         """Return the path of the file that a row means; None if there is none."""
@@ -196,20 +196,20 @@ class _Reading:
             return "bytecode", given, "has a row in RECORD, and is not there"
         return "missing", given, "has a row in RECORD, and is not there"
 
-    def _claim(self, path: str, claim: str, size: str) -> Row | None:
+    def _row(self, path: str, digest: str, size: str) -> Row | None:
         if path in self._excepted:
             return None
-        if not claim:
+        if not digest:
             self._note("no-hash", path, "has no hash in RECORD")
             return None
-        given, _, digest = claim.partition("=")
+        given, _, value = digest.partition("=")
         algorithm = given.lower()
         if algorithm not in ALGORITHMS:
             self._note("algorithm", path, f"has a hash by {given!r} in RECORD")
             return None
         if given != algorithm:
             self._note("algorithm", path, f"has a hash by {given!r} in RECORD")
-        return Row(algorithm, self._digest(path, algorithm, digest), self._size(path, size))
+        return Row(algorithm, self._digest(path, algorithm, value), self._size(path, size))
 
     def _digest(self, path: str, algorithm: str, digest: str) -> str:
         plain = digest.rstrip("=")

@@ -51,7 +51,7 @@ class Tree(NamedTuple):
     """All directories in pre-order, the root first, any ``*.dist-info`` last."""
     files: int
     """How many regular files and symlinks there are."""
-    dropped: tuple[Parts, ...] = ()
+    left_out: tuple[Parts, ...] = ()
     """Files and directories that are there, and are not counted as parts of the tree."""
     file: str | None = None
     """The path of the ``.whl`` file that it was unpacked from, if the caller gave that."""
@@ -69,11 +69,11 @@ class Tree(NamedTuple):
         path: str,
         identity: Identity,
         directories: Sequence[Directory],
-        dropped: tuple[Parts, ...] = (),
+        left_out: tuple[Parts, ...] = (),
     ) -> Tree:
         """Make one of directories in pre-order, whose ends are set."""
         number = sum(len(directory.files) + len(directory.links) for directory in directories)
-        return cls(path, identity, directories, number, dropped)
+        return cls(path, identity, directories, number, left_out)
 
     def with_files(self, files: Mapping[Parts, Sequence[str]]) -> Tree:
         """Return the same tree with other names for the regular files of some of its directories."""
@@ -81,13 +81,13 @@ class Tree(NamedTuple):
             directory.with_files(files[directory.parts]) if directory.parts in files else directory
             for directory in self.directories
         ]
-        dropped = [
+        left_out = [
             (*before.parts, name)
             for before, now in zip(self.directories, directories)
             if before is not now
             for name in set(before.files) - set(now.files)
         ]
-        return self._with(directories, (*self.dropped, *dropped))
+        return self._with(directories, (*self.left_out, *left_out))
 
     def without(self, index: int) -> Tree:
         """Return the same tree without the directory at ``index`` and everything below it."""
@@ -95,8 +95,8 @@ class Tree(NamedTuple):
         kept = [*self.directories[:start], *self.directories[stop:]]
         directories = [directory.with_files(directory.files) for directory in kept]
         number_ends(directories)
-        dropped = (*self.dropped, self.directories[index].parts)
-        return self._with(directories, dropped)
+        left_out = (*self.left_out, self.directories[index].parts)
+        return self._with(directories, left_out)
 
     def without_empty(self) -> Tree:
         """Return the same tree without the directories that have no file or symlink at any depth."""
@@ -112,7 +112,7 @@ class Tree(NamedTuple):
         topmost = [parts for parts in empty if parts[:-1] in occupied]
         kept = [one.with_files(one.files) for one in self.directories if one.parts in occupied]
         number_ends(kept)
-        return self._with(kept, (*self.dropped, *topmost))
+        return self._with(kept, (*self.left_out, *topmost))
 
     def emptied(self) -> Tree:
         """Return a tree of the same root with nothing in it."""
@@ -120,8 +120,8 @@ class Tree(NamedTuple):
         root.end = 1
         return self._with([root], ())
 
-    def _with(self, directories: Sequence[Directory], dropped: tuple[Parts, ...]) -> Tree:
-        made = self.of(self.path, self.identity, directories, dropped)
+    def _with(self, directories: Sequence[Directory], left_out: tuple[Parts, ...]) -> Tree:
+        made = self.of(self.path, self.identity, directories, left_out)
         return made._replace(file=self.file, trusted=self.trusted)
 
     def find(self, name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Changing an environment: plan, stage, take away what is outdated, commit, report; all of it or nothing."""
+"""Changing an environment: plan, stage, remove what is outdated, commit, report; all of it or nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wheel_linker.install._changes.staged import into_place, stage
 from wheel_linker.install._present.clashes import clashes_with_installed
 from wheel_linker.install._present.distributions import find_distributions, named
 from wheel_linker.install._present.outdated import find_outdated
-from wheel_linker.install._present.removing import prepare, take_away
+from wheel_linker.install._present.removing import prepare, remove_paths
 from wheel_linker.install._scripts.protected import refuse_protected
 from wheel_linker.install.compiling import compile_all
 from wheel_linker.install.plan import plan
@@ -226,10 +226,10 @@ def _commit(
     outdated = made.outdated
     prepare((*outdated.files, *outdated.notes, *outdated.records), layout, sites)
     # First what may be in the way, and last what tells which files belong to the old version.
-    gone = take_away(outdated.files, layout, sites)
+    gone = remove_paths(outdated.files, layout, sites)
     links = [into_place(one, pieces) for one, pieces in zip(made.plans, staged)]
-    gone += take_away(outdated.notes, layout, sites)
-    gone += take_away(outdated.records, layout, sites)
+    gone += remove_paths(outdated.notes, layout, sites)
+    gone += remove_paths(outdated.records, layout, sites)
     return _outcome(made, links, gone)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from wheel_linker._wheel.record import Row
-    from wheel_linker._wheel.record_reading import Claims
+    from wheel_linker._wheel.record_reading import RecordContent
     from wheel_linker._wheel.tree import Tree
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.metadata import Metadata
@@ -78,9 +78,9 @@ def installed_record(
     if carried is None and rows is None:
         if strict:
             _refuse_wrong(tree, metadata, own)
-        claims = read_claims(tree, metadata)
-        rows = claims.rows
-        problems = (*claims.problems, *_edited(tree, metadata, claims.rows))
+        content = read_own_record(tree, metadata)
+        rows = content.rows
+        problems = (*content.problems, *_edited(tree, metadata, content.rows))
     entries = [RecordEntry(own[0], None, None)]
     if carried is None:
         as_it_is = not problems and not _has_links(tree)
@@ -102,7 +102,7 @@ def _without(rows: bytes, directory: str) -> bytes:
     return b"".join([row for row in rows.splitlines(keepends=True) if not row.startswith(start)])
 
 
-def read_claims(tree: Tree, metadata: Metadata) -> Claims:
+def read_own_record(tree: Tree, metadata: Metadata) -> RecordContent:
     """Return what ``RECORD`` says of each file of an unpacked wheel; errors as for :func:`installed_record`."""
     content = read_bytes(tree, metadata.dist_info, RECORD)
     files = dict.fromkeys(_linked(tree))
@@ -130,7 +130,7 @@ def _refuse_wrong(tree: Tree, metadata: Metadata, own: Collection[str]) -> None:
 def _edited(tree: Tree, metadata: Metadata, rows: dict[str, Row | None]) -> Iterator[RecordProblem]:
     """Yield files of another size than ``RECORD`` says, and those modified after it was that have another hash.
 
-    Their rows are taken away, and those of symlinks, which may be of the text that an archive has for them.
+    Their rows are removed, and those of symlinks, which may be of the text that an archive has for them.
     """
     written = _status(os.path.join(tree.path, metadata.dist_info, RECORD)).st_mtime_ns
     for directory in tree.directories:

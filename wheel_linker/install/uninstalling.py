@@ -19,7 +19,13 @@ from wheel_linker.install._present.distributions import (
     read_record,
 )
 from wheel_linker.install._present.incomplete import guess
-from wheel_linker.install._present.removing import claims_on, is_note, may_go, prepare, take_away
+from wheel_linker.install._present.removing import (
+    is_note,
+    may_go,
+    prepare,
+    remove_paths,
+    shared_with,
+)
 from wheel_linker.install.report import UninstallReport
 
 if TYPE_CHECKING:
@@ -100,19 +106,19 @@ def _removals(names: Mapping[str, str], layout: Layout) -> list[_Removal]:
         )
     others = [one for one in everything if one.name not in found]
     rows = {one: _belongings(one, layout) for those in found.values() for one in those}
-    claims = claims_on((row for known, _ in rows.values() for row in known), others)
+    shared = shared_with((row for known, _ in rows.values() for row in known), others)
     roots = layout.roots()
-    return [_removal(name, those, rows, claims, roots) for name, those in found.items()]
+    return [_removal(name, those, rows, shared, roots) for name, those in found.items()]
 
 
 def _removal(
     name: str,
     found: Sequence[Distribution],
     rows: Mapping[Distribution, tuple[list[Recorded], bool]],
-    claims: Collection[str],
+    shared: Collection[str],
     roots: Sequence[str],
 ) -> _Removal:
-    free = [path for one in found for path in may_go(rows[one][0], one, claims, roots)]
+    free = [path for one in found for path in may_go(rows[one][0], one, shared, roots)]
     records = {one.recorded for one in found}.intersection(free)
     notes = {path for path in free if any(is_note(path, one) for one in found)}
     recorded = {row.path for one in found for row in rows[one][0]}
@@ -128,12 +134,12 @@ def _removal(
 
 
 def _remove(removals: Sequence[_Removal], layout: Layout, sites: Sites) -> set[str]:
-    """Take everything away, and return what was there."""
+    """Remove everything, and return what was there."""
     prepare(_all(removals), layout, sites)
-    gone = take_away([path for one in removals for path in one.files], layout, sites)
+    gone = remove_paths([path for one in removals for path in one.files], layout, sites)
     # RECORD goes last: as long as it is there, it tells what is left.
-    gone += take_away([path for one in removals for path in one.notes], layout, sites)
-    gone += take_away([path for one in removals for path in one.records], layout, sites)
+    gone += remove_paths([path for one in removals for path in one.notes], layout, sites)
+    gone += remove_paths([path for one in removals for path in one.records], layout, sites)
     return set(gone)
 
 

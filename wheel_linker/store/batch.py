@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.stage import Stage
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
-    from wheel_linker.store._entry.making import Made, Options
+    from wheel_linker.store._entry.making import Made, UnpackOptions
     from wheel_linker.store.session import Session
 
 # Unpacked bytes after which those wheels that are ready are published: a killed process loses no more.
@@ -50,7 +50,9 @@ class _Ready(NamedTuple):
     """Of its file, if the index may have it."""
 
 
-def add_all(session: Session, options: Options, wanted: Sequence[Wanted]) -> list[StoredWheel]:
+def add_all(
+    session: Session, options: UnpackOptions, wanted: Sequence[Wanted]
+) -> list[StoredWheel]:
     """Return the wheels of wheel files; add those that are not in the store, or not as they should be.
 
     :raises InvalidWheelError: if one is no wheel that may be unpacked, or another one than expected.
@@ -77,7 +79,9 @@ def add_all(session: Session, options: Options, wanted: Sequence[Wanted]) -> lis
     return wheels
 
 
-def _add(session: Session, options: Options, wanted: Sequence[Wanted]) -> dict[int, StoredWheel]:
+def _add(
+    session: Session, options: UnpackOptions, wanted: Sequence[Wanted]
+) -> dict[int, StoredWheel]:
     """Add wheel files that are not in the store, and return their wheels by position."""
     # The largest first: should it come last, one thread would be at work on it when the others are done.
     ordered = sorted(wanted, key=lambda one: -_size(one.path))
@@ -123,13 +127,13 @@ class Batch:
     :ivar problems: what is not right about the ``RECORD`` of each of them.
     """
 
-    def __init__(self, session: Session, stage: Stage, options: Options) -> None:
+    def __init__(self, session: Session, stage: Stage, options: UnpackOptions) -> None:
         self.added: dict[int, StoredWheel] = {}
         self.problems: dict[int, tuple[RecordProblem, ...]] = {}
         self._session = session
         self._stage = stage
         self._options = options
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._ready: list[_Ready] = []
         self._size = 0
 
@@ -151,7 +155,7 @@ class Batch:
 
         :raises OSError: if the store cannot be written.
         """
-        with self._turn:
+        with self._lock:
             ready, self._ready, self._size = self._ready, [], 0
         if not ready:
             return
@@ -170,7 +174,7 @@ class Batch:
             check_digest(file, made.facts.digest, wanted.sha256)
             settled = file.is_unchanged() and not unsettled_for(file.status)
             ready = _Ready(wanted, made, filename, file.status if settled else None)
-        with self._turn:
+        with self._lock:
             self._ready.append(ready)
             self._size += made.facts.size
 

@@ -16,12 +16,12 @@ from wheel_linker.store.entries import StoredWheel, find_entry
 from wheel_linker.store.index import Known
 
 if TYPE_CHECKING:
-    from wheel_linker.store._entry.making import Options
+    from wheel_linker.store._entry.making import UnpackOptions
     from wheel_linker.store.entries import Entry
     from wheel_linker.store.session import Session
 
 
-def find_digest(session: Session, options: Options, digest: str) -> StoredWheel | None:
+def find_digest(session: Session, options: UnpackOptions, digest: str) -> StoredWheel | None:
     """Return the wheel of a digest, if its entry is as it should be; the session holds it.
 
     :raises OSError: if the store cannot be read.
@@ -33,7 +33,7 @@ def find_digest(session: Session, options: Options, digest: str) -> StoredWheel 
 
 
 def find_wheel(
-    session: Session, options: Options, path: str, expected: str | None
+    session: Session, options: UnpackOptions, path: str, expected: str | None
 ) -> StoredWheel | None:
     """Return the entry of a wheel file that is in the store already, and as it should be; the session holds it.
 
@@ -60,7 +60,11 @@ def find_wheel(
 
 
 def _held(
-    session: Session, options: Options, known: Known, filename: WheelFilename, path: str | None
+    session: Session,
+    options: UnpackOptions,
+    known: Known,
+    filename: WheelFilename,
+    path: str | None,
 ) -> StoredWheel | None:
     if not session.hold(known.entry):
         return None
@@ -74,7 +78,7 @@ def _held(
 
 
 def _find_by_content(
-    session: Session, options: Options, file: WheelFile, expected: str | None
+    session: Session, options: UnpackOptions, file: WheelFile, expected: str | None
 ) -> StoredWheel | None:
     filename = filename_of(file.path)
     digest = file.digest()
@@ -97,7 +101,7 @@ def _find_by_content(
 
 
 def _refuse_forged(
-    session: Session, options: Options, file: WheelFile, filename: WheelFilename, entry: Entry
+    session: Session, options: UnpackOptions, file: WheelFile, filename: WheelFilename, entry: Entry
 ) -> None:
     """Compare an entry that others could write to with what the wheel file holds.
 

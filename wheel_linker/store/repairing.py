@@ -19,12 +19,12 @@ from wheel_linker.store.layout import BOOT, may_be_of
 if TYPE_CHECKING:
     from wheel_linker._fs.stage import Stage
     from wheel_linker.store._entry.damage import Damage
-    from wheel_linker.store._entry.making import Made, Options
+    from wheel_linker.store._entry.making import Made, UnpackOptions
     from wheel_linker.store.entries import Entry, EntryLike
     from wheel_linker.store.session import Session
 
 
-def repair(session: Session, options: Options, entry: EntryLike, path: str) -> list[Damage]:
+def repair(session: Session, options: UnpackOptions, entry: EntryLike, path: str) -> list[Damage]:
     """Make an entry again what it was, from its wheel file.
 
     :param path: the absolute path of the wheel file.
@@ -49,7 +49,7 @@ def repair(session: Session, options: Options, entry: EntryLike, path: str) -> l
 
 
 def _unpack_again(
-    session: Session, stage: Stage, file: WheelFile, entry: Entry, options: Options
+    session: Session, stage: Stage, file: WheelFile, entry: Entry, options: UnpackOptions
 ) -> Made:
     """Unpack a wheel file as it was when the entry was made.
 

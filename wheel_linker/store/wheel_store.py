@@ -10,7 +10,7 @@ from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._threads import Crew, affordable, usable_cpus
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker.store._entry.errors import named_errors
-from wheel_linker.store._entry.making import Options
+from wheel_linker.store._entry.making import UnpackOptions
 from wheel_linker.store._entry.records import read_problems
 from wheel_linker.store.batch import Wanted, add_all
 from wheel_linker.store.entries import named, read_entries
@@ -81,7 +81,7 @@ class WheelStore:
             raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
         self._layout = Layout(os.path.abspath(os.fsdecode(root)))
         jobs = affordable(usable_cpus() if jobs is None else jobs, _DESCRIPTORS)
-        self._options = Options(
+        self._options = UnpackOptions(
             Limits() if limits is None else limits, protect, jobs, Crew(jobs), durable, check
         )
         self._current = Session(self._layout, trusted=trusted, timeout=timeout)
@@ -268,7 +268,7 @@ class WheelStore:
         self._current.open()
         return self._current
 
-    def _options_for(self, record: RecordMode) -> Options:
+    def _options_for(self, record: RecordMode) -> UnpackOptions:
         refuse_unknown_record(record)
         return self._options._replace(strict=record == "strict")
 

@@ -73,7 +73,7 @@ def _different(shared: dict[str, list[Plan]]) -> Iterator[PackageConflict]:
 
 def _contents(plan: Plan) -> dict[str, str]:
     """Return what tells whether two files are alike, by path; what the wheel has no hash of is left out."""
-    found = {os.path.normcase(path): claim for path, claim in recorded(plan) if claim}
+    found = {os.path.normcase(path): digest for path, digest in recorded(plan) if digest}
     for piece in plan.pieces:
         for file in piece.written:
             path = os.path.join(piece.destination, *file.parts, file.name)

@@ -58,8 +58,8 @@ def is_unchanged(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -
         return False
     moved = Counter(_moved(own))
     # What the rows of the root say has been found already.
-    return not moved or moved <= Counter(map(_claim, _rows(there))) - Counter(
-        map(_claim, _rows(carried))
+    return not moved or moved <= Counter(map(_digest_and_size, _rows(there))) - Counter(
+        map(_digest_and_size, _rows(carried))
     )
 
 
@@ -95,10 +95,10 @@ def _moved(record: bytes) -> list[bytes]:
     if b".data/" not in record:
         return []
     moved = [row for row in _rows(record) if row.partition(b"/")[0].endswith(b".data")]
-    return [_claim(row) for row in moved if b".data/scripts/" not in row]
+    return [_digest_and_size(row) for row in moved if b".data/scripts/" not in row]
 
 
-def _claim(row: bytes) -> bytes:
+def _digest_and_size(row: bytes) -> bytes:
     """Return hash and size, without the path."""
     head, _, size = row.rpartition(b",")
     return head.rpartition(b",")[2] + b"," + size

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from wheel_linker._wheel.conflicts import PackageConflict
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.install._present.distributions import read_claims as read_installed
-from wheel_linker.install.record import read_claims
+from wheel_linker.install._present.distributions import owners_of
+from wheel_linker.install.record import read_own_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,14 +28,14 @@ def clashes_with_installed(
     """
     if not others:
         return ()
-    claims = read_installed(
+    owners = owners_of(
         others, (path for plan in plans for piece in plan.pieces for path in piece.paths())
     )
     found: dict[tuple[WheelFilename, str], PackageConflict] = {}
     for plan in plans:
-        for path, claim in recorded(plan):
-            for other, theirs in claims.get(os.path.normcase(path), ()):
-                if claim and claim == theirs.rstrip("="):
+        for path, digest in recorded(plan):
+            for other, theirs in owners.get(os.path.normcase(path), ()):
+                if digest and digest == theirs.rstrip("="):
                     continue
                 relative = os.path.relpath(path, plan.library).replace(os.sep, "/")
                 key = (plan.wheel.name, relative.partition("/")[0])
@@ -46,7 +46,7 @@ def clashes_with_installed(
 
 def recorded(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the absolute path of each file of a wheel, and the hash that its ``RECORD`` has, if any."""
-    rows = read_claims(plan.wheel.tree, plan.metadata).rows
+    rows = read_own_record(plan.wheel.tree, plan.metadata).rows
     for piece in plan.pieces:
         for path in piece.paths():
             relative = os.path.relpath(path, piece.destination).replace(os.sep, "/")

@@ -295,12 +295,12 @@ def _absolute(path: str, one: Distribution) -> str:
     return os.path.normpath(os.path.join(one.library, path))
 
 
-def read_claims(
+def owners_of(
     distributions: Iterable[Distribution], paths: Iterable[str]
 ) -> Mapping[str, list[tuple[Distribution, str]]]:
-    """Return who claims which of these absolute paths, and by which hash; one without a ``RECORD`` claims nothing.
+    """Return whose ``RECORD`` has which of these absolute paths, and with which digest.
 
-    Where the file system folds names, a path is claimed by those that spell it otherwise, too.
+    Where the file system folds names, those that spell a path otherwise have it, too.
 
     :returns: by :func:`os.path.normcase` of the path.
     """
@@ -309,18 +309,18 @@ def read_claims(
     key_of = key_for((one.library, one.entry) for one in asked)
     folded = by_key(wanted, key_of)
     hints: dict[str, Collection[str]] = {}
-    claims: dict[str, list[tuple[Distribution, str]]] = {}
+    owners: dict[str, list[tuple[Distribution, str]]] = {}
     for one in asked:
         if one.library not in hints:
             hints[one.library] = _hints(folded or wanted, key_of(one.library))
-        for path, claim in _rows_with(one, hints[one.library], key_of):
+        for path, digest in _rows_with(one, hints[one.library], key_of):
             key = os.path.normcase(path)
             if key in wanted:
-                claims.setdefault(key, []).append((one, claim))
+                owners.setdefault(key, []).append((one, digest))
             for other in folded.get(key_of(path), ()) if folded else ():
                 if other != key and is_one_file(other, path):
-                    claims.setdefault(other, []).append((one, claim))
-    return claims
+                    owners.setdefault(other, []).append((one, digest))
+    return owners
 
 
 def _rows_with(

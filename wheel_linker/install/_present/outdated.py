@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker.install._present.incomplete import record_or_guess
-from wheel_linker.install._present.removing import claims_on, is_claimed, is_note, may_go
+from wheel_linker.install._present.removing import is_among, is_note, may_go, shared_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def find_outdated(
 ) -> Outdated:
     """Return what has to go when these wheels take the place of ``older``.
 
-    :param others: the distributions that stay; what they claim stays as well.
+    :param others: the distributions that stay; what they have stays as well.
     :raises NoRecordError: if nothing says which files belong to one.
     :raises LinkError: if something cannot be read.
     """
@@ -55,14 +55,14 @@ def find_outdated(
     rows = {}
     for one in older:
         found, _ = record_or_guess(one, scripts, _packages(plan_of.get(one.name)))
-        rows[one] = [row for row in found if not is_claimed(row, new)]
+        rows[one] = [row for row in found if not is_among(row, new)]
     # All at once: each of the others is read once, however many are replaced.
-    claims = claims_on((row for each in rows.values() for row in each), others)
+    shared = shared_with((row for each in rows.values() for row in each), others)
     names: dict[str, str] = {}
     notes: dict[str, None] = {}
     kept: dict[str, list[str]] = {}
     for one, each in rows.items():
-        going = may_go(each, one, claims, roots)
+        going = may_go(each, one, shared, roots)
         kept.setdefault(one.name, []).extend({row.path for row in each}.difference(going))
         renewed = _is_renewed(one, plan_of.get(one.name))
         for path in going:

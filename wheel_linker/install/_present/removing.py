@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._fs.paths import is_directory, is_within
 from wheel_linker._link.removal import remove_files
 from wheel_linker._wheel.order import removal_order
-from wheel_linker.install._present.distributions import read_claims, root_of
+from wheel_linker.install._present.distributions import owners_of, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 
 def may_go(
-    rows: Sequence[Recorded], one: Distribution, claims: Collection[str], roots: Sequence[str]
+    rows: Sequence[Recorded], one: Distribution, shared: Collection[str], roots: Sequence[str]
 ) -> list[str]:
     """Return those of a distribution's files that lie in the environment, and that no other distribution has too.
 
     What is in its own ``*.dist-info`` is its own, whatever another one says. ``*.pth`` files come first: as long as
     one is there, it may name what is gone.
 
-    :param claims: what others have of it, as :func:`read_claims` says.
+    :param shared: what others have of it, as :func:`owners_of` says.
     :param roots: the environment's directories, as :meth:`Layout.roots` gives them.
     """
     found = [
         row.path
         for row in rows
         if root_of(row.path, roots) is not None
-        and (is_note(row.path, one) or not is_claimed(row, claims))
+        and (is_note(row.path, one) or not is_among(row, shared))
     ]
     return removal_order(found)
 
 
-def claims_on(rows: Iterable[Recorded], others: Iterable[Distribution]) -> Collection[str]:
+def shared_with(rows: Iterable[Recorded], others: Iterable[Distribution]) -> Collection[str]:
     """Return which of the files other distributions have too.
 
     :raises LinkError: if a ``RECORD`` cannot be read.
     """
-    return read_claims(others, [path for row in rows for path in row])
+    return owners_of(others, [path for row in rows for path in row])
 
 
 def is_note(path: str, one: Distribution) -> bool:
@@ -52,9 +52,9 @@ def is_note(path: str, one: Distribution) -> bool:
     return path.startswith(os.path.join(one.path, ""))
 
 
-def is_claimed(row: Recorded, claims: Collection[str]) -> bool:
+def is_among(row: Recorded, shared: Collection[str]) -> bool:
     """Tell whether a file is among these, which :func:`os.path.normcase` gave, by one of its paths."""
-    return any(os.path.normcase(path) in claims for path in row)
+    return any(os.path.normcase(path) in shared for path in row)
 
 
 def prepare(paths: Iterable[str], layout: Layout, sites: Sites) -> None:
@@ -68,8 +68,8 @@ def prepare(paths: Iterable[str], layout: Layout, sites: Sites) -> None:
             sites.prepare(root)
 
 
-def take_away(paths: Collection[str], layout: Layout, sites: Sites) -> list[str]:
-    """Take files away, each through the directory of the environment that it is in; return those that were there.
+def remove_paths(paths: Collection[str], layout: Layout, sites: Sites) -> list[str]:
+    """Remove files, each through the directory of the environment that it is in; return those that were there.
 
     :param paths: for which :func:`prepare` was called.
     :raises LinkError: if the system refuses.

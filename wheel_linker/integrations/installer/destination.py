@@ -96,7 +96,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         self._report: LinkReport | None = None
         self._recorded = False
         # An installation that failed leaves nothing behind, though nobody says so here.
-        weakref.finalize(self, self._pending.abandon)
+        weakref.finalize(self, self._pending.give_up)
 
     @property
     def report(self) -> LinkReport | None:
@@ -108,7 +108,7 @@ class LinkingDestination(SchemeDictionaryDestination):
 
     def close(self) -> None:
         """Forget what is not in place; done without a call when the object goes."""
-        self._pending.abandon()
+        self._pending.give_up()
 
     def write_file(
         self,

@@ -92,10 +92,10 @@ class Pending:
                 report = self._commit()
                 self._open.close()
             finally:
-                self.abandon()
+                self.give_up()
         return report
 
-    def abandon(self) -> None:
+    def give_up(self) -> None:
         """Forget everything that is not in place."""
         # A fork's copy must not remove what its parent is still at.
         if self._process != os.getpid():
@@ -105,8 +105,8 @@ class Pending:
             self._known.clear()
             self._roots.clear()
             # As an error, so that directories that were made for nothing go as well.
-            abandoned = _AbandonedError()
-            self._open.__exit__(_AbandonedError, abandoned, None)
+            given_up = _GivenUpError()
+            self._open.__exit__(_GivenUpError, given_up, None)
 
     def _root(self, directory: str) -> _Root:
         if directory not in self._known:
@@ -140,7 +140,7 @@ class Pending:
         return combined(reports, max(reports, key=attrgetter("files")).mode, replaced)
 
 
-class _AbandonedError(Exception):
+class _GivenUpError(Exception):
     """What the directories that are held open are told."""
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _STAMP_STEP: Final = 100
 
 
-class Options(NamedTuple):
+class UnpackOptions(NamedTuple):
     """What a store was asked for."""
 
     limits: Limits
@@ -74,7 +74,7 @@ def unpack_entry(
     name: str,
     file: WheelFile,
     filename: WheelFilename,
-    options: Options,
+    options: UnpackOptions,
     *,
     stamp: int | None = None,
 ) -> Made:
