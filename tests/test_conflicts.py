@@ -206,6 +206,17 @@ class TestOnConflict:
         }
         assert contents(site)["p/m.py"] == b"22"
 
+    def test_nothing_is_said_of_a_race(self, tmp_path: Path, sources: list[Path]) -> None:
+        """Within one call the order of the wheels decides, not luck."""
+        with pytest.warns(PackageConflictWarning) as caught:
+            link_wheels(tmp_path / "warned", sources, on_conflict="warn")
+        with pytest.raises(PackageConflictError) as raised:
+            link_wheels(tmp_path / "refused", sources, on_conflict="error")
+        for text in (*(str(each.message) for each in caught), str(raised.value)):
+            assert "is provided by more than one package" in text
+            assert "* w0 (w0-1.0-py3-none-any.whl)\n* w1 (w1-1.0-py3-none-any.whl)" in text
+            assert "race" not in text
+
     def test_warnings_that_are_errors_leave_site_packages_alone(
         self, tmp_path: Path, sources: list[Path]
     ) -> None:

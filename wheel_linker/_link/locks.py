@@ -91,9 +91,11 @@ class Locks:
         """
         if self.preview is not Preview.DETECT_MODULE_CONFLICTS:
             return ()
+        from wheel_linker._wheel.conflicts import as_race
+
         conflicts = self.find_package_conflicts()
         for conflict in conflicts:
-            warn_caller(str(conflict), PackageConflictWarning)
+            warn_caller(as_race(conflict), PackageConflictWarning)
         return conflicts
 
     def find_package_conflicts(self, *, exact: bool = False) -> tuple[PackageConflict, ...]:

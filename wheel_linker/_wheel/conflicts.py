@@ -23,11 +23,23 @@ class PackageConflict(NamedTuple):
     """The wheels that supply it."""
 
     def __str__(self) -> str:
-        wheels = "\n".join(f"* {wheel.name} ({wheel})" for wheel in self.wheels)
         return (
-            f"The file `{self.path}` is provided by more than one package, which causes an install race "
-            f"condition and can result in a broken module. Packages containing the file:\n{wheels}"
+            f"The file `{self.path}` is provided by more than one package, with different contents. Only one of them "
+            f"can be there, which can result in a broken module. {_listed(self)}"
         )
+
+
+def as_race(conflict: PackageConflict) -> str:
+    """Describe a conflict among wheels of several calls, in which which of them came last is a matter of luck."""
+    return (
+        f"The file `{conflict.path}` is provided by more than one package, which causes an install race "
+        f"condition and can result in a broken module. {_listed(conflict)}"
+    )
+
+
+def _listed(conflict: PackageConflict) -> str:
+    wheels = "\n".join(f"* {wheel.name} ({wheel})" for wheel in conflict.wheels)
+    return f"Packages containing the file:\n{wheels}"
 
 
 class PackageConflictError(WheelLinkerError):
