@@ -73,6 +73,7 @@ LAYERS: Final = (
     ("_threads", "_log"),
     ("errors",),
     ("mode",),
+    ("_compat",),
 )
 LAYER_OF: Final = {name: number for number, names in enumerate(LAYERS) for name in names}
 MOST_MODULES: Final = 18
@@ -194,6 +195,7 @@ class TestDistributions:
         assert {(item.name, str(item.marker or "")) for item in requirements} == {
             ("packaging", ""),
             ("reflink-copy", 'sys_platform == "win32"'),
+            ("typing-extensions", 'python_version < "3.12"'),
             ("installer", 'extra == "install"'),
             ("platformdirs", 'extra == "cli"'),
             ("installer", 'extra == "pip"'),
@@ -294,6 +296,12 @@ class TestImport:
         before, after = loaded_by("from wheel_linker import AUTO, link_wheels")
         expensive = {"asyncio", "concurrent.futures", "ctypes", "packaging", "tempfile"}
         assert not (after - before) & expensive
+
+    @pytest.mark.parametrize("module", ["backends.linux", "backends.macos", "store"])
+    def test_of_what_overrides_is_cheap(self, module: str) -> None:
+        before, after = loaded_by(f"import wheel_linker.{module}")
+        assert "wheel_linker._compat.override" in after
+        assert "typing_extensions" not in after - before
 
 
 class TestReadme:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from wheel_linker._compat.override import override
 from wheel_linker._fs.copying import create_from
 from wheel_linker.backends.protocol import Backend
 
@@ -20,6 +21,7 @@ _FICLONE: Final = getattr(fcntl, "FICLONE", 0x40049409)
 class LinuxBackend(Backend):
     """Clones single files by the ioctl FICLONE, ioctl_ficlone(2), which releases the interpreter's lock."""
 
+    @override
     def clone_file(
         self,
         source: str,

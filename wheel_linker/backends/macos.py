@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.override import override
 from wheel_linker._fs.permissions import follow_umask, granted
 from wheel_linker._fs.sharing import refuse_bound
 from wheel_linker.backends.protocol import Backend
@@ -47,6 +48,7 @@ class MacOSBackend(Backend):
         self._library = library
         self._granted: int | None = None
 
+    @override
     def clone_file(
         self,
         source: str,
@@ -69,6 +71,7 @@ class MacOSBackend(Backend):
             )
         follow_umask(destination, destination_dir, status.st_mode, self._granted)
 
+    @override
     def clone_directory(self, source: str, destination: str) -> None:
         """Clone a directory with everything below it.
 

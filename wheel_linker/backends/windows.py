@@ -8,6 +8,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.override import override
 from wheel_linker.backends.protocol import Backend, refuse
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class WindowsBackend(Backend):
     def __init__(self, reflink: Callable[[str, str], object] | None = None) -> None:
         self._reflink = reflink
 
+    @override
     def clone_file(
         self,
         source: str,

@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._compat.override import override
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
@@ -98,16 +99,19 @@ class StoredWheel(UnpackedWheel):
         made._file, made._check, made._directories = file, check, directories
         return made
 
+    @override
     def file(self) -> str | None:
         """Return the path of the ``.whl`` file that was given; None if it was found by something else."""
         return self._file
 
     @property
+    @override
     def trusted(self) -> bool:
         """Whether nobody but the caller and root can have written its files, or the caller trusts the store."""
         return self._session.standing.exclusive
 
     @contextmanager
+    @override
     def hold(self) -> Iterator[None]:
         """Keep the entry in place, even from the store object that it is from; meant for the time of linking.
 
@@ -123,6 +127,7 @@ class StoredWheel(UnpackedWheel):
                     raise self._damaged("its files are not as they were unpacked")
             yield
 
+    @override
     def note_symlinks(self) -> None:
         """Have the store know that environments may have symlinks to it."""
         try:
@@ -131,6 +136,7 @@ class StoredWheel(UnpackedWheel):
             # Everything is in place; what is noted is for words only.
             log("cannot note the symlinks to %s: %s", self.path, error)
 
+    @override
     def known_tree(self) -> Tree:
         """Return what was unpacked and verified.
 
@@ -147,6 +153,7 @@ class StoredWheel(UnpackedWheel):
         except (FileNotFoundError, NotADirectoryError, manifest.BrokenManifestError) as error:
             raise self._damaged(str(error)) from error
 
+    @override
     def carried_rows(self) -> bytes | None:
         """Return what an installed ``RECORD`` has from the wheel's own; None if that is not known.
 
@@ -167,6 +174,7 @@ class StoredWheel(UnpackedWheel):
         record = next(file.path for file in files if is_record(file.path))
         return made_rows(files, record.partition("/")[0]).encode("utf-8")
 
+    @override
     def known_rows(self) -> dict[str, Row]:
         """Return what an installed ``RECORD`` says of each file; symlinks are none.
 
@@ -174,6 +182,7 @@ class StoredWheel(UnpackedWheel):
         """
         return {file.path: _row(file) for file in self._described()[1] if file.target is None}
 
+    @override
     def record_problems(self) -> tuple[RecordProblem, ...]:
         """Return what was not right about its ``RECORD`` when it was unpacked."""
         return read_problems(self._session.layout.problems(self.entry))
@@ -189,6 +198,7 @@ class StoredWheel(UnpackedWheel):
             f"cannot use the entry {self._session.layout.entry(self.entry)!r}: it is damaged ({why}); {REMEDY}"
         )
 
+    @override
     def __reduce__(self) -> tuple[object, ...]:
         return (UnpackedWheel, tuple(self))
 

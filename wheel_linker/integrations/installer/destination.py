@@ -14,6 +14,7 @@ from installer.records import Hash, RecordEntry
 from installer.scripts import Script
 from installer.utils import Scheme, copyfileobj_with_hashing
 
+from wheel_linker._compat.override import override
 from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.names import fault
@@ -110,6 +111,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         """Forget what is not in place; done without a call when the object goes."""
         self._pending.give_up()
 
+    @override
     def write_file(
         self,
         scheme: Scheme,
@@ -128,6 +130,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         executable = is_executable or scheme == _SCRIPTS
         return super().write_file(scheme, name, stream, executable)
 
+    @override
     def write_script(
         self, name: str, module: str, attr: str, section: ScriptSection
     ) -> RecordEntry:
@@ -142,6 +145,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         with io.BytesIO(data) as stream:
             return self.write_to_fs(_SCRIPTS, filename, stream, is_executable=True)
 
+    @override
     def write_to_fs(
         self, scheme: Scheme, path: str, stream: BinaryIO, is_executable: bool
     ) -> RecordEntry:
@@ -165,6 +169,7 @@ class LinkingDestination(SchemeDictionaryDestination):
             self._commit()
         return entry
 
+    @override
     def finalize_installation(
         self,
         scheme: Scheme,

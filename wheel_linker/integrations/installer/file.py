@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from wheel_linker._compat.override import override
+
 if TYPE_CHECKING:
     from wheel_linker._fs.folder import Parts
     from wheel_linker._wheel.filename import WheelFilename
@@ -44,30 +46,37 @@ class UnpackedFile(io.RawIOBase):
         self.executable = executable
         self._file: io.FileIO | None = None
 
+    @override
     def readable(self) -> bool:
         """Say that it can be read."""
         return True
 
+    @override
     def seekable(self) -> bool:
         """Say that it can be read again."""
         return True
 
+    @override
     def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
         """Fill a buffer with what comes next; return how many bytes that were."""
         return self._opened().readinto(buffer)
 
+    @override
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to another position; return it."""
         return self._opened().seek(offset, whence)
 
+    @override
     def tell(self) -> int:
         """Return the position."""
         return self._opened().tell()
 
+    @override
     def fileno(self) -> int:
         """Return the descriptor of the file, which is opened for that."""
         return self._opened().fileno()
 
+    @override
     def close(self) -> None:
         """Close the file, if it was opened."""
         if self._file is not None:

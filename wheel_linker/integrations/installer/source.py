@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from installer.sources import WheelSource
 
+from wheel_linker._compat.override import override
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._wheel.dist_info import DIST_INFO
@@ -78,11 +79,13 @@ class UnpackedSource(WheelSource):
             yield cls(wheel, ignore=ignore)
 
     @property
+    @override
     def dist_info_dir(self) -> str:
         """The name of the ``*.dist-info`` directory."""
         return self._dist_info
 
     @property
+    @override
     def data_dir(self) -> str:
         """The name of the ``*.data`` directory, whether there is one or not."""
         usual = f"{self.distribution}-{self.version}{_DATA}"
@@ -91,11 +94,13 @@ class UnpackedSource(WheelSource):
         return usual if usual in alike or not alike else alike[0]
 
     @property
+    @override
     def dist_info_filenames(self) -> list[str]:
         """The names of the files in the ``*.dist-info`` directory, relative to it."""
         length = len(self._dist_info) + 1
         return [path[length:] for path in self._paths() if path[:length] == f"{self._dist_info}/"]
 
+    @override
     def read_dist_info(self, filename: str) -> str:
         """Return the text of a file in the ``*.dist-info`` directory.
 
@@ -109,6 +114,7 @@ class UnpackedSource(WheelSource):
                 f"{filename} of the unpacked wheel {self._tree.path!r} is not UTF-8: {error}"
             ) from error
 
+    @override
     def validate_record(self, *, validate_contents: bool = True) -> None:
         """Check that the wheel has the files that its ``RECORD`` lists, and no others, as :mod:`installer` does.
 
@@ -154,6 +160,7 @@ class UnpackedSource(WheelSource):
             "build the wheel again"
         )
 
+    @override
     def get_contents(self) -> Iterator[WheelContentElement]:
         """Yield each file: its row in ``RECORD``, a stream, and whether it is executable.
 
