@@ -106,7 +106,7 @@ def test_a_file_system_that_tells_of_no_holes_has_all_bytes_copied(
 def deep(tmp_path: Path) -> Path:
     """A wheel whose path leaves room for short names only."""
     above = os.fspath(tmp_path)
-    while len(above) < LONGEST_PATH - 400:
+    while len(above) < LONGEST_PATH - 300:
         above = os.path.join(above, "d" * 200)
     above = os.path.join(above, "d" * (LONGEST_PATH - 60 - len(above)))
     return make_wheel(Path(above), {"one.py": b"1", "two.py": b"2"})

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,7 @@ from wheel_linker._threads import Crew, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import FrameType
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 8, 100])
@@ -98,6 +99,50 @@ def test_an_interrupt_waits_for_the_threads_at_work(
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     assert late == []
+
+
+def interrupted_at(nth: int, action: Callable[[], None]) -> bool:
+    """Run an action while Ctrl-C comes as the nth function of the module begins; tell whether there are so many."""
+    begun = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        nonlocal begun
+        begun += event == "call" and frame.f_globals.get("__name__") == run.__module__
+        if begun == nth:
+            begun += 1
+            raise KeyboardInterrupt
+
+    sys.settrace(trace)
+    try:
+        action()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(None)
+    return begun > nth
+
+
+@pytest.mark.parametrize("do", [run, run_in_a_crew])
+def test_nobody_is_at_work_after_an_interrupt_as_any_function_begins(
+    do: Callable[[Iterable[int], Callable[[int], None], int], None],
+) -> None:
+    at_work: set[int] = set()
+
+    def work(task: int) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            at_work.add(task)
+            time.sleep(0.004)
+            at_work.discard(task)
+
+    left = []
+    nth = 1
+    while interrupted_at(nth, lambda: do(range(4), work, 2)):
+        if at_work:
+            left.append(nth)
+            time.sleep(0.02)
+        nth += 1
+    assert nth > 10
+    assert left == []
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="about CPython's memory")

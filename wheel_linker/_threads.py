@@ -88,16 +88,24 @@ def run(
             failures.append((0, error))
 
     threads = [_Thread(work_along) for _ in range(min(jobs, len(pending)) - 1)]
-    try:
-        _begin(threads)
-        drain(work)
-    finally:
+
+    def end() -> None:
         # One that Ctrl-C kept from being waited for, while it was starting, finds nothing to do.
         pending.clear()
         if stop is not None and any(map(_is_interrupt, failures)):
             stop()
         # Any other one would write into a directory that is being removed.
         uninterrupted(lambda: _wait_for(threads, stop))
+
+    try:
+        try:
+            _begin(threads)
+            drain(work)
+        finally:
+            end()
+    finally:
+        # Ctrl-C may have come as the first call began, before it could heed it.
+        end()
     if failures:
         raise min(failures, key=_precedence)[1]
 
@@ -232,20 +240,26 @@ class Crew:
         """
         shift = _Shift(work, weight)
         try:
-            for task in tasks:
-                shift.put(task)
-                self._call_for_help(shift)
-                while shift.is_behind() and shift.work_on_one():
-                    pass
-                if shift.failures:
-                    break
-            while shift.work_on_one():
-                self._call_for_help(shift)
+            try:
+                self._work_through(tasks, shift)
+            finally:
+                shift.end()
         finally:
-            shift.clear()
-            uninterrupted(shift.join)
+            # Ctrl-C may have come as the first call began, before it could heed it.
+            shift.end()
         if shift.failures:
             raise shift.failures[0]
+
+    def _work_through(self, tasks: Iterable[_Task], shift: _Shift[_Task]) -> None:
+        for task in tasks:
+            shift.put(task)
+            self._call_for_help(shift)
+            while shift.is_behind() and shift.work_on_one():
+                pass
+            if shift.failures:
+                return
+        while shift.work_on_one():
+            self._call_for_help(shift)
 
     def _call_for_help(self, shift: _Shift[_Task]) -> None:
         if shift.waiting < 2 or not self._room.acquire(blocking=False):
@@ -326,14 +340,11 @@ class _Shift(Generic[_Task]):
             self.failures.append(error)
         return not self.failures
 
-    def clear(self) -> None:
-        """Forget what is waiting."""
+    def end(self) -> None:
+        """Forget what is waiting, and wait until nobody is at work; may be called again."""
         with self._lock:
             self._pending.clear()
-
-    def join(self) -> None:
-        """Wait until nobody is at work; may be called again after an interrupt."""
-        _wait_for(self.helpers)
+        uninterrupted(lambda: _wait_for(self.helpers))
 
 
 _crews: weakref.WeakSet[Crew] = weakref.WeakSet()
