@@ -235,7 +235,8 @@ def test_a_source_that_another_takes_the_place_of(
     except LinkError:
         assert snapshot(target) == before
     else:  # every directory had been opened before
-        assert {contents(target)[path] for path in files} == {b"checked"}
+        found = contents(target)
+        assert {found[path] for path in files} == {b"checked"}
 
 
 def test_an_unreadable_source(nobody: Path) -> None:

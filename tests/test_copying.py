@@ -14,6 +14,7 @@ from wheels import contents, make_wheel, zip_wheel
 
 from wheel_linker import LinkError, LinkMode, link_wheel_files
 from wheel_linker._fs import copying
+from wheel_linker.backends.linux import LinuxBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,3 +169,28 @@ def test_many_threads_install_with_few_descriptors(tmp_path: Path) -> None:
         f"demo{n}" for n in range(1, 10)
     }
     assert contents(tmp_path / "env")["demo1/a/b/c/d/m0.py"] is not None
+
+
+def test_what_a_clone_leaves_behind_is_not_taken_for_the_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copying instead would find the name taken, and say that the wheel has two names that are one."""
+    source = make_wheel(tmp_path / "demo", {"demo.py": b"1"})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def clone(*paths: str, source_dir: int | None, destination_dir: int | None) -> None:
+        monkeypatch.setattr(os, "unlink", refuse)
+        try:
+            copying.create_from(refuse, *paths, source_dir, destination_dir)
+        finally:
+            monkeypatch.undo()
+
+    class Cloner(LinuxBackend):
+        clone_file = staticmethod(clone)
+
+    with pytest.raises(LinkError) as caught:
+        link_wheel_files(tmp_path / "site", source, mode="clone", backend=Cloner())
+    assert caught.value.errno == errno.EACCES
+    assert not (tmp_path / "site").exists()

@@ -90,9 +90,14 @@ NO_DISK: Final = Lasting(errno.EIO, _MAKING | _READING, all_opens=True)
 
 
 @contextlib.contextmanager
-def few_descriptors(most: int = 128) -> Iterator[Callable[[], None]]:
-    """Return what takes all descriptors that the process may still open, until the end."""
+def few_descriptors(room: int = 100) -> Iterator[Callable[[], None]]:
+    """Return what takes all descriptors that the process may still open, until the end.
+
+    :param room: how many these are.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # type: ignore[name-defined,unused-ignore]
+    # What ran before may have left some open: the limit is about the highest number.
+    most = 1 + room + max(map(int, os.listdir("/dev/fd")))
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # type: ignore[name-defined,unused-ignore]
     taken: list[int] = []
 

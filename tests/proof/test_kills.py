@@ -90,15 +90,16 @@ def kill_at(child: int, delay: float) -> bool:
 
 
 def test_kill_at_random_moments(
-    upgrade: Upgrade, tmp_path: Path, chance: random.Random, figures: Figures
+    upgrade: Upgrade, tmp_path: Path, chance: random.Random, is_long: bool, figures: Figures
 ) -> None:
     """Each time every file is whole, and the next call completes and sweeps."""
+    wanted = KILLS if is_long else KILLS // 2
     durations = {installed: duration(upgrade, installed=installed) for installed in (False, True)}
     current = tmp_path / "current"
     show(current, upgrade.site(installed=False))
     kills = sweeps = 0
     with reader(upgrade, current):
-        while kills < KILLS:
+        while kills < wanted:
             installed = chance.random() < 0.6
             site = upgrade.site(installed=installed)
             show(current, site)

@@ -129,6 +129,7 @@ def test_all_is_undone_or_all_is_done(
     for nth in itertools.count(first, 1 if is_long else STRIDE):
         failure = attempt(scene, lack_of(missing, spoiler, nth))
         if spoiler.calls < nth:
+            assert failure is None
             break
         try:
             check(scene, missing, failure)

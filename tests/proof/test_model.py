@@ -207,6 +207,9 @@ class Environment(RuleBasedStateMachine):
             assert exact(wheel.root) == wheel.before
 
     def teardown(self) -> None:
+        for directory, _, _ in os.walk(self._root):
+            # Only root can take something out of a read-only one.
+            os.chmod(directory, 0o700)
         shutil.rmtree(self._root)
 
     def _link(self, wheels: list[Wheel], portable: bool, call: Callable[[], object]) -> None:

@@ -51,6 +51,10 @@ _PLAIN_COPY_INSTEAD: Final = frozenset(
 )
 
 
+class LeftBehindError(OSError):
+    """What a file that could not be made left behind cannot be removed: nobody else can make it now."""
+
+
 def create_from(
     fill: Callable[[int, int, int], None],
     source: str,
@@ -66,6 +70,7 @@ def create_from(
     :param fill: called with the descriptors of the new file and the source, and the source's size in bytes.
     :raises OSError: whatever a step is refused with; FileExistsError if ``destination`` is there already.
         No file is left behind.
+    :raises LeftBehindError: if one is.
     """
     original = os.open(source, _READ, dir_fd=source_dir)
     try:
@@ -81,16 +86,23 @@ def create_from(
                 close_quietly(new)
             finally:
                 # Else the fallback would find the name taken, and blame the wheel for it.
-                os.unlink(destination, dir_fd=destination_dir)
+                _take_back(destination, destination_dir)
             raise
         try:
             os.close(new)
         except BaseException:
             # Where writing is put off, close(2) is what tells that the disk is full.
-            os.unlink(destination, dir_fd=destination_dir)
+            _take_back(destination, destination_dir)
             raise
     finally:
         close_quietly(original)
+
+
+def _take_back(name: str, directory: int | None) -> None:
+    try:
+        os.unlink(name, dir_fd=directory)
+    except OSError as error:
+        raise LeftBehindError(*error.args) from error
 
 
 def create_with(

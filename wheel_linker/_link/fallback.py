@@ -6,6 +6,7 @@ import errno
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs.copying import LeftBehindError
 from wheel_linker.errors import ENOTSUPP
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ def classify(error: OSError) -> Cause:
         return Cause.NOT_SUPPORTED
     if windows in _WINDOWS_NOT_THIS_FILE:
         return Cause.NOT_THIS_FILE
-    if windows and error.errno == errno.EINVAL:
-        # What Python says of every number that it does not know.
+    if isinstance(error, LeftBehindError) or (windows and error.errno == errno.EINVAL):
+        # The name is taken now; EINVAL is what Python says of every number of Windows' that it does not know.
         return Cause.FATAL
     if error.errno in _NOT_SUPPORTED:
         return Cause.NOT_SUPPORTED
