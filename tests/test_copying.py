@@ -180,15 +180,18 @@ def test_what_a_clone_leaves_behind_is_not_taken_for_the_wheels(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    def clone(*paths: str, source_dir: int | None, destination_dir: int | None) -> None:
-        monkeypatch.setattr(os, "unlink", refuse)
-        try:
-            copying.create_from(refuse, *paths, source_dir, destination_dir)
-        finally:
-            monkeypatch.undo()
-
     class Cloner(LinuxBackend):
-        clone_file = staticmethod(clone)
+        def clone_file(
+            self,
+            source: str,
+            destination: str,
+            *,
+            source_dir: int | None = None,
+            destination_dir: int | None = None,
+        ) -> None:
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "unlink", refuse)
+                copying.create_from(refuse, source, destination, source_dir, destination_dir)
 
     with pytest.raises(LinkError) as caught:
         link_wheel_files(tmp_path / "site", source, mode="clone", backend=Cloner())

@@ -118,6 +118,15 @@ class Room:
         done = subprocess.run([*usage, *places], check=True, capture_output=True, text=True)
         return int(done.stdout.splitlines()[-1].split()[0])
 
+    def largest(self, count: int = 8) -> list[str]:
+        """Return which directories take most of that, each with its MB."""
+        places = [self._scratch / "upper", self._scratch / "tmp", self._scratch / "home"]
+        usage = ["du", "--max-depth=4", "--block-size=1M", f"--exclude={self.checkout_outside}"]
+        done = subprocess.run([*usage, *places], check=True, capture_output=True, text=True)
+        found = [line.split("\t") for line in done.stdout.splitlines()]
+        found.sort(key=lambda row: -int(row[0]))
+        return [f"{size} {os.path.relpath(path, self._scratch)}" for size, path in found[:count]]
+
     @property
     def _merged(self) -> Path:
         return self._scratch / "merged"
