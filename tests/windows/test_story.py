@@ -9,7 +9,7 @@ import sys
 import textwrap
 import venv
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from install.kit import newer_wheel, older_wheel
@@ -19,6 +19,9 @@ from wheels import contents, make_wheel, names, sample_wheel
 from wheel_linker import LinkError, LinkMode, link_wheel_files
 from wheel_linker.install import Layout, install_wheel, uninstall
 from wheel_linker.store import WheelStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="Windows only")
 
@@ -49,6 +52,51 @@ def environment(root: Path) -> Layout:
 
 def hidden(site: Path) -> list[str]:
     return [name for name in names(site) if name.startswith(".wheel_linker")]
+
+
+LONGEST: Final = 247
+"""Characters of a path of a directory that Windows takes from every program; files may have twelve more."""
+
+
+@pytest.fixture
+def too_long() -> Iterator[list[str]]:
+    """The paths that the system was given, and may take for too long."""
+    found: list[str] = []
+    active = True
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if active and event.split(".", maxsplit=1)[0] in {"open", "os", "shutil"}:
+            found.extend(
+                f"{event} {path}"
+                for path in arguments
+                if isinstance(path, str) and len(path) > LONGEST and not path.startswith("\\\\?\\")
+            )
+
+    sys.addaudithook(watch)
+    yield found
+    active = False
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_staged_may_have_a_longer_path(
+    tmp_path: Path, mode: LinkMode | str, too_long: list[str]
+) -> None:
+    """Wine takes paths of any length, so what is looked at is how they are given to the system."""
+    above = tmp_path / ("e" * (190 - len(str(tmp_path))))
+    site = above / "s"
+    name = f"pkg/{'m' * 30}.py"
+    assert 220 < len(str(site / name)) < LONGEST
+    old = make_wheel(tmp_path / "1", {name: b"1", "pkg/sub/b.py": b"1"})
+    new = make_wheel(tmp_path / "2", {name: b"22", "pkg/c.py": b"2"}, version="2.0")
+    for wheel in (old, new, new):
+        link_wheel_files(site, wheel, mode=mode)
+    assert too_long == []
+    layout = Layout.for_target(above / "t")
+    with WheelStore(tmp_path / "store") as store:
+        for wheel in (older_wheel(tmp_path), newer_wheel(tmp_path)):
+            install_wheel(wheel, layout, mode=mode, store=store)
+    uninstall("demo", layout)
+    assert too_long == []
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -87,7 +87,7 @@ def unpack(
     doing = f"unpack the wheel {file.path!r} into {tree.path!r}"
     with refused(doing, source=file.path, destination=tree.path):
         for directory in contents.directories:
-            os.mkdir(tree.prefix + directory, dir_fd=tree.fd)
+            os.mkdir(tree.at(directory), dir_fd=tree.fd)
         crew.share(run.units(), run.unpack, _weight)
         run.make_links()
     problems = (*contents.problems, *sorted(run.problems))
@@ -172,7 +172,7 @@ class _Unpacking:
             text = self._contents.links[path]
             os.symlink(
                 text.replace("/", os.sep),
-                self._tree.prefix + path,
+                self._tree.at(path),
                 target_is_directory=target in self._contents.directories or not target,
                 dir_fd=self._tree.fd,
             )
@@ -281,7 +281,7 @@ class _Unpacking:
 
     def _create(self, member: Member) -> int:
         permissions = (_EXECUTABLE if member.executable else _PLAIN) & self._permitted
-        return os.open(self._tree.prefix + member.name, _CREATE, permissions, dir_fd=self._tree.fd)
+        return os.open(self._tree.at(member.name), _CREATE, permissions, dir_fd=self._tree.fd)
 
     def _stamp_open(self, fd: int) -> None:
         if _TIMES_BY_DESCRIPTOR:
@@ -290,14 +290,12 @@ class _Unpacking:
     def _stamp_closed(self, member: Member) -> None:
         # By its path only now: Windows sets the time once more when a file is closed that was written to.
         if not _TIMES_BY_DESCRIPTOR:
-            if_allowed(
-                os.utime, self._tree.prefix + member.name, ns=self._times, dir_fd=self._tree.fd
-            )
+            if_allowed(os.utime, self._tree.at(member.name), ns=self._times, dir_fd=self._tree.fd)
 
 
 def _read_digest(tree: Folder, path: str, algorithm: str) -> str:
     digest = hashlib.new(algorithm)
-    fd = os.open(tree.prefix + path, os.O_RDONLY | getattr(os, "O_BINARY", 0), dir_fd=tree.fd)
+    fd = os.open(tree.at(path), os.O_RDONLY | getattr(os, "O_BINARY", 0), dir_fd=tree.fd)
     try:
         while data := os.read(fd, _PIECE):
             digest.update(data)

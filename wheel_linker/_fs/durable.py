@@ -107,7 +107,7 @@ def _files_below(folder: Folder) -> Iterator[str]:
         above = pending.pop()
         fd = None if folder.fd is None else os.open(above or ".", _LIST, dir_fd=folder.fd)
         try:
-            with os.scandir(os.path.join(folder.path, above) if fd is None else fd) as entries:
+            with os.scandir(folder.at(above) if fd is None else fd) as entries:
                 for entry in entries:
                     path = f"{above}/{entry.name}" if above else entry.name
                     if entry.is_dir(follow_symlinks=False):
@@ -137,7 +137,7 @@ def _flush_each(folder: Folder, paths: Iterable[str]) -> None:
 
 
 def _flush(folder: Folder, path: str, flags: int) -> None:
-    name = folder.prefix + path
+    name = folder.at(path)
     try:
         fd = os.open(name, flags, dir_fd=folder.fd)
     except PermissionError:

@@ -13,6 +13,7 @@ import stat
 from typing import Final, NamedTuple
 
 from wheel_linker._fs._windows import rules
+from wheel_linker._fs._windows.long_paths import extended
 from wheel_linker._fs._windows.retry import patiently
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.permissions import if_allowed
@@ -73,9 +74,9 @@ class Folder:
         """
         if BY_DESCRIPTOR:
             return cls(path, os.open(path, _LIST if listing else _NAME), "")
-        if not stat.S_ISDIR(os.stat(path).st_mode):
+        if not stat.S_ISDIR(os.stat(extended(path)).st_mode):
             raise _os_error(errno.ENOTDIR, path)
-        return cls(path, None, os.path.join(path, ""))
+        return cls(path, None, os.path.join(extended(path), ""))
 
     def enter(self, name: str, *, listing: bool = False) -> Folder:
         """Open the directory ``name`` in it, never through a symlink.
@@ -84,9 +85,9 @@ class Folder:
         """
         path = f"{self.path}{_SEPARATOR}{name}"
         if self.fd is None:
-            if not rules.is_directory(os.lstat(path)):
+            if not rules.is_directory(os.lstat(self.prefix + name)):
                 raise _os_error(errno.ENOTDIR, path)
-            return Folder(path, None, path + _SEPARATOR)
+            return Folder(path, None, self.prefix + name + _SEPARATOR)
         try:
             fd = os.open(name, _ENTER_LIST if listing else _ENTER, dir_fd=self.fd)
             return Folder(path, fd, "")
@@ -111,13 +112,23 @@ class Folder:
         below = relative + _SEPARATOR
         return Folder(f"{self.path}{_SEPARATOR}{relative}", self.fd, self.prefix + below)
 
+    def at(self, path: str) -> str:
+        """Return what a call is given for a file below it, beside ``dir_fd=fd``.
+
+        :param path: its path in the folder, with "/" between its names.
+        """
+        if _SEPARATOR == "/":
+            return self.prefix + path
+        # What begins as long paths of Windows do is passed on as it is.
+        return self.prefix + path.replace("/", _SEPARATOR)
+
     def listdir(self) -> list[str]:
         """Return the names in it.
 
         The directory is opened anew: on btrfs a descriptor lists only what was there when it was opened.
         """
         if self.fd is None:
-            return os.listdir(self.path)
+            return os.listdir(self.prefix)
         fd = os.open(".", _LIST, dir_fd=self.fd)
         try:
             return os.listdir(fd)
@@ -126,7 +137,7 @@ class Folder:
 
     def stat(self) -> os.stat_result:
         """Return what the system knows of the directory itself."""
-        return os.stat(self.path if self.fd is None else self.fd)
+        return os.stat(self.prefix if self.fd is None else self.fd)
 
     def identity(self) -> Identity:
         """Return what tells it from any other directory."""

@@ -85,7 +85,7 @@ def _read(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]]:
     files: list[str] = []
     links: list[tuple[str, str]] = []
     below: list[Parts] = []
-    with os.scandir(folder.path if folder.fd is None else folder.fd) as entries:
+    with os.scandir(folder.prefix if folder.fd is None else folder.fd) as entries:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
                 files.append(entry.name)

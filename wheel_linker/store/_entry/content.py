@@ -37,7 +37,7 @@ def leads_to(folder: Folder, path: str, target: str) -> bool:
     :param path: relative to ``folder``.
     :raises OSError: if it is missing, or cannot be read.
     """
-    place = folder.prefix + path
+    place = folder.at(path)
     if not stat.S_ISLNK(os.lstat(place, dir_fd=folder.fd).st_mode):
         return False
     return os.readlink(place, dir_fd=folder.fd) == target.replace("/", os.sep)
@@ -52,7 +52,7 @@ def has_content(folder: Folder, name: str, file: StoredFile) -> bool:
         return leads_to(folder, name, file.target)
     algorithm = file.hash.partition("=")[0]
     digest = hashlib.new(algorithm)
-    fd = os.open(folder.prefix + name, READ, dir_fd=folder.fd)
+    fd = os.open(folder.at(name), READ, dir_fd=folder.fd)
     try:
         if regular_size(fd, name) != file.size:
             return False

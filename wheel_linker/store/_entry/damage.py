@@ -190,9 +190,9 @@ def _date(damage: Sequence[Damage], fresh: Folder, stamp: int) -> None:
     for item in damage:
         if item.kind == ADDED or item.path in (DESCRIPTION, ITS_ROWS):
             continue
-        status = fresh.lstat(item.path)
+        status = fresh.lstat(item.path.replace("/", os.sep))
         if status is not None and stat.S_ISREG(status.st_mode):
-            path = fresh.prefix + item.path
+            path = fresh.at(item.path)
             if_allowed(os.utime, path, ns=(stamp, stamp), dir_fd=fresh.fd)
 
 

@@ -95,7 +95,7 @@ def unpack_entry(
                 file, contents, tree, options.crew, stamp=wanted, read_only=options.protect
             )
             # What the file system made of it: some keep whole seconds only.
-            record = tree.prefix + contents.record_path
+            record = tree.at(contents.record_path)
             kept = os.stat(record, dir_fd=tree.fd).st_mtime_ns
             facts = Manifest(
                 digest=result.digest,
