@@ -84,6 +84,15 @@ SYSTEM_CALLS: Final = frozenset(
 )
 # Besides the backends.
 WITH_SYSTEM_CALLS: Final = frozenset({"_fs.durable", "_fs._windows.kernel32", "_fs.locking"})
+# What each extra brings that is for a tool.
+FOR_TOOLS: Final = {
+    "build": ("build", "installer", "packaging", "pip", "platformdirs"),
+    "nox": ("installer", "nox", "packaging", "pip", "platformdirs"),
+    "tox": ("installer", "packaging", "pip", "platformdirs", "tox"),
+    "virtualenv": ("installer", "platformdirs", "virtualenv"),
+}
+# Imported by these tools, with what they import themselves: other platforms cannot be pretended to them.
+PLUGINS: Final = ("integrations.tox", "integrations.virtualenv")
 COSTLY: Final = frozenset(
     {
         "argparse",
@@ -203,6 +212,15 @@ class TestDistributions:
             ("tomli", 'python_version < "3.11" and extra == "pip"'),
             ("rich", 'extra == "cli"'),
             ("isal", 'extra == "fast"'),
+            *(
+                (name, f'extra == "{extra}"')
+                for extra, names in FOR_TOOLS.items()
+                for name in names
+            ),
+            *(
+                ("tomli", f'python_version < "3.11" and extra == "{extra}"')
+                for extra in ("build", "nox", "tox")
+            ),
         }
 
     def test_sdist_contains_what_it_takes_to_test_it(self, built: Path) -> None:
@@ -267,13 +285,14 @@ class TestModules:
         assert done.returncode == 0, done.stderr
 
 
+EVERYWHERE: Final = tuple(name for name in MODULES if not name.startswith(PLUGINS))
 # Everything is imported twice: first to have the standard library in place, which would not take
 # the pretence, and then as on a platform that lacks every module which only some platforms have.
 IMPORT_ALL: Final = f"""
 import importlib, sys
 libraries, platform, *missing = sys.argv[1:]
 sys.path.append(libraries)
-names = ["wheel_linker." + name for name in {MODULES!r} if not name.startswith("__")]
+names = ["wheel_linker." + name for name in {EVERYWHERE!r} if not name.startswith("__")]
 for name in names:
     importlib.import_module(name)
 for name in list(sys.modules):

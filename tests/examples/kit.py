@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,8 +60,30 @@ def example(name: str, directory: Path) -> Path:
     return Path(shutil.copytree(EXAMPLES / name, directory / name))
 
 
-def run(command: Iterable[str], directory: Path, *, fails: bool = False) -> str:
-    """Run one of the real tools, by the name of its module, and return what it says."""
+def entry_points(directory: Path) -> Path:
+    """Return a directory that, on the path, makes this library's plugins known, installed or not."""
+    text = (EXAMPLES.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.findall(r"^\[project\.entry-points\.(.+)\]\n((?:.+ = .+\n)+)", text, re.MULTILINE)
+    info = directory / "wheel_linker-0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: wheel-linker\nVersion: 0\n", encoding="utf-8")
+    groups = [f"[{name.strip(chr(34))}]\n{lines.replace(chr(34), '')}" for name, lines in found]
+    (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
+    return directory
+
+
+def run(
+    command: Iterable[str],
+    directory: Path,
+    *,
+    fails: bool = False,
+    path: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """Run one of the real tools, by the name of its module, and return what it says.
+
+    :param path: what is put on the path besides this library.
+    """
     hidden = (
         "COVERAGE",
         "FORCE_COLOR",
@@ -80,10 +103,13 @@ def run(command: Iterable[str], directory: Path, *, fails: bool = False) -> str:
             **environment,
             "NO_COLOR": "1",
             # As these tests find it, installed or not.
-            "PYTHONPATH": str(Path(wheel_linker.__file__).parents[1]),
+            "PYTHONPATH": os.pathsep.join(
+                str(one) for one in (Path(wheel_linker.__file__).parents[1], path) if one
+            ),
             # No network: whatever tries it anyway fails at once.
             "PIP_NO_INDEX": "1",
             "VIRTUALENV_OVERRIDE_APP_DATA": str(directory / "app-data"),
+            **(variables or {}),
         },
         check=False,
         stdout=subprocess.PIPE,

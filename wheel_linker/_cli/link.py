@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from wheel_linker._cli.options import add_common, modes
 from wheel_linker._cli.output import complain, misused, progress, say
 from wheel_linker._cli.reports import as_json, print_json, summary
-from wheel_linker._cli.store import anothers, chosen_store, existing_part
+from wheel_linker._cli.store import anothers, chosen_store
+from wheel_linker.integrations._filling.user_store import existing_part
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:

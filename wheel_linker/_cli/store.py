@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._cli.options import add_option, add_verbosity
 from wheel_linker._cli.output import Column, print_table, say
 from wheel_linker.errors import WheelLinkerError
+from wheel_linker.integrations._filling.user_store import another_owner, default_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wheel_linker.store import WheelStore
 
-_NAME: Final = "wheel-linker"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _BYTES: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _MIB: Final = 1024**2
@@ -29,15 +27,6 @@ _COLUMNS: Final = (
     Column("MiB", right=True),
     Column("unused for", right=True),
 )
-
-
-def default_directory() -> str | None:
-    """Return where this user's store is; None if the package that knows, platformdirs, is not installed."""
-    try:
-        import platformdirs
-    except ImportError:
-        return None
-    return os.path.join(platformdirs.user_cache_dir(_NAME, appauthor=False), "store")
 
 
 def chosen_store(
@@ -57,29 +46,16 @@ def chosen_store(
 
 
 def anothers(store: WheelStore, arguments: argparse.Namespace) -> str | None:
-    """Return why the default store is not for this user, who did not ask for it; None if it is.
-
-    A program that runs as root with a user's HOME, as ``sudo`` leaves it, would use that user's store.
-    """
-    if arguments.store or arguments.trust_store or sys.platform == "win32":
+    """Return why the default store is not for this user, who did not ask for it; None if it is."""
+    if arguments.store or arguments.trust_store:
         return None
-    there = os.path.exists(store.root)
-    owner = os.stat(existing_part(store.root)).st_uid
-    user = os.geteuid()
-    # One that is still to be made may be made where root lets everybody.
-    if owner == user or (not there and owner == 0):
+    owner = another_owner(store.root)
+    if owner is None:
         return None
     return (
-        f"the store {store.root!r} belongs to another user (number {owner}, not {user}); give --store DIR, "
+        f"the store {store.root!r} belongs to another user ({owner}); give --store DIR, "
         "or --trust-store to use it"
     )
-
-
-def existing_part(path: str) -> str:
-    """Return the directory that is there on the way to a path: itself, or one above."""
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:

@@ -14,10 +14,10 @@ from wheel_linker.integrations.pip.resolved import fetch_wheels
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.interpreter import Interpreter
+    from wheel_linker.integrations.pip.running import RunPip
     from wheel_linker.integrations.pip.wanted import Wanted
-    from wheel_linker.store import WheelStore
+    from wheel_linker.store import StoredWheel, WheelStore
 
 _NOTES: Final = os.path.join(".store", "interpreters")
 
@@ -30,7 +30,8 @@ def obtain_locked(
     extras: Collection[str] = (),
     groups: Collection[str] | None = None,
     pip_args: Sequence[str] = (),
-) -> list[UnpackedWheel]:
+    run: RunPip | None = None,
+) -> list[StoredWheel]:
     """Return unpacked wheels of what a lock file names for an interpreter.
 
     With everything in the store, no pip is started: each wheel is found by its SHA-256.
@@ -42,6 +43,7 @@ def obtain_locked(
     :param extras: the extras that are wanted; of a ``pylock.toml`` only.
     :param groups: the dependency groups that are wanted, by default the lock's own default; of a ``pylock.toml`` only.
     :param pip_args: further arguments for pip, which fetches what is missing.
+    :param run: as for :func:`resolve`.
     :returns: unpacked wheels, in the lock's order.
     :raises NotLockedError: if a requirement is not pinned, or has no hash.
     :raises WheelLinkerError: if the file is missing, is none of the two, or is not for this interpreter.
@@ -59,20 +61,18 @@ def obtain_locked(
     if missing:
         with TemporaryDirectory(prefix="wheel_linker-pip-") as directory:
             lines = [*options, *(one.line for one in missing)]
-            paths = fetch_wheels(lines, python=python, into=directory, index=pip_args)
+            paths = fetch_wheels(lines, python=python, into=directory, index=pip_args, run=run)
             names = [one.name for one in missing]
             found.update(zip(names, store.add_all([paths[name] for name in names])))
     return [wheel for wheel in (found[one.name] for one in wanted) if wheel is not None]
 
 
-def _from_store(
-    wanted: Wanted, store: WheelStore, interpreter: Interpreter
-) -> UnpackedWheel | None:
+def _from_store(wanted: Wanted, store: WheelStore, interpreter: Interpreter) -> StoredWheel | None:
     """Return the best of the wheels that would do and that the store has."""
     from packaging.utils import parse_wheel_filename
 
     rank = {tag: position for position, tag in enumerate(interpreter.tags)}
-    best: tuple[int, UnpackedWheel] | None = None
+    best: tuple[int, StoredWheel] | None = None
     for digest in wanted.digests:
         wheel = store.find(digest)
         if wheel is None:

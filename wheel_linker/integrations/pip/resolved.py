@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from wheel_linker._wheel.unpacked import UnpackedWheel
-    from wheel_linker.store import WheelStore
+    from wheel_linker.integrations.pip.running import RunPip
+    from wheel_linker.store import StoredWheel, WheelStore
 
 _WHEEL: Final = ".whl"
 _SHA256: Final = "sha256"
@@ -45,6 +46,13 @@ class Resolved(NamedTuple):
     def is_wheel(self) -> bool:
         """Whether it is a wheel already."""
         return urlsplit(self.url).path.endswith(_WHEEL)
+
+    def project(self) -> str:
+        """Return what :command:`pip install --editable` is to be given for this."""
+        address = self.requirement().partition(" @ ")[2]
+        if not address.startswith("file:"):
+            return f"{address}{'&' if '#' in address else '#'}egg={self.name}"
+        return os.path.join(_path(self.url), str((self.direct_url or {}).get("subdirectory", "")))
 
     def requirement(self) -> str:
         """Return a line that requires just this, by its address, for :command:`pip wheel`."""
@@ -98,10 +106,13 @@ def resolve(
     constraints: Iterable[str | os.PathLike[str]] = (),
     pip_args: Sequence[str] = (),
     ignore_installed: bool = True,
+    run: RunPip | None = None,
 ) -> list[Resolved]:
     """Have pip choose what satisfies requirements, without installing anything.
 
     :param ignore_installed: whether what the environment has already is chosen as well.
+    :param run: runs pip's command line, and returns what it ended with; by default a subprocess whose output goes to
+        standard error.
     :returns: what would be installed, each after what it requires.
     :raises PipError: if pip fails; what it said went to standard error.
     """
@@ -111,7 +122,7 @@ def resolve(
         if ignore_installed:
             options.append("--ignore-installed")
         given = _arguments(requirements, requirement_files, constraints)
-        run_pip("resolve the requirements", python, ["install", *options, *given, *pip_args])
+        run_pip("resolve the requirements", python, ["install", *options, *given, *pip_args], run)
         with open(report, encoding="utf-8") as file:
             return [_resolved(item) for item in json.load(file)["install"]]
 
@@ -145,7 +156,7 @@ def obtain(
     for one in chosen:
         if one.editable:
             raise PipError(f"{one.name!r} is to be editable, and has no wheel: install it by pip")
-    return wheels_of(chosen, python=python, store=store, index=index_options(pip_args))
+    return list(wheels_of(chosen, python=python, store=store, index=index_options(pip_args)))
 
 
 def wheels_of(
@@ -154,13 +165,15 @@ def wheels_of(
     python: str | os.PathLike[str],
     store: WheelStore,
     index: Sequence[str] = (),
-) -> list[UnpackedWheel]:
+    run: RunPip | None = None,
+) -> list[StoredWheel]:
     """Return unpacked wheels of what pip chose, in the same order.
 
     :param index: the arguments of pip's that say where distributions are found.
+    :param run: as for :func:`resolve`.
     :raises PipError: if pip cannot fetch or build one.
     """
-    found: dict[str, UnpackedWheel] = {}
+    found: dict[str, StoredWheel] = {}
     missing = []
     for one in chosen:
         wheel = store.find(one.sha256) if one.is_wheel and one.sha256 else None
@@ -168,7 +181,7 @@ def wheels_of(
             missing.append(one)
         else:
             found[one.name] = wheel
-    found.update(_fetched(missing, python, store, index))
+    found.update(_fetched(missing, python, store, index, run))
     return [found[one.name] for one in chosen]
 
 
@@ -177,7 +190,8 @@ def _fetched(
     python: str | os.PathLike[str],
     store: WheelStore,
     index: Sequence[str],
-) -> dict[str, UnpackedWheel]:
+    run: RunPip | None,
+) -> dict[str, StoredWheel]:
     """Have pip fetch and build wheels, and add them to the store; return them by name."""
     paths = {
         one.name: _path(one.url) for one in missing if one.is_wheel and one.url.startswith("file:")
@@ -185,7 +199,7 @@ def _fetched(
     with TemporaryDirectory(prefix=_PREFIX) as directory:
         lines = [one.requirement() for one in missing if one.name not in paths]
         if lines:
-            paths.update(fetch_wheels(lines, python=python, into=directory, index=index))
+            paths.update(fetch_wheels(lines, python=python, into=directory, index=index, run=run))
         names = [one.name for one in missing]
         lacking = [name for name in names if name not in paths]
         if lacking:
@@ -199,18 +213,20 @@ def fetch_wheels(
     python: str | os.PathLike[str],
     into: str,
     index: Sequence[str] = (),
+    run: RunPip | None = None,
 ) -> dict[str, str]:
     """Have pip fetch or build wheels of exactly these requirements, without what they require.
 
     :param lines: of a requirements file.
     :param into: an empty directory for the wheel files.
+    :param run: as for :func:`resolve`.
     :returns: the paths of the wheel files by the normalised names of their distributions.
     :raises PipError: if pip fails.
     """
     file = os.path.join(into, "requirements.txt")
     with open(file, "w", encoding="utf-8") as opened:
         opened.write("\n".join([*lines, ""]))
-    _wheel("fetch wheels", python, ["--no-deps", "--wheel-dir", into, "-r", file, *index])
+    _wheel("fetch wheels", python, ["--no-deps", "--wheel-dir", into, "-r", file, *index], run)
     wheels = (name for name in os.listdir(into) if name.endswith(_WHEEL))
     return {normalised(name.split("-", 1)[0]): os.path.join(into, name) for name in wheels}
 
@@ -222,8 +238,13 @@ def index_options(pip_args: Sequence[str]) -> list[str]:
     return list(parse(pip_args).fetching)
 
 
-def _wheel(doing: str, python: str | os.PathLike[str], arguments: Sequence[str]) -> None:
-    run_pip(doing, python, ["wheel", *arguments])
+def _wheel(
+    doing: str,
+    python: str | os.PathLike[str],
+    arguments: Sequence[str],
+    run: RunPip | None = None,
+) -> None:
+    run_pip(doing, python, ["wheel", *arguments], run)
 
 
 def _arguments(

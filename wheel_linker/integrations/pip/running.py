@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
+    RunPip: TypeAlias = Callable[[Sequence[str]], int]
 
 _OLDEST: Final = "22.3"
 _NO_SUCH_OPTION: Final = 2
@@ -36,7 +39,12 @@ class PipError(WheelLinkerError):
         return (type(self), (self.message, self.command, self.returncode))
 
 
-def run_pip(doing: str, python: str | os.PathLike[str], arguments: Sequence[str]) -> None:
+def run_pip(
+    doing: str,
+    python: str | os.PathLike[str],
+    arguments: Sequence[str],
+    run: RunPip | None = None,
+) -> None:
     """Have pip do something for an environment, which needs no pip of its own.
 
     What pip says goes to standard error, its progress included: standard output stays the caller's.
@@ -44,21 +52,26 @@ def run_pip(doing: str, python: str | os.PathLike[str], arguments: Sequence[str]
     :param doing: what pip is asked for, in the words that follow "pip could not".
     :param python: the environment's interpreter.
     :param arguments: a command of pip's and its arguments.
+    :param run: what runs a command and returns what it ended with, for tools that have their own way to do so.
     :raises PipError: if pip fails, is older than 22.3, or is not to be found.
     """
     command = [*_pip(os.fsdecode(python)), "--disable-pip-version-check", *arguments]
     try:
-        done = subprocess.run(  # noqa: S603 - pip is what was asked for
-            command, check=False, stdin=subprocess.DEVNULL, stdout=_standard_error()
-        )
+        returncode = (run or _run)(command)
     except OSError as error:
         raise PipError(f"pip could not {doing}: {error}", command) from error
-    if done.returncode == 0:
+    if returncode == 0:
         return
     advice = "what it said is above"
-    if done.returncode == _NO_SUCH_OPTION:
+    if returncode == _NO_SUCH_OPTION:
         advice += f"; pip {_OLDEST} or newer is needed"
-    raise PipError(f"pip could not {doing}: {advice}", command, done.returncode)
+    raise PipError(f"pip could not {doing}: {advice}", command, returncode)
+
+
+def _run(command: Sequence[str]) -> int:
+    return subprocess.run(  # noqa: S603 - pip is what was asked for
+        command, check=False, stdin=subprocess.DEVNULL, stdout=_standard_error()
+    ).returncode
 
 
 def _pip(python: str) -> list[str]:

@@ -1,0 +1,84 @@
+"""The store that a user's tools share: the one of the command line."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker.errors import WheelLinkerError
+
+if TYPE_CHECKING:
+    from wheel_linker.store import WheelStore
+
+_NAME: Final = "wheel-linker"
+_lock: Final = Lock()
+_opened: Final[dict[str, WheelStore]] = {}
+
+
+def default_directory() -> str | None:
+    """Return where this user's store is; None if the package that knows, platformdirs, is not installed."""
+    try:
+        import platformdirs
+    except ImportError:
+        return None
+    return os.path.join(platformdirs.user_cache_dir(_NAME, appauthor=False), "store")
+
+
+def open_store(directory: str | os.PathLike[str] | None = None) -> WheelStore:
+    """Return a store for a tool.
+
+    :param directory: where it is; by default in this user's cache directory.
+    :raises WheelLinkerError: if there is none, or the default one is another user's.
+    """
+    from wheel_linker.store import WheelStore
+
+    if directory is not None and os.fspath(directory):
+        return WheelStore(directory)
+    default = default_directory()
+    if default is None:
+        raise WheelLinkerError(
+            "which store? Name a directory for it, or install platformdirs, which knows this user's cache directory"
+        )
+    if (owner := another_owner(default)) is not None:
+        raise WheelLinkerError(
+            f"the store {default!r} belongs to another user ({owner}): name a directory for one of your own"
+        )
+    return WheelStore(default)
+
+
+def shared_store(directory: str | os.PathLike[str] | None = None) -> WheelStore:
+    """Return the same store whenever it is asked for; it is closed when the process ends.
+
+    :param directory: as for :func:`open_store`.
+    :raises WheelLinkerError: as :func:`open_store`.
+    """
+    key = "" if directory is None else os.fspath(directory)
+    with _lock:
+        if key not in _opened:
+            _opened[key] = open_store(directory)
+            atexit.register(_opened[key].close)
+        return _opened[key]
+
+
+def another_owner(root: str) -> str | None:
+    """Say which user, other than this one, it is whose store the default one is; None without.
+
+    A program that runs as root with a user's HOME, as ``sudo`` leaves it, would use that user's store.
+    """
+    if sys.platform == "win32":
+        return None
+    owner, user = os.stat(existing_part(root)).st_uid, os.geteuid()
+    # One that is still to be made may be made where root lets everybody.
+    if owner == user or (not os.path.exists(root) and owner == 0):
+        return None
+    return f"number {owner}, not {user}"
+
+
+def existing_part(path: str) -> str:
+    """Return the directory that is there on the way to a path: itself, or one above."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path

@@ -1,0 +1,89 @@
+"""A seeder for virtualenv: ``--seeder wheel-linker`` links pip from a store of unpacked wheels."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from virtualenv.seed.embed.base_embed import BaseEmbed
+from virtualenv.seed.wheels import get_wheel
+
+from wheel_linker._compat.override import override
+
+if TYPE_CHECKING:
+    from virtualenv.create.creator import Creator
+    from virtualenv.seed.wheels.util import Wheel
+
+    from wheel_linker.install import Layout
+
+__all__ = ["StoreSeeder"]
+
+# virtualenv loads this whichever seeder is asked for: what costs, or may be missing, is imported where it is used.
+
+
+class StoreSeeder(BaseEmbed):
+    """Links the wheels that virtualenv comes with, or finds, and that its options ask for.
+
+    The store is in the user's cache directory, and the same as that of the command line.
+    """
+
+    @override
+    def run(self, creator: Creator) -> None:
+        """Put pip, and what else is asked for, into an environment.
+
+        :param creator: the environment.
+        :raises RuntimeError: if there is no wheel of something, or it cannot be installed.
+        """
+        if not self.enabled:
+            return
+        from wheel_linker.errors import WheelLinkerError
+
+        wheels = [self._wheel(name, version, creator) for name, version in self._wanted()]
+        try:
+            from wheel_linker.install import install_wheels
+            from wheel_linker.integrations._filling.user_store import open_store
+
+            with open_store() as store:
+                paths = [wheel.path for wheel in wheels]
+                install_wheels(paths, _layout(creator), store=store, requested=True)
+        except (ImportError, OSError, WheelLinkerError) as error:
+            raise RuntimeError(f"seeding by wheel-linker failed: {error}") from error
+
+    def _wanted(self) -> list[tuple[str, str]]:
+        return sorted(self.distribution_to_versions().items())
+
+    def _wheel(self, name: str, version: str, creator: Creator) -> Wheel:
+        for download in (True,) if self.download else (False, True):
+            found = get_wheel(
+                distribution=name,
+                version=version,
+                for_py_version=creator.interpreter.version_release_str,
+                search_dirs=self.extra_search_dir,
+                download=download,
+                app_data=self.app_data,
+                do_periodic_update=self.periodic_update,
+                env=self.env,
+            )
+            if found is not None:
+                return found
+        raise RuntimeError(f"no wheel of {name} {version} to be had for seeding")
+
+
+def _layout(creator: Creator) -> Layout:
+    """Return where things go, without asking the new interpreter where that can be told."""
+    from wheel_linker.install import Layout
+
+    interpreter = creator.interpreter
+    if os.name != "posix" or interpreter.os != "posix":
+        return Layout.for_python(creator.exe)
+    version = interpreter.version_info[:2]
+    headers = creator.dest / "include" / "site" / "python{}.{}".format(*version)
+    directories = {
+        "purelib": creator.purelib,
+        "platlib": creator.platlib,
+        "headers": headers,
+        "scripts": creator.script_dir,
+        "data": creator.dest,
+    }
+    schemes = {scheme: os.fspath(path) for scheme, path in directories.items()}
+    return Layout(os.fspath(creator.exe), (version[0], version[1]), "posix", "posix", schemes)
