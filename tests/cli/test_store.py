@@ -15,6 +15,7 @@ from store.conftest import entry_names
 
 from wheel_linker import link_wheels
 from wheel_linker._cli import main, store
+from wheel_linker.integrations._filling import user_store
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class TestLink:
 class TestDefault:
     def test_is_in_the_users_cache(self) -> None:
         pytest.importorskip("platformdirs")
-        directory = store.default_directory()
+        directory = user_store.default_directory()
         assert directory
         assert Path(directory).name == "store"
         assert "wheel-linker" in directory
@@ -165,7 +166,7 @@ class TestDefault:
             return real(name, *arguments, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(builtins, "__import__", without)
-        assert store.default_directory() is None
+        assert user_store.default_directory() is None
         assert main.main(["store", "list"]) == 1
         assert "--store DIR" in capsys.readouterr().err
 

@@ -27,12 +27,13 @@ from wheel_linker.integrations.pip.running import run_pip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from tox.tox_env.installer import InstallArguments
     from tox.tox_env.package import Package
+    from tox.tox_env.python.api import Python
     from tox.tox_env.python.pylock import Pylock
 
-    from wheel_linker.integrations.tox.runner import LinkingRunner
     from wheel_linker.mode import Modes
     from wheel_linker.store import StoredWheel, WheelStore
 
@@ -48,11 +49,14 @@ class LinkingInstaller(Pip):
     """Fills one environment. Its settings are those of tox's own installer, and two more.
 
     :param env: the environment.
+    :param allowing: lets a program be run that is not in the environment.
     """
 
-    def __init__(self, env: LinkingRunner) -> None:
+    def __init__(
+        self, env: Python, allowing: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
         self._filling: Filling | None = None
-        self._runner = env
+        self._allowing = allowing
         self._run_id = ""
         super().__init__(env)
 
@@ -211,7 +215,7 @@ class LinkingInstaller(Pip):
         )
 
     def _run(self, command: Sequence[str]) -> int:
-        with self._runner.allowing(command[0]):
+        with self._allowing(command[0]):
             outcome = self._env.execute(command, stdin=StdinSource.OFF, run_id=self._run_id)
         outcome.assert_success()
         return outcome.exit_code or 0

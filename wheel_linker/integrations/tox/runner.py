@@ -38,7 +38,7 @@ class LinkingRunner(VirtualEnvRunner):
             # tox loads this module wherever the library is installed, with what a linked environment takes or without.
             from wheel_linker.integrations.tox.installer import LinkingInstaller
 
-            self._linking = LinkingInstaller(self)
+            self._linking = LinkingInstaller(self, self.allowing)
         return self._linking
 
     @contextmanager
