@@ -207,7 +207,9 @@ def test_real_environment_and_its_pip(tmp_path: Path, older: Path, newer: Path) 
     done = subprocess.run([*pip, "list", "--format=json"], check=False, capture_output=True)
     if done.returncode:
         pytest.skip("needs a pip that knows --python")
-    assert json.loads(done.stdout) == [{"name": "demo", "version": "2.0"}]
+    shipped = {"cffi", "greenlet", "hpy", "readline"}  # PyPy's own
+    found = [each for each in json.loads(done.stdout) if each["name"] not in shipped]
+    assert found == [{"name": "demo", "version": "2.0"}]
     check_record(layout, NEW_INFO)
     subprocess.run([*pip, "uninstall", "-y", "demo"], check=True, capture_output=True)
     assert files_in(pure(layout)) == set()

@@ -31,6 +31,8 @@ _EVERYTHING: Final = (1 << 13) - 1
 """The rights of its first version, which has none to move entries between directories."""
 _NO_NEW_PRIVILEGES: Final = 38
 _NO_LANDLOCK: Final = 77
+# <fcntl.h>: PyPy lacks the name.
+_PATH: Final[int] = getattr(os, "O_PATH", 0o10000000)
 
 
 def restrict() -> None:
@@ -40,7 +42,7 @@ def restrict() -> None:
     rules = libc.syscall(_CREATE, attribute, ctypes.c_size_t(8), 0)
     if rules < 0:
         os._exit(_NO_LANDLOCK)
-    root = os.open("/", os.O_PATH)  # type: ignore[attr-defined,unused-ignore]
+    root = os.open("/", _PATH)
     rule = ctypes.create_string_buffer(struct.pack("=Qi", _EVERYTHING, root), 12)
     assert libc.syscall(_ADD, rules, 1, rule, 0) == 0
     assert libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0

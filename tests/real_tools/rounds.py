@@ -66,6 +66,8 @@ print(json.dumps({
         "files": [os.path.normpath(file.locate()) for file in found.files],
     }
     for found in distributions()
+    # PyPy ships some without a list of files.
+    if found.files is not None
 }))
 """
 

@@ -151,7 +151,7 @@ def test_plain_base64(store: WheelStore, tmp_path: Path) -> None:
 def test_a_record_that_is_too_large_is_refused(
     store: WheelStore, tmp_path: Path, content: bytes
 ) -> None:
-    import tracemalloc
+    tracemalloc = pytest.importorskip("tracemalloc")
 
     path = write_archive(tmp_path / NAME, {**CONTENT, RECORD: content})
     tracemalloc.start()
@@ -164,7 +164,7 @@ def test_a_record_that_is_too_large_is_refused(
 
 
 def test_a_record_of_commas_takes_no_memory() -> None:
-    import tracemalloc
+    tracemalloc = pytest.importorskip("tracemalloc")
 
     content = b"," * 1_000_000 + b"\n" + b"," * 1_000_000
     tracemalloc.start()

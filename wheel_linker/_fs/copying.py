@@ -33,8 +33,10 @@ _CHUNK: Final = 1024 * 1024
 _MAY_BE_SPARSE: Final = 64 * 1024
 # <sys/stat.h>: the unit of st_blocks, whatever the file system's own.
 _BLOCK: Final = 512
-_SEEK_DATA: Final[int] = getattr(os, "SEEK_DATA", -1)
-_SEEK_HOLE: Final[int] = getattr(os, "SEEK_HOLE", -1)
+# <linux/fs.h>: PyPy lacks the names.
+_LINUX: Final = sys.platform == "linux"
+_SEEK_DATA: Final[int] = getattr(os, "SEEK_DATA", 3 if _LINUX else -1)
+_SEEK_HOLE: Final[int] = getattr(os, "SEEK_HOLE", 4 if _LINUX else -1)
 _FINDS_HOLES: Final = _SEEK_DATA >= 0
 # copy_file_range(2) where the two ends or the kernel cannot do it, read and write still can.
 _PLAIN_COPY_INSTEAD: Final = frozenset(
