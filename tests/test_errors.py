@@ -216,3 +216,20 @@ class TestRefused:
 
 class Refused(LinkError):
     """An embedder's own."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["C:\\cache\\it's here", "\\\\server\\share\\x", "\\\\?\\C:\\x", "D:\\"],
+    ids=["quotation mark", "share", "long path", "drive"],
+)
+def test_windows_paths_can_be_pasted(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "_BACKSLASHES", True)
+    told = f"cannot read {path!r}, nor {path!r}"
+    error = LinkError(told)
+    assert str(error).count(path) == 2
+    assert str(error).count("\\") == 2 * path.count("\\")
+    assert str(InvalidWheelError(f"it is said: {error}")) == f"it is said: {error}"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    again = InvalidWheelError(told)
+    assert str(again) == str(error)

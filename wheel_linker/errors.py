@@ -16,8 +16,16 @@ ENOTSUPP: Final = 524
 """Linux' own number for "not supported", which NFS, FUSE and drivers let through; the module ``errno`` lacks it."""
 
 
+_BACKSLASHES = os.sep == "\\"
+
+
 class WheelLinkerError(Exception):
     """The root of every error that this library raises on its own account."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(
+            *(_with_plain_paths(each) if isinstance(each, str) else each for each in arguments)
+        )
 
 
 class LinkError(WheelLinkerError, OSError):
@@ -46,7 +54,7 @@ class LinkError(WheelLinkerError, OSError):
         mode: LinkMode | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = _with_plain_paths(message)
         self.errno = errno
         self.strerror = os.strerror(errno) if errno is not None else None
         self.filename = source if source is not None else destination
@@ -142,6 +150,19 @@ class _Refused:
             destination=self._destination,
             advice=self._advice,
         ) from error
+
+
+def _with_plain_paths(message: str) -> str:
+    """Write the paths of Windows in a message so that they can be pasted: ``repr`` doubles each backslash.
+
+    Two of them that follow the quotation mark begin the name of another machine's share.
+    """
+    if not _BACKSLASHES:
+        return message
+    import re  # here, because it is needed nowhere else, and takes long
+
+    message = re.sub(r"""(['"])\\{4}""", r"\1\\\\", message)
+    return re.sub(r"""(?<!['"])\\\\""", r"\\", message)
 
 
 class LockTimeoutError(LinkError, TimeoutError):
