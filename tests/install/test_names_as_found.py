@@ -94,6 +94,7 @@ def test_old_wrappers_are_skipped(layout: Layout, tmp_path: Path) -> None:
     ("name", "given", "made"),
     [
         ("pip", ("pip", "pip3", "pip3.99", "pip3.1"), ("pip", "pip3", "pip{}.{}")),
+        ("pip", ("pip", "pip3"), ("pip", "pip3", "pip{}.{}")),
         ("setuptools", ("easy_install-3.4",), ("easy_install-{}.{}",)),
         ("demo", ("pip3.99", "easy_install-3.4"), ("pip3.99", "easy_install-3.4")),
     ],

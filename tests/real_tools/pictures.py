@@ -73,12 +73,6 @@ ALLOWED: Final = (
         "uv's lock, which it leaves in the root of an environment, and which belongs to no distribution.",
     ),
     Difference(
-        ("pip", "uv"),
-        (THERE,),
-        rf"[^/]*/(bin|Scripts)/pip{sys.version_info[0]}\.{sys.version_info[1]}(\.exe)?",
-        "Of pip's wheel both make one launcher more than its entry points name, for the sake of pip's past.",
-    ),
-    Difference(
         ("pip",),
         (EXECUTABLE,),
         r"[^/]*/bin/every-(python|flags|binary)",
@@ -164,14 +158,20 @@ def records(root: Path, site: Path) -> dict[str, Record]:
 
 
 def launchers(root: Path, scripts: Path, site: Path) -> frozenset[str]:
-    """Return the paths of the launchers that the entry points of an environment's distributions ask for."""
+    """Return the paths of the launchers that the entry points of an environment's distributions ask for.
+
+    Of pip's wheel every installer makes one launcher more, for the sake of pip's past.
+    """
     suffix = ".exe" if os.name == "nt" else ""
-    return frozenset(
-        below(root, scripts / f"{point.name}{suffix}")
+    names = {
+        point.name
         for info in site.glob("*.dist-info")
         for point in PathDistribution(info).entry_points
         if point.group in {"console_scripts", "gui_scripts"}
-    )
+    }
+    if "pip" in names:
+        names.add("pip{}.{}".format(*sys.version_info))
+    return frozenset(below(root, scripts / f"{name}{suffix}") for name in names)
 
 
 def differences(

@@ -9,6 +9,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from wheel_linker._cli.build import add_build, build
 from wheel_linker._cli.inspect import add_check, add_list, add_show, check, list_installed, show
 from wheel_linker._cli.install import add_install, add_uninstall, install, uninstall
 from wheel_linker._cli.link import add_link, link
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
             "pip", help="have pip resolve, and link", description="Have pip resolve, and link."
         )
     )
+    add_build(_command(commands, "build", build, "build a project's distributions, isolated"))
     _add_probe(_command(commands, "probe", _probe, "try which modes work between two directories"))
     _add_demo(
         _command(

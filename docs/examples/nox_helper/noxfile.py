@@ -1,16 +1,14 @@
-"""A session whose environment is filled by the helper beside this file."""
+"""A session whose environment is linked from a store of unpacked wheels."""
 
-import sys
 from pathlib import Path
 
 import nox
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from nox_wheels import install_wheels
+from wheel_linker.integrations.nox import install
 
 
 @nox.session(venv_backend="venv", venv_params=["--without-pip"], reuse_venv=True)
 def greet(session: nox.Session) -> None:
-    install_wheels(session, *sorted(Path("wheels").glob("*.whl")))
+    wheels = sorted(map(str, Path("wheels").glob("*.whl")))
+    install(session, *wheels, store=session.cache_dir / "wheels")
     session.run("hello")

@@ -34,6 +34,7 @@ _VERSIONED: Final = {
     "pip": (re.compile(r"pip\d+\.\d+"), "pip{}.{}"),
     "setuptools": (re.compile(r"easy_install-\d+\.\d+"), "easy_install-{}.{}"),
 }
+_ANY_VERSION: Final = "pip3.0"
 # What setuptools once made for an entry point, beside its plain name.
 _WRAPPER: Final = re.compile(r"(?P<name>.+?)(?:\.exe|-script\.pyw?|\.pya)?", re.IGNORECASE)
 
@@ -45,7 +46,8 @@ def launchers(tree: Tree, dist_info: str, layout: Layout, distribution: str) -> 
     :raises InvalidWheelError: if its entry points cannot be read, or a script would not be in the script directory.
     """
     made: dict[str, Written] = {}
-    for given in _entry_points(tree, dist_info):
+    points = _entry_points(tree, dist_info)
+    for given in (*points, *_of_this_python(points, distribution)):
         point = _for_version(given, layout, distribution)
         _check_name(tree, point.name, layout)
         file, data = _launcher(point, layout)
@@ -63,6 +65,13 @@ def _entry_points(tree: Tree, dist_info: str) -> list[EntryPoint]:
         if isinstance(error, InvalidWheelError):
             raise
         raise _invalid(tree, f"its {ENTRY_POINTS} cannot be read ({error})") from error
+
+
+def _of_this_python(points: Collection[EntryPoint], distribution: str) -> list[EntryPoint]:
+    """Return pip's own launcher under the name with a version that it has, too, if pip installs it."""
+    if distribution != "pip":
+        return []
+    return [one._replace(name=_ANY_VERSION) for one in points if one.name == "pip"]
 
 
 def _for_version(point: EntryPoint, layout: Layout, distribution: str) -> EntryPoint:

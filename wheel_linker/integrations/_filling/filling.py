@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._log import log
 from wheel_linker._wheel.filename import normalised
+from wheel_linker.cache_key import environment_cache_key
 from wheel_linker.errors import WheelLinkerError, refused
 from wheel_linker.integrations._filling.lots import (
     Chosen,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from wheel_linker.mode import Modes
     from wheel_linker.store import StoredWheel, WheelStore
 
+_SEEDS: Final = frozenset({"pip", "setuptools", "wheel"})
+# What says what a project requires.
+_DECLARING: Final = ("pyproject.toml", "setup.cfg", "setup.py")
 _REQUIREMENTS: Final = (".txt", ".in")
 
 
@@ -46,6 +50,8 @@ class Means(NamedTuple):
     """The environment variables that pip is run with, as far as they are its own."""
     root: str = os.curdir
     """The directory that pip is run in."""
+    rebuilt: bool = False
+    """Whether projects that are named by their directories are built each time."""
     anew: bool = False
     """Whether what was found out by other processes does not count."""
 
@@ -68,12 +74,13 @@ class Filling:
 
     :param python: the environment's interpreter.
     :param note: the file in the environment in which its lots are noted.
+    :ivar means: what it is filled with the help of.
     """
 
     def __init__(self, python: str, note: str, means: Means) -> None:
         self._python = python
         self._note = note
-        self._means = means
+        self.means = means
         self._position = 0
         self._known: Layout | None = None
 
@@ -92,6 +99,8 @@ class Filling:
         given: Sequence[str],
         lines: Sequence[str] = (),
         locked: Callable[[], Sequence[StoredWheel]] | None = None,
+        *,
+        exact: bool = False,
     ) -> bool:
         """Have what requirements need in the environment.
 
@@ -99,6 +108,7 @@ class Filling:
         :param given: arguments of ``pip install``.
         :param lines: what the files say that are named in them.
         :param locked: finds the same without a resolver; a :exc:`NotLockedError` from it leaves that to pip.
+        :param exact: whether what else is in the environment goes, except for pip and what comes with it.
         :returns: whether anything had to be done.
         :raises WheelLinkerError: if they cannot be had.
         """
@@ -106,10 +116,12 @@ class Filling:
 
         arguments = parse(given)
         # What lies here may be another file, or be built anew, the next time.
-        local = _local([*arguments.all, *lines], self._means.root)
+        local = _local([*arguments.all, *lines], self.means.root)
         key = key_of(arguments.all, list(lines), _stamps(local), self._variables())
+        if self.means.rebuilt and any(os.path.isdir(path) for path in _built(arguments, local)):
+            key = key_of(key, os.urandom(8).hex())
         asked = _Asked(key, arguments, locked, lasting=not local)
-        return self._fill(name, key, lambda base: self._resolved(asked, base))
+        return self._fill(name, key, lambda base: self._resolved(asked, base), exact=exact)
 
     def place(self, name: str, key: str, put: Callable[[], Sequence[str]]) -> bool:
         """Have something in the environment that a function puts there.
@@ -122,13 +134,22 @@ class Filling:
         """
         return self._fill(name, key, lambda _: Lot((), tuple(put())))
 
-    def _fill(self, name: str, key: str, lot_after: Callable[[Sequence[Filled]], Lot]) -> bool:
-        notes = self._notes()
+    def _fill(
+        self,
+        name: str,
+        key: str,
+        lot_after: Callable[[Sequence[Filled]], Lot],
+        *,
+        exact: bool = False,
+    ) -> bool:
+        notes = self._notes(exact)
         base, before = notes.filled[: self._position], notes.filled[self._position :]
         if before and (before[0].name, before[0].key) == (name, key):
             self._position += 1
+            if exact:
+                self._sync(notes.seeds, notes.filled)
             return False
-        if before:
+        if before or exact:
             # Should this be interrupted, the next run begins with this lot again.
             self._write(Notes(notes.seeds, base))
             self._sync(notes.seeds, base)
@@ -140,12 +161,13 @@ class Filling:
         self._position += 1
         return True
 
-    def _notes(self) -> Notes:
+    def _notes(self, exact: bool) -> Notes:
         notes = read_notes(self._note)
         if notes is None:
             from wheel_linker.install import installed
 
-            notes = Notes(tuple(sorted(one.name for one in installed(self.layout))), ())
+            there = {one.name for one in installed(self.layout)}
+            notes = Notes(tuple(sorted(there & _SEEDS if exact else there)), ())
         if len(notes.filled) < self._position:
             # The environment was made anew meanwhile.
             self._position, self._known = 0, None
@@ -159,7 +181,7 @@ class Filling:
         """Return the lot that requirements come to, in an environment that holds those before it."""
         if not asked.arguments.all:
             return Lot()
-        means = self._means
+        means = self.means
         lots = [one.lot for one in base]
         key = key_of(asked.key, interpreter_of(self._python), lots, self._there())
 
@@ -190,7 +212,7 @@ class Filling:
     def _found_by_pip(self, arguments: Arguments) -> Lot:
         from wheel_linker.integrations.pip.resolved import resolve, wheels_of
 
-        run, store = self._means.run, self._means.store
+        run, store = self.means.run, self.means.store
         chosen = resolve(
             [], python=self._python, pip_args=arguments.all, ignore_installed=False, run=run
         )
@@ -212,7 +234,7 @@ class Filling:
 
         projects = [word for project in editable for word in ("--editable", project)]
         command = ["install", "--no-deps", *projects, *arguments.fetching]
-        run_pip("install the editable projects", self._python, command, self._means.run)
+        run_pip("install the editable projects", self._python, command, self.means.run)
 
     def _sync(self, seeds: Sequence[str], lots: Sequence[Filled]) -> None:
         """Have exactly these lots in the environment, and what was there from the beginning."""
@@ -221,7 +243,7 @@ class Filling:
         chosen = joined(lots)
         wheels = []
         for one in chosen.values():
-            wheel = self._means.store.find(one.digest)
+            wheel = self.means.store.find(one.digest)
             if wheel is None:
                 raise WheelLinkerError(
                     f"the wheel of {one.name!r} is in the store no more: make the environment "
@@ -232,8 +254,8 @@ class Filling:
             wheels,
             self.layout,
             keep=[*seeds, *(name for one in lots for name in one.lot.others)],
-            store=self._means.store,
-            mode=self._means.mode,
+            store=self.means.store,
+            mode=self.means.mode,
             requested=[one.name for one in chosen.values() if one.requested],
             direct_urls={
                 one.name: one.direct_url for one in chosen.values() if one.direct_url is not None
@@ -248,7 +270,7 @@ class Filling:
     def _variables(self) -> dict[str, str]:
         return {
             name: value
-            for name, value in self._means.variables.items()
+            for name, value in self.means.variables.items()
             if name.upper().startswith("PIP_")
         }
 
@@ -265,6 +287,17 @@ def _local(words: Sequence[str], root: str) -> list[str]:
     return [one for one in found if os.path.exists(one) and not one.endswith(_REQUIREMENTS)]
 
 
-def _stamps(paths: Sequence[str]) -> dict[str, int]:
-    """Return when the archives among these were written."""
-    return {path: os.stat(path).st_mtime_ns for path in paths if os.path.isfile(path)}
+def _built(arguments: Arguments, local: Sequence[str]) -> list[str]:
+    """Return those of some local paths that are not editable."""
+    editable = {os.path.normpath(one.partition("[")[0]) for one in arguments.editable}
+    return [one for one in local if os.path.normpath(one) not in editable]
+
+
+def _stamps(paths: Sequence[str]) -> str:
+    """Return what changes when an archive is built anew, or a project says another thing of itself."""
+    files = [
+        os.path.join(path, name) if name else path for path in paths for name in ("", *_DECLARING)
+    ]
+    there = [path for path in files if os.path.isfile(path)]
+    times = [os.stat(path).st_mtime_ns for path in there]
+    return environment_cache_key(there, interpreter={"times": times})

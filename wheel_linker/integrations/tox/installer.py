@@ -106,7 +106,7 @@ class LinkingInstaller(Pip):
         alone = len(given) == _LOCKED and given[0] in {"-r", "--requirement"} and not constraints
         locked = self._locked(given[1]) if alone else None
         whole = [*given, *constraints, *self._pre()] if given else []
-        self._ready(name).require(name, whole, [*options, *lines], locked)
+        self._ready(name).require(name, whole, [*options, *lines, *self._constrained()], locked)
         if self._own_constraints():
             self._write_constraints(lines)
 
@@ -130,7 +130,9 @@ class LinkingInstaller(Pip):
             own = self.constraints_file()
             lines = own.read_text(encoding="utf-8").splitlines() if own.exists() else []
             given += ["-c", os.fspath(own)] if lines else []
-        self._ready(name).require(f"{name} requirements", given, lines)
+        self._ready(name).require(
+            f"{name} requirements", given, [*lines, *self._constrained()] if given else []
+        )
         for package in packages:
             self._install_package(name, package)
 
@@ -228,6 +230,10 @@ class LinkingInstaller(Pip):
 
     def _constraints(self) -> list[str]:
         return list(self.constraints.as_root_args)
+
+    def _constrained(self) -> list[str]:
+        """Return what the files of constraints say."""
+        return list(self.constraints.unroll()[1])
 
     def _pre(self) -> list[str]:
         return ["--pre"] if self._env.conf.get("pip_pre", bool) else []

@@ -1,4 +1,4 @@
-"""The isolated environment for build, with a back end that is a few lines long."""
+"""``wheel-linker build``, with a back end that is a few lines long."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-
-from examples.kit import EXAMPLES, run, write_wheel, written
+from examples.kit import run, write_wheel, written
 
 BACKEND: Final = """
 import os, shutil, subprocess, sys, zipfile
@@ -63,9 +62,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def build(project: Path, *, fails: bool = False) -> str:
-    script = str(EXAMPLES / "build_env" / "store_env.py")
-    options = ["--wheels", "wheels", "--store", "store", "--out", "out"]
-    return run([script, "project", *options], project.parent, fails=fails)
+    options = ["--store", "store", "--outdir", "out", "--wheel"]
+    pip = ["--pip-arg=--no-index", "--pip-arg=--find-links=wheels"]
+    command = ["-m", "wheel_linker", "build", "project", *options, *pip]
+    return run(command, project.parent, fails=fails)
 
 
 def built(project: Path) -> str:
@@ -103,4 +103,7 @@ def test_wheel_is_built_from_the_store_and_again_when_a_wheel_was_rebuilt(
 
 def test_missing_requirement_is_named(project: Path, wheels: Path) -> None:
     (wheels / "late_helper-1.0-py3-none-any.whl").unlink()
-    assert "no wheel for late-helper in wheels" in build(project, fails=True)
+    said = build(project, fails=True)
+    assert "No matching distribution found for late-helper" in said
+    assert "pip could not resolve the requirements" in said
+    assert "Traceback" not in said

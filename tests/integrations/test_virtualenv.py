@@ -1,0 +1,58 @@
+"""The seeder, run by virtualenv."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from examples.kit import entry_points, run
+
+from wheel_linker.install import Layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def seeded(directory: Path, *arguments: str, fails: bool = False) -> str:
+    path = directory / "plugin"
+    if not path.exists():
+        entry_points(path)
+    command = ["-m", "virtualenv", "--seeder", "wheel-linker", "--no-periodic-update", *arguments]
+    variables = {"XDG_CACHE_HOME": str(directory / "cache"), "LOCALAPPDATA": str(directory)}
+    return run([*command, "environment"], directory, fails=fails, path=path, variables=variables)
+
+
+def test_pip_is_linked_and_works(tmp_path: Path) -> None:
+    seeded(tmp_path)
+    python = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+    layout = Layout.for_python(tmp_path / "environment" / python)
+    (site,) = (tmp_path / "environment").rglob("pip/__main__.py")
+    if sys.platform == "linux":
+        (stored,) = (tmp_path / "cache").rglob("pip/__main__.py")
+        assert site.samefile(stored)
+    suffix = ".exe" if os.name == "nt" else ""
+    versions = ("", "3", "{}.{}".format(*layout.version))
+    for version in versions:
+        script = os.path.join(layout.schemes["scripts"], f"pip{version}{suffix}")
+        said = subprocess.run([script, "--version"], check=True, capture_output=True, text=True)
+        assert os.path.realpath(tmp_path / "environment") in os.path.realpath(
+            said.stdout.partition(" from ")[2].partition(" (")[0]
+        )
+    # As the interpreter itself says it.
+    assert os.path.samefile(layout.schemes["purelib"], site.parents[1])
+
+
+def test_nothing_is_nothing(tmp_path: Path) -> None:
+    seeded(tmp_path, "--no-pip")
+    assert not list((tmp_path / "environment").rglob("pip"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other systems name another file")
+def test_a_failure_is_virtualenvs(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("no directory", encoding="utf-8")
+    said = seeded(tmp_path, fails=True)
+    assert "seeding by wheel-linker failed" in said
+    assert "Traceback" not in said

@@ -1,0 +1,164 @@
+"""For noxfiles: sessions whose environments are linked from a store of unpacked wheels."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from wheel_linker.errors import WheelLinkerError
+from wheel_linker.integrations._filling.filling import Filling, Means
+from wheel_linker.integrations._filling.memory import Memory
+from wheel_linker.integrations._filling.user_store import shared_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from nox import Session
+    from nox.virtualenv import ProcessEnv
+
+    from wheel_linker.mode import Modes
+    from wheel_linker.store import StoredWheel
+
+__all__ = ["install", "sync"]
+
+_NOTE: Final = ".wheel-linker.json"
+# What one run of nox has found out, for all of its sessions.
+_memory: Final = Memory()
+_fillings: Final[WeakKeyDictionary[ProcessEnv, Filling]] = WeakKeyDictionary()
+
+
+def install(
+    session: Session,
+    *requirements: str,
+    store: str | os.PathLike[str] | None = None,
+    mode: Modes = None,
+) -> None:
+    """Have requirements, and what these require, in a session's environment, as ``session.install`` does.
+
+    pip resolves, once for each set of requirements and interpreter in one run of nox. In an environment that is reused
+    nothing is done if nothing else is asked for than the last time; what is asked for no longer goes. A project that is
+    named by its directory is built each time, unless it is editable.
+
+    :param session: the session.
+    :param requirements: arguments of ``pip install``, such as ``"rich>=13"``, ``"-r"``, ``"requirements.txt"``.
+    :param store: the directory of the store, by default in this user's cache directory.
+    :param mode: how files are linked; as for :func:`~wheel_linker.link_wheels`.
+
+    What fails ends the session, by nox's own errors.
+    """
+    if not requirements:
+        session.error("at least one requirement is needed")
+    if (filling := _ready(session, store, mode)) is None:
+        return
+    lines = _lines(requirements)
+    _filled(session, lambda: filling.require("install", requirements, lines))
+
+
+def sync(
+    session: Session,
+    lock: str | os.PathLike[str],
+    *,
+    extras: Collection[str] = (),
+    groups: Collection[str] | None = None,
+    store: str | os.PathLike[str] | None = None,
+    mode: Modes = None,
+) -> None:
+    """Have exactly what a lock file names in a session's environment, besides pip and what is installed afterwards.
+
+    With everything in the store no pip is started.
+
+    :param session: the session.
+    :param lock: a ``pylock.toml`` (PEP 751), or a requirements file. Where it does not have a hash for everything, pip
+        resolves.
+    :param extras: the extras that are wanted; of a ``pylock.toml`` only.
+    :param groups: the dependency groups that are wanted; of a ``pylock.toml`` only.
+    :param store: as for :func:`install`.
+    :param mode: as for :func:`install`.
+
+    What fails ends the session, by nox's own errors.
+    """
+    path = os.fspath(lock)
+    if (filling := _ready(session, store, mode)) is None:
+        return
+
+    def locked() -> Sequence[StoredWheel]:
+        from wheel_linker.integrations.pip import NotLockedError, obtain_locked
+
+        python = filling.layout.python
+        used, run = shared_store(store), _run_by(session)
+        try:
+            return obtain_locked(
+                path, python=python, store=used, extras=extras, groups=groups, run=run
+            )
+        except NotLockedError as error:
+            if path.endswith(".toml"):
+                raise WheelLinkerError(str(error)) from error
+            raise
+
+    chosen = [f"extras: {sorted(extras)}", f"groups: {groups and sorted(groups)}"]
+    given = ["-r", path]
+    _filled(
+        session,
+        lambda: filling.require("sync", given, [*_lines(given), *chosen], locked, exact=True),
+    )
+
+
+def _filled(session: Session, fill: Callable[[], bool]) -> None:
+    try:
+        if fill():
+            session.log("linked what was missing or out of date")
+        else:
+            session.log("nothing to link: everything is as it was")
+    except (ImportError, OSError, ValueError, WheelLinkerError) as error:
+        session.error(str(error))
+
+
+def _ready(session: Session, store: str | os.PathLike[str] | None, mode: Modes) -> Filling | None:
+    """Return what fills a session's environment; None if nox is told not to install anything."""
+    environment = session.virtualenv
+    if session.venv_backend == "none":
+        session.error(
+            f"session {session.name} has no virtual environment (venv_backend is 'none'), and nothing is installed "
+            "into the one that nox runs in"
+        )
+    runner = session._runner  # noqa: SLF001 - the one way to learn of --no-install
+    if runner.global_config.no_install and environment._reused:  # noqa: SLF001
+        return None
+    python = shutil.which("python", path=session.bin)
+    if python is None:
+        session.error(f"there is no Python in {session.bin}")
+    variables = {**os.environ, **session.env}
+    try:
+        means = Means(
+            store=shared_store(store),
+            memory=_memory,
+            run=_run_by(session),
+            mode=mode,
+            variables={name: text for name, text in variables.items() if text is not None},
+            rebuilt=True,
+        )
+    except (ImportError, OSError, WheelLinkerError) as error:
+        session.error(str(error))
+    if environment not in _fillings:
+        _fillings[environment] = Filling(python, os.path.join(environment.location, _NOTE), means)
+    filling = _fillings[environment]
+    filling.means = means
+    return filling
+
+
+def _run_by(session: Session) -> Callable[[Sequence[str]], int]:
+    def run(command: Sequence[str]) -> int:
+        # What pip says is shown if it fails.
+        session.run_install(*command, external=True, silent=True)
+        return 0
+
+    return run
+
+
+def _lines(given: Sequence[str]) -> list[str]:
+    """Return what the files of requirements say that are named, and those named there."""
+    from wheel_linker.integrations._filling.named_files import lines_of
+
+    return lines_of(given)
