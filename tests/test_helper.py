@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wheel_linker._link.helper.program import Answer, Order
-    from wheel_linker._link.report import Progress
+    from wheel_linker._wheel.progress import Progress
 
 if sys.platform == "win32":
     pytest.skip("helper processes are for Linux", allow_module_level=True)

@@ -43,6 +43,7 @@ PUBLIC: Final = (
     "PackageConflictError",
     "PackageConflictWarning",
     "Preview",
+    "ProgressBar",
     "RecordProblem",
     "RecordWarning",
     "UnpackedWheel",

@@ -14,6 +14,7 @@ from wheel_linker._link.locks import Locks, Preview
 from wheel_linker._link.report import Fallback, LinkReport
 from wheel_linker._wheel.conflicts import PackageConflict, PackageConflictError
 from wheel_linker._wheel.filename import WheelFilename
+from wheel_linker._wheel.progress import ProgressBar
 from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.errors import (
@@ -41,6 +42,7 @@ __all__ = [
     "PackageConflictError",
     "PackageConflictWarning",
     "Preview",
+    "ProgressBar",
     "RecordProblem",
     "RecordWarning",
     "UnpackedWheel",

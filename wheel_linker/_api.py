@@ -32,7 +32,7 @@ def link_wheel_files(
     filename: str | WheelFilename | None = None,
     must_copy: MustCopy | None = None,
     jobs: int = 1,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
     backend: Backend | None = None,
     native_mode: Modes = None,
 ) -> LinkReport:
@@ -49,7 +49,8 @@ def link_wheel_files(
     :param jobs: how many threads, the caller's included, work on the files. On Linux, where there are thousands of
         files, each of the others has a process do its work.
     :param progress: called with the number of files finished since the last call, in whichever thread
-        finished them, one call at a time.
+        finished them, one call at a time; a :class:`ProgressBar` is told the total and more. What it raises, but for an
+        :exc:`OSError`, ends the call: ``site_packages`` is as it was before then.
     :param backend: how to clone; the platform's own by default.
     :param native_mode: as ``mode``, for native libraries and files that are executable; None for no difference. The
         system takes a hard link for what it has looked at before, and looks at a clone anew (macOS checks signatures).
@@ -79,7 +80,7 @@ def link_wheels(
     must_copy: MustCopy | None = None,
     jobs: int | None = None,
     on_conflict: OnConflict = "ignore",
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
     backend: Backend | None = None,
     native_mode: Modes = None,
 ) -> list[LinkReport]:
@@ -136,7 +137,7 @@ def link_options(
     locks: Locks | None,
     must_copy: MustCopy | None,
     jobs: int | None,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], object] | None,
     backend: Backend | None,
     native_mode: Modes = None,
 ) -> LinkOptions:
@@ -147,8 +148,8 @@ def link_options(
     # Late, like the pipeline itself: importing the library costs an embedder little until it links.
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.options import LinkOptions
-    from wheel_linker._link.report import Progress
     from wheel_linker._threads import usable_cpus
+    from wheel_linker._wheel.progress import Progress
     from wheel_linker.backends import default_backend
     from wheel_linker.mode import fallback_chain
 
@@ -159,7 +160,7 @@ def link_options(
         locks=Locks() if locks is None else locks,
         must_copy=must_copy,
         jobs=usable_cpus() if jobs is None else jobs,
-        progress=Progress(progress),
+        progress=Progress.of(progress),
         backend=default_backend() if backend is None else backend,
         native=None if native_mode is None else fallback_chain(native_mode),
     )
@@ -217,6 +218,7 @@ def unpack_wheel(
     record: RecordMode = "lenient",
     limits: Limits | None = None,
     jobs: int | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> UnpackedWheel:
     """Unpack a ``.whl`` file into a directory, safely, and whole or not at all.
 
@@ -228,6 +230,7 @@ def unpack_wheel(
     :param record: what a ``RECORD`` that is not right means, as for :meth:`~wheel_linker.store.WheelStore.add`.
     :param limits: what the wheel may unpack to.
     :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs.
+    :param progress: called as that of :func:`link_wheel_files`, when files are unpacked.
     :returns: the unpacked wheel.
     :raises InvalidWheelError: as for :meth:`~wheel_linker.store.WheelStore.add`. There is nothing at ``to`` then.
     :raises LinkError: if the file cannot be read, there is something at ``to``, or it cannot be written.
@@ -240,4 +243,6 @@ def unpack_wheel(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
     strict = record == "strict"
-    return extract(wheel_file, to, sha256=sha256, strict=strict, limits=limits, jobs=jobs)
+    return extract(
+        wheel_file, to, sha256=sha256, strict=strict, limits=limits, jobs=jobs, progress=progress
+    )

@@ -199,7 +199,8 @@ class TestBrokenOff:
         files = {f"demo/{number}.bin": bytes(100_000) for number in range(2000)}
         archive = zip_wheel(make_wheel(tmp_path / "w", files), tmp_path)
         site = tmp_path / "site"
-        command = [sys.executable, "-m", "wheel_linker", "link", str(archive), "--into", str(site)]
+        command = [sys.executable, "-m", "wheel_linker", "link", "--quiet", str(archive), "--into"]
+        command.append(str(site))
         environment = ENVIRONMENT
         with subprocess.Popen(
             command,
@@ -310,10 +311,15 @@ class TestProgress:
     def test_is_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("rich")
         terminal = self._terminal(monkeypatch)
-        with output.progress(lambda: 40) as advance:
-            advance(30)
-            advance(10)
-        assert "40/40" in terminal.getvalue()
+        with output.progress() as shown:
+            shown.total(40, 2_000_000)
+            shown.wheel("demo[1]-1.0-py3-none-any.whl")
+            shown.unpacked(1_500_000)
+            shown(30)
+            shown.unpacked(500_000)
+            shown(10)
+        for text in ("40/40", "2.0/2.0 MB", "demo[1]-1.0-py3-none-any.whl"):
+            assert text in terminal.getvalue()
 
     def test_is_lines_without_rich(self, monkeypatch: pytest.MonkeyPatch) -> None:
         terminal = self._terminal(monkeypatch)
@@ -328,9 +334,30 @@ class TestProgress:
         assert capsys.readouterr().err.count("\n") == 2
 
     def test_of_a_moment_is_not_told(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with output.progress(lambda: pytest.fail("not needed")) as advance:
-            advance(1)
+        with output.progress() as shown:
+            shown.total(1, 1)
+            shown.unpacked(1)
+            shown(1)
         assert capsys.readouterr().err == ""
+
+    def test_of_unpacking_comes_first(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        clock = itertools.count()
+        monkeypatch.setattr("time.monotonic", lambda: next(clock))
+        with output.progress() as shown:
+            shown.total(3, 4_000_000)
+            shown.unpacked(1_000_000)
+            shown.unpacked(3_000_000)
+            shown(3)
+            shown.total(5, 4_000_000)
+            shown(2)
+        assert capsys.readouterr().err.splitlines() == [
+            "1.0 of 4.0 MB unpacked",
+            "4.0 of 4.0 MB unpacked",
+            "4.0 of 4.0 MB unpacked",
+            "2 of 2 files linked",
+        ]
 
     @staticmethod
     def _terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
@@ -345,9 +372,10 @@ class TestProgress:
     def _advance_in_half_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
         clock = itertools.count(step=0.5)
         monkeypatch.setattr("time.monotonic", lambda: next(clock))
-        with output.progress(lambda: 5000) as advance:
+        with output.progress() as shown:
+            shown.total(5000, 0)
             for _ in range(5):
-                advance(1000)
+                shown(1000)
 
 
 class TestUsage:

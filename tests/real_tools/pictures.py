@@ -100,8 +100,9 @@ def picture(root: Path) -> dict[str, Entry]:
 
 
 def below(root: Path, path: str | os.PathLike[str]) -> str:
-    """Return a path without what leads to a directory, whose name it begins with."""
-    return Path(os.path.normpath(path)).relative_to(root.parent).as_posix()
+    """Return a path without what leads to a directory, whose name it begins with; one elsewhere as it is."""
+    normal = Path(os.path.normpath(path))
+    return (normal.relative_to(root.parent) if root.parent in normal.parents else normal).as_posix()
 
 
 def _walk(root: str) -> Iterator[str]:
@@ -157,12 +158,17 @@ def records(root: Path, site: Path) -> dict[str, Record]:
     return found
 
 
+_VERSION: Final = re.compile(r"(?<=^pip)\d+\.\d+$|(?<=^easy_install-)\d+\.\d+$")
+
+
 def launchers(root: Path, scripts: Path, site: Path) -> frozenset[str]:
     """Return the paths of the launchers that the entry points of an environment's distributions ask for.
 
-    Of pip's wheel every installer makes one launcher more, for the sake of pip's past.
+    Of pip's wheel every installer makes one launcher more, for the sake of pip's past. A version in the name of one of
+    pip's or setuptools' may have become the environment's.
     """
     suffix = ".exe" if os.name == "nt" else ""
+    version = "{}.{}".format(*sys.version_info)
     names = {
         point.name
         for info in site.glob("*.dist-info")
@@ -170,19 +176,33 @@ def launchers(root: Path, scripts: Path, site: Path) -> frozenset[str]:
         if point.group in {"console_scripts", "gui_scripts"}
     }
     if "pip" in names:
-        names.add("pip{}.{}".format(*sys.version_info))
-    return frozenset(below(root, scripts / f"{name}{suffix}") for name in names)
+        names.add(f"pip{version}")
+    renamed = {name: _VERSION.sub(version, name) for name in names}
+    paths = {name: scripts / f"{other}{suffix}" for name, other in renamed.items()}
+    return frozenset(
+        below(root, path if path.exists() else scripts / f"{name}{suffix}")
+        for name, path in paths.items()
+    )
 
 
 def differences(
-    ours: Mapping[str, Entry], theirs: Mapping[str, Entry], tool: str, launched: Collection[str]
+    ours: Mapping[str, Entry],
+    theirs: Mapping[str, Entry],
+    tool: str,
+    launched: Collection[str],
+    also: Iterable[Difference] = (),
 ) -> list[str]:
-    """Return what differs between two pictures and is not allowed to."""
+    """Return what differs between two pictures and is not allowed to.
+
+    :param also: what is allowed besides.
+    """
+    allowed = (*ALLOWED, *also)
     return [
         f"{path}: {aspect} differs from {tool}'s"
         for path in sorted({*ours, *theirs})
         for aspect in _differing(ours.get(path), theirs.get(path))
-        if not (aspect == BYTES and path in launched) and not is_allowed(path, aspect, tool)
+        if not (aspect == BYTES and path in launched)
+        and not is_allowed(path, aspect, tool, allowed)
     ]
 
 
@@ -197,11 +217,11 @@ def _differing(one: Entry | None, other: Entry | None) -> Iterator[str]:
         yield EXECUTABLE
 
 
-def is_allowed(path: str, aspect: str, tool: str) -> bool:
+def is_allowed(path: str, aspect: str, tool: str, allowed: Iterable[Difference] = ALLOWED) -> bool:
     """Tell whether installers may differ there."""
     return any(
         tool in row.tools and aspect in row.aspects and re.fullmatch(row.path, path)
-        for row in ALLOWED
+        for row in allowed
     )
 
 

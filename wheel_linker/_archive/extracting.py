@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.checks import examine, strictly
 from wheel_linker._archive.limits import Limits
-from wheel_linker._archive.unpacking import unpack
+from wheel_linker._archive.unpacking import amount, unpack
 from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.destination import opened, resolved
 from wheel_linker._fs.stage import staged
 from wheel_linker._threads import Crew, usable_cpus
+from wheel_linker._wheel.progress import Progress
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wheel_linker._archive.unpacking import Result
     from wheel_linker._fs.folder import Folder
     from wheel_linker._wheel.filename import WheelFilename
@@ -34,6 +37,7 @@ def extract(
     strict: bool,
     limits: Limits | None,
     jobs: int | None,
+    progress: Callable[[int], object] | None = None,
 ) -> UnpackedWheel:
     """Unpack a wheel file; what the public call says holds here."""
     path = os.path.abspath(os.fsdecode(wheel_file))
@@ -47,7 +51,9 @@ def extract(
         staged(parent) as stage,
     ):
         _refuse_what_is_there(parent, name, target)
-        result = _unpack(file, filename, stage.folder, strict, limits or Limits(), jobs)
+        result = _unpack(
+            file, filename, stage.folder, strict, limits or Limits(), jobs, Progress.of(progress)
+        )
         if sha256 is not None and result.digest != sha256.lower():
             raise InvalidWheelError(
                 f"the wheel {path!r} has the SHA-256 {result.digest} and should have {sha256}: "
@@ -67,13 +73,15 @@ def _unpack(
     strict: bool,
     limits: Limits,
     jobs: int | None,
+    progress: Progress,
 ) -> Result:
     try:
         contents = examine(file, filename, limits)
         if strict:
             contents = strictly(contents)
+        progress.expect(*amount(contents.directory.members))
         with stage.make(_NEW) as tree, Crew(jobs or usable_cpus()) as crew:
-            return unpack(file, contents, tree, crew, stamp=time.time_ns())
+            return unpack(file, contents, tree, crew, stamp=time.time_ns(), progress=progress)
     except InvalidWheelError as error:
         raise InvalidWheelError(f"cannot use {file.path!r}: {error}") from error
 

@@ -17,6 +17,7 @@ from wheel_linker._archive.links import files_led_to
 from wheel_linker._archive.zip_directory import STORED, Member
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._wheel.names import ambiguous
+from wheel_linker._wheel.progress import Progress
 from wheel_linker._wheel.record import SHA256, Row, digest_of, encoded
 from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker.errors import InvalidWheelError, refused
@@ -74,16 +75,18 @@ def unpack(
     *,
     stamp: int,
     read_only: bool = False,
+    progress: Progress | None = None,
 ) -> Result:
     """Unpack a wheel into an empty directory that nobody else writes to.
 
     :param stamp: the modification time of every file, in nanoseconds since the epoch.
     :param read_only: whether files are made read-only.
+    :param progress: what counts the files.
     :raises InvalidWheelError: if a file is not what the archive says, or a strict ``RECORD`` does. Some may have been
         written then.
     :raises LinkError: if the wheel cannot be read or the directory cannot be written.
     """
-    run = _Unpacking(file, contents, tree, stamp, read_only)
+    run = _Unpacking(file, contents, tree, stamp, read_only, progress or Progress(None))
     doing = f"unpack the wheel {file.path!r} into {tree.path!r}"
     with refused(doing, source=file.path, destination=tree.path):
         for directory in contents.directories:
@@ -94,6 +97,12 @@ def unpack(
     return Result(run.digest(), sorted(run.files), problems)
 
 
+def amount(members: Sequence[Member]) -> tuple[int, int]:
+    """Return how many files there are among entries of an archive, and how many bytes these unpack to."""
+    files = [member.size for member in members if not member.is_directory]
+    return len(files), sum(files)
+
+
 def _weight(unit: _Unit) -> int:
     return len(unit.data)
 
@@ -102,7 +111,13 @@ class _Unpacking:
     """One wheel while it is unpacked."""
 
     def __init__(
-        self, file: WheelFile, contents: Contents, tree: Folder, stamp: int, read_only: bool
+        self,
+        file: WheelFile,
+        contents: Contents,
+        tree: Folder,
+        stamp: int,
+        read_only: bool,
+        progress: Progress,
     ) -> None:
         self.files: list[StoredFile] = []
         self.problems: list[RecordProblem] = []
@@ -112,6 +127,8 @@ class _Unpacking:
         self._times = (stamp, stamp)
         self._permitted = _READ_ONLY if read_only else _EXECUTABLE
         self._digest = hashlib.sha256()
+        self._progress = progress
+        self._name = os.path.basename(file.path)
         record = Row(SHA256, digest_of(SHA256, contents.record), None)
         # What was read before decided which files there may be: it must be what is unpacked now.
         self._rows = {**contents.rows, contents.record_path: record}
@@ -142,6 +159,7 @@ class _Unpacking:
     def unpack(self, unit: _Unit) -> None:
         """Write the files of a unit."""
         ends = [member.offset - unit.start for member in unit.members[1:]]
+        large = []
         for member, end in zip(unit.members, [*ends, len(unit.data)]):
             raw = unit.data[member.offset - unit.start : end]
             begin = data_start(member, raw)
@@ -160,8 +178,12 @@ class _Unpacking:
             if member.size > _LARGE:
                 chunks = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
                 self._write_pieces(member, _pieces(member, chunks))
+                large.append(member)
             else:
                 self._write(member, unpacked(member, data))
+        files, size = amount(unit.members)
+        told, size_told = amount(large)
+        self._progress(files - told, self._name, size - size_told)
 
     def make_links(self) -> None:
         """Make the symlinks, when everything that they may lead to is there."""
@@ -234,6 +256,7 @@ class _Unpacking:
                 crc = inflate.crc32(piece, crc)
                 digest.update(piece)
                 _write_all(fd, piece)
+                self._progress(0, self._name, len(piece))
             if size != member.size or crc != member.crc:
                 raise damaged(member, "it has another size or CRC than the central directory says")
             self._check(member, size, algorithm, encoded(digest.digest()))
@@ -241,6 +264,7 @@ class _Unpacking:
         finally:
             os.close(fd)
         self._stamp_closed(member)
+        self._progress(1, self._name)
 
     def _unpack_huge(self, member: Member, start: int, stop: int) -> None:
         """Unpack a member while it is read, so that it need not fit into memory."""

@@ -10,6 +10,7 @@ from wheel_linker._archive.wheel_file import is_archive
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wheel_linker._wheel.progress import Progress
     from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.store import WheelStore
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def unpacked_archives(
-    wheels: Sequence[str], place: str, jobs: int, record: RecordMode = "lenient"
+    wheels: Sequence[str],
+    place: str,
+    jobs: int,
+    record: RecordMode = "lenient",
+    progress: Progress | None = None,
 ) -> Iterator[list[WheelLike]]:
     """Unpack those of the wheels that are ``.whl`` files into a store of their own at ``place``.
 
@@ -26,19 +31,23 @@ def unpacked_archives(
 
     :param jobs: how many threads do so.
     :param record: what a ``RECORD`` that is not right means.
+    :param progress: what shows how much is unpacked.
     :raises InvalidWheelError: as for :meth:`~wheel_linker.store.WheelStore.add`.
     :raises LinkError: as for :meth:`~wheel_linker.store.WheelStore.add`.
     """
     from wheel_linker.store import WheelStore
 
     with WheelStore(place, jobs=jobs) as store:
-        yield add_archives(store, wheels, record)
+        yield add_archives(store, wheels, record, progress)
 
 
 def add_archives(
-    store: WheelStore, wheels: Sequence[str], record: RecordMode = "lenient"
+    store: WheelStore,
+    wheels: Sequence[str],
+    record: RecordMode = "lenient",
+    progress: Progress | None = None,
 ) -> list[WheelLike]:
     """Return the wheels in their order, with those that are ``.whl`` files added to the store; errors as there."""
     archives = [wheel for wheel in wheels if is_archive(wheel)]
-    stored = iter(store.add_all(archives, record=record))
+    stored = iter(store.add_all(archives, record=record, progress=progress))
     return [next(stored) if is_archive(wheel) else wheel for wheel in wheels]

@@ -93,13 +93,13 @@ def _install(
     """Install wheels; return what became of them, and those that were there as they are already."""
     from wheel_linker.install import install_wheels, installed, sync_wheels
 
-    with progress(None) as advance:
+    with progress() as shown:
         options = {
             "store": store,
             "mode": modes(arguments),
             "jobs": arguments.jobs,
             "on_conflict": arguments.on_conflict,
-            "progress": advance,
+            "progress": shown,
             "requested": not arguments.as_dependencies,
             "compile_bytecode": arguments.compile,
             "record": arguments.record,

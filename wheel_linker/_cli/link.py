@@ -15,8 +15,9 @@ from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from wheel_linker._wheel.progress import Progress
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.store import WheelStore
 
@@ -35,17 +36,21 @@ def add_link(parser: argparse.ArgumentParser) -> None:
 def link(arguments: argparse.Namespace) -> None:
     """Do as ``link`` is told."""
     from wheel_linker._api import link_wheels
+    from wheel_linker._wheel.progress import Progress
 
     refuse_misuse(arguments)
-    with prepared(arguments, arguments.into) as (wheels, advance):
-        reports = link_wheels(
-            arguments.into,
-            wheels,
-            mode=modes(arguments),
-            jobs=arguments.jobs,
-            on_conflict=arguments.on_conflict,
-            progress=advance,
-        )
+    with progress() as bar:
+        # What is unpacked and what is linked have one sum.
+        shown = Progress(bar)
+        with _all_unpacked(arguments, arguments.into, shown) as wheels:
+            reports = link_wheels(
+                arguments.into,
+                wheels,
+                mode=modes(arguments),
+                jobs=arguments.jobs,
+                on_conflict=arguments.on_conflict,
+                progress=shown,
+            )
     if arguments.json:
         print_json([as_json(report) for report in reports])
     else:
@@ -69,24 +74,14 @@ def refuse_misuse(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def prepared(
-    arguments: argparse.Namespace, site_packages: str
-) -> Iterator[tuple[Sequence[WheelLike], Callable[[int], None]]]:
-    """Have every wheel unpacked as long as it takes, and something that shows how many files are done.
+def _all_unpacked(
+    arguments: argparse.Namespace, site_packages: str, shown: Progress
+) -> Iterator[Sequence[WheelLike]]:
+    """Have every wheel unpacked as long as it takes.
 
     :param site_packages: where what is unpacked for the moment only can be, without a store.
+    :param shown: what shows how much is unpacked.
     """
-    with (
-        _all_unpacked(arguments, site_packages) as wheels,
-        progress(lambda: _number_of_files(wheels)) as advance,
-    ):
-        yield wheels, advance
-
-
-@contextmanager
-def _all_unpacked(
-    arguments: argparse.Namespace, site_packages: str
-) -> Iterator[Sequence[WheelLike]]:
     from wheel_linker._archive.wheel_file import is_archive
     from wheel_linker._cli.archives import add_archives, unpacked_archives
     from wheel_linker._fs.temporary import private_directory
@@ -98,11 +93,12 @@ def _all_unpacked(
     store = usable_store(arguments)
     if store is not None:
         with store:
-            yield add_archives(store, arguments.wheels, arguments.record)
+            yield add_archives(store, arguments.wheels, arguments.record, shown)
         return
     with private_directory(site_packages) as place:
         jobs = arguments.jobs or usable_cpus()
-        with unpacked_archives(arguments.wheels, place, jobs, arguments.record) as wheels:
+        record = arguments.record
+        with unpacked_archives(arguments.wheels, place, jobs, record, shown) as wheels:
             yield wheels
 
 
@@ -121,11 +117,3 @@ def usable_store(arguments: argparse.Namespace, *, quietly: bool = False) -> Whe
     existing = existing_part(store.root)
     # A user without a home, as in many containers: nobody asked for a store there.
     return store if os.path.isdir(existing) and os.access(existing, os.W_OK) else None
-
-
-def _number_of_files(wheels: Sequence[WheelLike]) -> int:
-    from wheel_linker._wheel.scan import scan
-    from wheel_linker._wheel.unpacked import unpacked
-
-    given = map(unpacked, wheels)
-    return sum((wheel.known_tree() or scan(wheel.path)).files for wheel in given)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
+from wheel_linker._cli.lines import Lines, Silence
+
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TextIO
 
     from rich.console import Console
+
+    from wheel_linker._wheel.progress import ProgressBar
 
 PROGRAM: Final = "wheel-linker"
 _WRONG_USAGE: Final = 2
@@ -56,7 +59,6 @@ _state = _State()
 _GAP: Final = "  "
 # Characters; where nobody looks through a window, no line is broken.
 _UNLIMITED: Final = 1000
-_SECONDS_BETWEEN_LINES: Final = 1.0
 
 
 class Column(NamedTuple):
@@ -95,19 +97,20 @@ def counted(number: int, what: str) -> str:
 
 
 @contextmanager
-def progress(total: Callable[[], int] | None) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how many files are done: a bar on a terminal with rich, else a line a second.
+def progress() -> Iterator[ProgressBar]:
+    """Show on standard error how much is done: a bar on a terminal with rich, else a line a second.
 
-    :param total: gives the number of all files; called when it is first shown. None where it is not known.
-    :returns: what is to be called with the number of files that were finished.
+    :returns: what is given to the library's calls.
     """
     if _state.quiet:
-        yield _nothing
+        yield Silence()
     elif sys.stderr.isatty() and has_rich():
-        with _bar(None if total is None else total()) as advance:
-            yield advance
+        from wheel_linker._cli.bar import bar
+
+        with bar(_console(sys.stderr)) as shown:
+            yield shown
     else:
-        yield _Lines(total)
+        yield Lines()
 
 
 def has_rich() -> bool:
@@ -153,38 +156,3 @@ def _console(file: TextIO, width: int | None = None) -> Console:
         force_terminal=True if _state.color == "always" else None,
         no_color={"always": False, "never": True}.get(_state.color),
     )
-
-
-@contextmanager
-def _bar(total: int | None) -> Iterator[Callable[[int], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("linking"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
-    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
-        task = bar.add_task("", total=total)
-
-        def advance(files: int) -> None:
-            bar.update(task, advance=files)
-
-        yield advance
-
-
-def _nothing(_: int) -> None:
-    """Tell nobody."""
-
-
-class _Lines:
-    """Prints a line now and then; none at all for what is done in a moment."""
-
-    def __init__(self, total: Callable[[], int] | None) -> None:
-        self._total = total
-        self._done = 0
-        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
-
-    def __call__(self, files: int) -> None:
-        self._done += files
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + _SECONDS_BETWEEN_LINES
-            of_all = "" if self._total is None else f" of {self._total():,}"
-            print(f"{self._done:,}{of_all} files linked", file=sys.stderr)

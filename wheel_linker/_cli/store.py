@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._cli.options import add_option, add_verbosity
-from wheel_linker._cli.output import Column, print_table, say
+from wheel_linker._cli.output import Column, print_table, progress, say
 from wheel_linker.errors import WheelLinkerError
 from wheel_linker.integrations._filling.user_store import another_owner, default_directory
 
@@ -137,7 +137,9 @@ def needed_store(arguments: argparse.Namespace) -> WheelStore:
 
 def _add(arguments: argparse.Namespace) -> None:
     with needed_store(arguments) as store:
-        for wheel in store.add_all(arguments.wheels, record=arguments.record):
+        with progress() as shown:
+            added = store.add_all(arguments.wheels, record=arguments.record, progress=shown)
+        for wheel in added:
             say(f"{wheel.filename}: {wheel.path}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._cli.environment import add_environment, layout_to_change
 from wheel_linker._cli.options import add_json, add_linking, add_option, add_record, modes
-from wheel_linker._cli.output import say
+from wheel_linker._cli.output import progress, say
 from wheel_linker._cli.reports import (
     installed_as_json,
     installed_line,
@@ -79,17 +79,19 @@ def sync(arguments: argparse.Namespace) -> None:
             for line in () if arguments.json else plan_lines(plan):
                 say(line)
             return
-        report = sync_wheels(
-            wheels,
-            layout,
-            keep=arguments.keep,
-            store=store,
-            mode=modes(arguments),
-            jobs=arguments.jobs,
-            on_conflict=arguments.on_conflict,
-            record=arguments.record,
-            compile_bytecode=arguments.compile,
-        )
+        with progress() as shown:
+            report = sync_wheels(
+                wheels,
+                layout,
+                keep=arguments.keep,
+                store=store,
+                mode=modes(arguments),
+                jobs=arguments.jobs,
+                on_conflict=arguments.on_conflict,
+                progress=shown,
+                record=arguments.record,
+                compile_bytecode=arguments.compile,
+            )
     _tell(report, as_json=arguments.json)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
     from wheel_linker._link.locks import Locks
-    from wheel_linker._link.report import Progress
+    from wheel_linker._wheel.progress import Progress
     from wheel_linker.backends import Backend
 
     MustCopy = Callable[[PurePosixPath], bool]

@@ -98,9 +98,10 @@ def _stage_and_commit(
 ) -> list[LinkReport]:
     path = site.folder.path
     placers = [
-        Placer(wheel.tree, how.chain, how.backend, how.must_copy, path, how.native)
+        Placer(wheel.tree, how.chain, how.backend, how.must_copy, path, how.native, str(wheel.name))
         for wheel in wheels
     ]
+    how.progress.expect(sum(placer.tree.files for placer in placers))
     stage_all(placers, site.stage, how.jobs, how.progress)
     # While nothing has been changed: a filter may turn the warning into an error.
     warn_of_fallbacks(placers)

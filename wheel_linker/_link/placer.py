@@ -40,6 +40,7 @@ class Placer:
 
     :ivar tree: the wheel.
     :ivar backend: how to clone.
+    :ivar name: what the wheel is called, for those who follow the progress.
 
     :param tree: the wheel.
     :param chain: the modes to try.
@@ -47,6 +48,7 @@ class Placer:
     :param must_copy: the caller's files that need a private copy, besides RECORD.
     :param destination: the path of ``site_packages``, for messages.
     :param native: the modes to try for native libraries and executables, if these are others.
+    :param name: what the wheel is called.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class Placer:
         must_copy: MustCopy | None,
         destination: str,
         native: tuple[LinkMode, ...] | None = None,
+        name: str = "",
     ) -> None:
         self.tree = tree
+        self.name = name
         self._chain = chain
         self._ladder = Ladder(chain)
         # A file that will be edited must not share its inode, whatever mode the others end in.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
@@ -128,20 +128,6 @@ class Tally:
     def sums(self) -> dict[LinkMode, int]:
         """Return how many files were placed in each mode."""
         return {mode: sum(counts) for mode, counts in self._counts.items()}
-
-
-class Progress:
-    """Tells the caller how many files are done, one thread at a time."""
-
-    def __init__(self, callback: Callable[[int], None] | None) -> None:
-        self._callback = callback
-        self._lock = threading.Lock()
-
-    def add(self, files: int) -> None:
-        """Count files that have been placed."""
-        if self._callback is not None and files:
-            with self._lock:
-                self._callback(files)
 
 
 def note_symlinks(wheels: Iterable[UnpackedWheel], reports: Iterable[LinkReport]) -> None:

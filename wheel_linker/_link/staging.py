@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.stage import Stage
     from wheel_linker._link.helper.process import Helper
     from wheel_linker._link.placer import Placer
-    from wheel_linker._link.report import Progress
+    from wheel_linker._wheel.progress import Progress
     from wheel_linker._wheel.tree import Tree
 
 # Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.
@@ -46,7 +46,7 @@ def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Prog
                 pass  # a clone by path may be of what took the wheel's place
             _open_up(placer.tree, stage.folder, staged)
             _remove_left_out(placer.tree, stage.folder, staged)
-            progress.add(placer.tree.files)
+            progress(placer.tree.files, placer.name)
         else:
             _make_root(placer.tree, stage.folder, staged)
             if placer.tree.files or len(placer.tree.directories) > 1:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Folder
     from wheel_linker._link.helper.process import Helper
     from wheel_linker._link.placer import Placer
-    from wheel_linker._link.report import Progress
+    from wheel_linker._wheel.progress import Progress
     from wheel_linker._wheel.tree import Directory
 
 
@@ -33,11 +33,11 @@ class Unit(NamedTuple):
 
         :raises LinkError: if a file can be placed by no mode of the chain, or the wheel has changed meanwhile.
         """
-        tree, place_files = self.placer.tree, self.placer.place
+        tree, place_files, name = self.placer.tree, self.placer.place, self.placer.name
 
         def place(directory: Directory, source: Folder, target: Folder) -> None:
             place_files(directory, source, target)
-            progress.add(len(directory.files) + len(directory.links))
+            progress(len(directory.files) + len(directory.links), name)
 
         def doing(error: OSError) -> str:
             return f"link the unpacked wheel {tree.path!r} at {named_by(error, tree.path)!r}"
@@ -71,7 +71,7 @@ class Unit(NamedTuple):
         done, files, complete = helper.place(order)
         placed = sum(len(each.files) for each in directories[:done]) + files
         placer.note_placed(mode, placed)
-        progress.add(placed)
+        progress(placed, placer.name)
         if complete:
             return []
         if done == len(directories):

@@ -92,7 +92,7 @@ def install_wheels(
     locks: Locks | None = None,
     jobs: int | None = None,
     on_conflict: OnConflict = "ignore",
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
     installer: str = "wheel-linker",
     requested: bool | Collection[str] = False,
     direct_urls: Mapping[str, Mapping[str, object]] | None = None,
@@ -120,8 +120,9 @@ def install_wheels(
     :param on_conflict: what to do if wheels supply the same path with different contents, or a distribution that is
         installed and stays does: ``"ignore"``, ``"warn"`` (one
         :class:`~wheel_linker.PackageConflictWarning` for each) or ``"error"``.
-    :param progress: called with the number of files linked since the last call, in whichever thread did so, one call
-        at a time.
+    :param progress: called with the number of files unpacked or linked since the last call, in whichever thread did so,
+        one call at a time; a :class:`~wheel_linker.ProgressBar` is told the total and more. What it raises, but for an
+        :exc:`OSError`, ends the call: the environment is as it was before then.
     :param installer: as for :func:`install_wheel`.
     :param requested: whether the user asked for these distributions, or the names of those that are asked for.
     :param direct_urls: by the distribution's name, what ``direct_url.json`` says.

@@ -43,7 +43,7 @@ def sync_wheels(
     locks: Locks | None = None,
     jobs: int | None = None,
     on_conflict: OnConflict = "ignore",
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
     installer: str = "wheel-linker",
     requested: bool | Collection[str] = False,
     direct_urls: Mapping[str, Mapping[str, object]] | None = None,

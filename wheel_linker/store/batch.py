@@ -6,7 +6,9 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._archive.unpacking import amount
 from wheel_linker._archive.wheel_file import WheelFile, filename_of
+from wheel_linker._archive.zip_directory import read_directory
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._threads import run
 from wheel_linker._wheel.record_problems import described, warn_of_problems
@@ -85,6 +87,11 @@ def _add(
     """Add wheel files that are not in the store, and return their wheels by position."""
     # The largest first: should it come last, one thread would be at work on it when the others are done.
     ordered = sorted(wanted, key=lambda one: -_size(one.path))
+    if options.progress.wants_total:
+        amounts = [_amount(one.path, options) for one in ordered]
+        options.progress.expect(
+            sum(files for files, _ in amounts), sum(size for _, size in amounts)
+        )
     with session.stage() as stage:
         batch = Batch(session, stage, options)
         try:
@@ -105,6 +112,15 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except OSError:
         return 0  # adding it says what is wrong
+
+
+def _amount(path: str, options: UnpackOptions) -> tuple[int, int]:
+    """Return how many files a wheel has, and how many bytes these unpack to."""
+    try:
+        with WheelFile(path) as file:
+            return amount(read_directory(file, options.limits.entries).members)
+    except (InvalidWheelError, OSError):
+        return 0, 0  # adding it says what is wrong
 
 
 def _refuse_problems(path: str, wheel: StoredWheel) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._archive.limits import Limits
 from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._threads import Crew, affordable, usable_cpus
+from wheel_linker._wheel.progress import Progress
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker.store._entry.errors import named_errors
 from wheel_linker.store._entry.making import UnpackOptions
@@ -23,7 +24,7 @@ from wheel_linker.store.session import Session
 from wheel_linker.store.verifying import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import timedelta
 
     from wheel_linker._wheel.record_problems import RecordMode, RecordProblem
@@ -105,6 +106,7 @@ class WheelStore:
         *,
         sha256: str | None = None,
         record: RecordMode = "lenient",
+        progress: Callable[[int], object] | None = None,
     ) -> StoredWheel:
         """Return the unpacked wheel of a wheel file; unpack and verify it if it is not in the store yet.
 
@@ -119,19 +121,26 @@ class WheelStore:
         :param wheel_file: the ``.whl`` file.
         :param sha256: the SHA-256 that the file must have, in hexadecimal digits.
         :param record: ``"strict"`` to refuse a wheel whose ``RECORD`` is not right.
+        :param progress: called with the number of files unpacked since the last call, in whichever thread did so, one
+            call at a time; a :class:`~wheel_linker.ProgressBar` is told the total and more. What it raises, but for an
+            :exc:`OSError`, ends the call, and nothing is kept of a wheel that was not unpacked then.
         :raises InvalidWheelError: if it is no wheel, not the one it is called, not what ``sha256`` or a strict
             ``RECORD`` says, or holds what may not be unpacked. Nothing is kept of it.
         :raises LinkError: if it cannot be read, or the store not be written. Nothing is kept of it.
         :raises ValueError: if ``sha256`` is no SHA-256, or ``record`` another word.
         """
         wanted = Wanted(0, os.path.abspath(os.fsdecode(wheel_file)), _checked(sha256))
-        options = self._options_for(record)
+        options = self._options_for(record, progress)
         with named_errors(f"add the wheel {wanted.path!r} to the store {self.root!r}", wanted.path):
             (wheel,) = add_all(self._session(), options, [wanted])
         return wheel
 
     def add_all(
-        self, wheel_files: Iterable[str | os.PathLike[str]], *, record: RecordMode = "lenient"
+        self,
+        wheel_files: Iterable[str | os.PathLike[str]],
+        *,
+        record: RecordMode = "lenient",
+        progress: Callable[[int], object] | None = None,
     ) -> list[StoredWheel]:
         """Add several wheels, as many at once as the store has jobs.
 
@@ -139,11 +148,12 @@ class WheelStore:
         hardly longer for many than for one.
 
         :param record: as for :meth:`add`.
+        :param progress: as for :meth:`add`.
         :returns: the unpacked wheels in the order given.
         :raises InvalidWheelError: as :meth:`add`; other wheels may have been added.
         :raises LinkError: as :meth:`add`; other wheels may have been added.
         """
-        options = self._options_for(record)
+        options = self._options_for(record, progress)
         wanted = [
             Wanted(position, os.path.abspath(os.fsdecode(wheel_file)), None)
             for position, wheel_file in enumerate(wheel_files)
@@ -268,9 +278,11 @@ class WheelStore:
         self._current.open()
         return self._current
 
-    def _options_for(self, record: RecordMode) -> UnpackOptions:
+    def _options_for(
+        self, record: RecordMode, progress: Callable[[int], object] | None
+    ) -> UnpackOptions:
         refuse_unknown_record(record)
-        return self._options._replace(strict=record == "strict")
+        return self._options._replace(strict=record == "strict", progress=Progress.of(progress))
 
 
 def _checked(sha256: str | None) -> str | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from wheel_linker._link.options import LinkOptions
+    from wheel_linker._wheel.progress import Progress
     from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.install.layout import Layout
@@ -93,13 +94,13 @@ def all_unpacked(
         _refuse_missing(_path_of(wheel))
     if store is not None:
         with adding_archives() as files:
-            given = _unpacked(wheels, store, record)
+            given = _unpacked(wheels, store, record, how.progress)
             files.update(_files(given))
             yield given
         return
     archives = [path for path in map(_path_of, wheels) if is_archive(path)]
     if not archives:
-        yield _unpacked(wheels, store, record)
+        yield _unpacked(wheels, store, record, how.progress)
         return
     if LinkMode.SYMLINK in how.modes() and not dry_run:
         raise LinkError(
@@ -112,13 +113,16 @@ def all_unpacked(
         naming_archives(place, library) as files,
         WheelStore(place, jobs=how.jobs) as temporary,
     ):
-        given = _unpacked(wheels, temporary, record)
+        given = _unpacked(wheels, temporary, record, how.progress)
         files.update(_files(given))
         yield given
 
 
 def _unpacked(
-    wheels: Sequence[WheelLike], store: WheelStore | None, record: RecordMode
+    wheels: Sequence[WheelLike],
+    store: WheelStore | None,
+    record: RecordMode,
+    progress: Progress,
 ) -> list[UnpackedWheel]:
     if store is None:
         return [unpacked(wheel) for wheel in wheels]
@@ -126,7 +130,7 @@ def _unpacked(
     paths = [_path_of(wheel) for wheel in wheels]
     packed = [is_archive(path) for path in paths]
     archives = [path for path, is_packed in zip(paths, packed) if is_packed]
-    stored = iter(store.add_all(archives, record=record))
+    stored = iter(store.add_all(archives, record=record, progress=progress))
     return [
         next(stored) if is_packed else unpacked(wheel) for wheel, is_packed in zip(wheels, packed)
     ]

@@ -51,10 +51,12 @@ def stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[St
                 _must_copy(piece, how.must_copy),
                 piece.destination,
                 how.native,
+                str(one.wheel.name),
             )
             site = sites.prepare(piece.destination)
             there.append(Staged(piece, site, str(len(there)), placer))
             staged[-1].append(there[-1])
+    how.progress.expect(sum(one.linked_files() for one in plans))
     for together in by_site.values():
         place = together[0].site.stage
         stage_all([one.placer for one in together], place, how.jobs, how.progress)

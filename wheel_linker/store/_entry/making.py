@@ -10,6 +10,7 @@ from wheel_linker._archive.checks import examine, strictly
 from wheel_linker._archive.unpacking import unpack
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.durable import on_disk
+from wheel_linker._wheel.progress import Progress
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry import manifest, records
 from wheel_linker.store._entry.checking import boot_note
@@ -44,6 +45,8 @@ class UnpackOptions(NamedTuple):
     check: Check | None
     strict: bool = False
     """Whether a ``RECORD`` that is not right is refused."""
+    progress: Progress = Progress(None)
+    """What counts the files that are unpacked."""
 
 
 class Made(NamedTuple):
@@ -92,7 +95,13 @@ def unpack_entry(
         with stage.make(name) as entry, entry.make(TREE) as tree:
             wanted = time.time_ns() // _STAMP_STEP * _STAMP_STEP if stamp is None else stamp
             result = unpack(
-                file, contents, tree, options.crew, stamp=wanted, read_only=options.protect
+                file,
+                contents,
+                tree,
+                options.crew,
+                stamp=wanted,
+                read_only=options.protect,
+                progress=options.progress,
             )
             # What the file system made of it: some keep whole seconds only.
             record = tree.at(contents.record_path)

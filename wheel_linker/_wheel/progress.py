@@ -1,0 +1,92 @@
+"""How far a call is: what callers may be told, and counting it."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class ProgressBar(Protocol):
+    """What shows how far a call is and wants to know how much there is to do. A class of one's own inherits from it.
+
+    One thread calls at a time, whichever finished something; what is returned is of no interest. An exception other
+    than an :exc:`OSError` ends the call, and is what it raises: everything is as it was before then.
+    """
+
+    @abstractmethod
+    def __call__(self, files: int, /) -> object:
+        """Take note that ``files`` more files have been unpacked or linked."""
+
+    @abstractmethod
+    def total(self, files: int, size: int, /) -> object:
+        """Take note of how much there is to do; called before it begins, and again when there is more.
+
+        What is unpacked is known first, what of it is linked later.
+
+        :param files: how many files are unpacked, and how many are linked: in the end the sum of what
+            :meth:`__call__` was called with.
+        :param size: how many bytes are unpacked: in the end the sum of what :meth:`unpacked` was called with.
+        """
+
+    def unpacked(self, size: int, /) -> object:  # noqa: ARG002 - for those who want it
+        """Take note that ``size`` more bytes have been unpacked; of a large file, while it is."""
+        return None
+
+    def wheel(self, name: str, /) -> object:  # noqa: ARG002 - for those who want it
+        """Take note that files of the wheel of that name are finished from now on."""
+        return None
+
+
+class Progress:
+    """Tells the caller what is done, one thread at a time.
+
+    :param callback: what the caller gave; one that only counts files does as well as a :class:`ProgressBar`.
+    """
+
+    def __init__(self, callback: Callable[[int], object] | None) -> None:
+        self._callback = callback
+        self._total: Callable[[int, int], object] | None = getattr(callback, "total", None)
+        self._unpacked: Callable[[int], object] | None = getattr(callback, "unpacked", None)
+        self._wheel: Callable[[str], object] | None = getattr(callback, "wheel", None)
+        self._lock = threading.Lock()
+        self._files = self._size = 0
+        self._name = ""
+
+    @classmethod
+    def of(cls, callback: Callable[[int], object] | None) -> Progress:
+        """Return what tells a caller; of a call within another one, what the other has."""
+        return callback if isinstance(callback, cls) else cls(callback)
+
+    @property
+    def wants_total(self) -> bool:
+        """Whether the caller asks how much there is to do."""
+        return self._total is not None
+
+    def expect(self, files: int, size: int = 0) -> None:
+        """Tell how much more there is to do."""
+        if self._total is not None and (files or size):
+            with self._lock:
+                self._files += files
+                self._size += size
+                self._total(self._files, self._size)
+
+    def __call__(self, files: int, name: str = "", size: int = 0) -> None:
+        """Count files that are finished.
+
+        :param name: the wheel that they are of.
+        :param size: how many bytes were unpacked.
+        """
+        if self._callback is None or not (files or size):
+            return
+        with self._lock:
+            if self._wheel is not None and name not in ("", self._name):
+                self._name = name
+                self._wheel(name)
+            if files:
+                self._callback(files)
+            if size and self._unpacked is not None:
+                self._unpacked(size)
