@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import os
 import sys
 import time
@@ -51,6 +52,16 @@ class TestCommands:
         assert entry.name in row
         assert NAME in row
         assert "now" in row
+
+    def test_compile(self, run: Run, wheel_file: Path, root: Path) -> None:
+        run("add", wheel_file)
+        (entry,) = WheelStore(root).entries()
+        out = run("compile", "--python", sys.executable)
+        assert out == f"{NAME}: 3 files, 0.0 MiB\n"
+        (made,) = json.loads(run("compile", entry.name, "--optimize", 2, "--json"))
+        assert made["entry"] == entry.name
+        assert (made["files"], made["not_compiled"]) == (3, [])
+        assert WheelStore(root).entries()[0].bytecode > made["size"] > 0
 
     def test_list_of_nothing(self, run: Run) -> None:
         assert "entry" in run("list")

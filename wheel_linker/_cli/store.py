@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._cli.options import add_option, add_verbosity
-from wheel_linker._cli.output import Column, print_table, progress, say
+from wheel_linker._cli.options import add_json, add_option, add_verbosity
+from wheel_linker._cli.output import Column, counted, print_table, progress, say
+from wheel_linker._cli.reports import print_json
 from wheel_linker.errors import WheelLinkerError
 from wheel_linker.integrations._filling.user_store import another_owner, default_directory
 
@@ -25,6 +27,7 @@ _COLUMNS: Final = (
     Column("wheel"),
     Column("files", right=True),
     Column("MiB", right=True),
+    Column("bytecode", right=True),
     Column("unused for", right=True),
 )
 
@@ -83,6 +86,28 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     add.add_argument("--protect", action="store_true", help="make the stored files read-only")
     command("list", _list, "show what is in the store")
+    compiling = command("compile", _compile, "compile what is in the store to bytecode")
+    compiling.add_argument(
+        "entries",
+        nargs="*",
+        type=_entry,
+        metavar="ENTRY",
+        help="its name or SHA-256 (default: all)",
+    )
+    compiling.add_argument(
+        "--python",
+        default=sys.executable,
+        metavar="PATH",
+        help="the interpreter, or an environment's, that it is for (default: this one)",
+    )
+    compiling.add_argument(
+        "--optimize",
+        type=int,
+        choices=(0, 1, 2),
+        default=0,
+        help="the level of optimization, as for python -O and -OO (default: 0)",
+    )
+    add_json(compiling)
     verify = command("verify", _verify, "find files that were changed since they were unpacked")
     verify.add_argument(
         "entries",
@@ -143,6 +168,25 @@ def _add(arguments: argparse.Namespace) -> None:
             say(f"{wheel.filename}: {wheel.path}")
 
 
+def _compile(arguments: argparse.Namespace) -> None:
+    from wheel_linker.install.layout import Layout
+
+    layout = Layout.for_python(arguments.python)
+    with needed_store(arguments) as store:
+        entries = {entry.name: entry for entry in store.entries()}
+        made = store.compile(
+            arguments.entries or list(entries), layout, optimize=arguments.optimize
+        )
+    if arguments.json:
+        print_json([one._asdict() for one in made])
+        return
+    for one in made:
+        left = len(one.not_compiled)
+        others = f"; {counted(left, 'file')} cannot be compiled" if left else ""
+        size = f"{one.size / _MIB:,.1f} MiB"
+        say(f"{entries[one.entry].filename}: {counted(one.files, 'file')}, {size}{others}")
+
+
 def _list(arguments: argparse.Namespace) -> None:
     now = time.time()
     rows = [
@@ -151,6 +195,7 @@ def _list(arguments: argparse.Namespace) -> None:
             str(entry.filename),
             f"{entry.files:,}",
             f"{entry.size / _MIB:,.1f}",
+            f"{entry.bytecode / _MIB:,.1f}",
             _age(now - entry.used),
         )
         for entry in needed_store(arguments).entries()
@@ -199,8 +244,8 @@ def _prune(arguments: argparse.Namespace) -> None:
         )
     for entry in removed:
         say(f"{entry.name} {entry.filename}: removed")
-    size = sum(entry.size for entry in removed)
-    freed = sum(entry.size if entry.frees is None else entry.frees for entry in removed)
+    size = sum(entry.whole_size for entry in removed)
+    freed = sum(entry.whole_size if entry.frees is None else entry.frees for entry in removed)
     shared = "" if freed == size else f", {freed / _MIB:,.1f} MiB freed: environments have the rest"
     say(f"{size / _MIB:,.1f} MiB removed{shared}")
 

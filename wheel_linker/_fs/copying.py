@@ -8,7 +8,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs.permissions import permissions_like, stay_executable
+from wheel_linker._fs.permissions import if_allowed, permissions_like, stay_executable
 from wheel_linker._log import log
 from wheel_linker.errors import ENOTSUPP
 
@@ -37,6 +37,8 @@ _BLOCK: Final = 512
 _LINUX: Final = sys.platform == "linux"
 _SEEK_DATA: Final[int] = getattr(os, "SEEK_DATA", 3 if _LINUX else -1)
 _SEEK_HOLE: Final[int] = getattr(os, "SEEK_HOLE", 4 if _LINUX else -1)
+# Windows keeps the time at which a file that was written is closed.
+_TIMES_BY_DESCRIPTOR: Final = os.utime in os.supports_fd
 _FINDS_HOLES: Final = _SEEK_DATA >= 0
 # copy_file_range(2) where the two ends or the kernel cannot do it, read and write still can.
 _PLAIN_COPY_INSTEAD: Final = frozenset(
@@ -63,6 +65,8 @@ def create_from(
     destination: str,
     source_dir: int | None = None,
     destination_dir: int | None = None,
+    *,
+    keep_time: bool = False,
 ) -> None:
     """Make a new file with what the owner of another may do with it, and fill it.
 
@@ -70,6 +74,7 @@ def create_from(
     decides, as for every file that an installer writes. There are no set-id bits.
 
     :param fill: called with the descriptors of the new file and the source, and the source's size in bytes.
+    :param keep_time: whether the new file gets the source's modification time.
     :raises OSError: whatever a step is refused with; FileExistsError if ``destination`` is there already.
         No file is left behind.
     :raises LeftBehindError: if one is.
@@ -83,6 +88,8 @@ def create_from(
             fill(new, original, status.st_size)
             if bits & stat.S_IXUSR:
                 stay_executable(new)
+            if keep_time and _TIMES_BY_DESCRIPTOR:
+                if_allowed(os.utime, new, ns=(status.st_atime_ns, status.st_mtime_ns))
         except BaseException:
             try:
                 close_quietly(new)
@@ -96,6 +103,9 @@ def create_from(
             # Where writing is put off, close(2) is what tells that the disk is full.
             _take_back(destination, destination_dir)
             raise
+        if keep_time and not _TIMES_BY_DESCRIPTOR:
+            times = (status.st_atime_ns, status.st_mtime_ns)
+            if_allowed(os.utime, destination, ns=times, dir_fd=destination_dir)
     finally:
         close_quietly(original)
 

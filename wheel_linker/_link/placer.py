@@ -41,6 +41,7 @@ class Placer:
     :ivar tree: the wheel.
     :ivar backend: how to clone.
     :ivar name: what the wheel is called, for those who follow the progress.
+    :ivar keeps_times: as given.
 
     :param tree: the wheel.
     :param chain: the modes to try.
@@ -49,6 +50,7 @@ class Placer:
     :param destination: the path of ``site_packages``, for messages.
     :param native: the modes to try for native libraries and executables, if these are others.
     :param name: what the wheel is called.
+    :param keeps_times: whether copies and clones of Python sources get the times of these, which their bytecode names.
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class Placer:
         destination: str,
         native: tuple[LinkMode, ...] | None = None,
         name: str = "",
+        *,
+        keeps_times: bool = False,
     ) -> None:
         self.tree = tree
         self.name = name
@@ -75,7 +79,11 @@ class Placer:
         self._used = Tally(self._fallbacks)
         self._used_natively = Tally(self._fallbacks)
         self._forced = Tally(None)
-        self._placing = {mode: placing(mode, backend, trusted=tree.trusted) for mode in LinkMode}
+        self.keeps_times = keeps_times
+        self._placing = {
+            mode: placing(mode, backend, trusted=tree.trusted, keeps_times=keeps_times)
+            for mode in LinkMode
+        }
 
     def place(self, directory: Directory, source: Folder, target: Folder) -> None:
         """Place the files of one directory into ``target``, where none of their names is taken.

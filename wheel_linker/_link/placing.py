@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs import sharing
 from wheel_linker._fs.copying import copy_content, create_from
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.sharing import (
     FOLLOW,
     PLAIN,
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     PlaceEach = Callable[[Sequence[str], Folder, Folder], tuple[int, OSError | None]]
 
 
-def placing(mode: LinkMode, backend: Backend, *, trusted: bool = False) -> PlaceEach:
+def placing(
+    mode: LinkMode, backend: Backend, *, trusted: bool = False, keeps_times: bool = False
+) -> PlaceEach:
     """Return the function that places files in one mode.
 
     Called with names, the folder they are in and the folder to place them in, it goes on to the end or to the
@@ -36,11 +39,13 @@ def placing(mode: LinkMode, backend: Backend, *, trusted: bool = False) -> Place
     a file was refused.
 
     :param trusted: whether files are hard-linked and symlinked whoever owns them.
+    :param keeps_times: whether copies and clones of Python sources get the times of these.
     """
     if mode is LinkMode.CLONE:
-        return partial(_clone_each, backend)
+        clone = partial(_clone_each, backend)
+        return partial(_clone_with_times, clone) if keeps_times else clone
     if mode is LinkMode.COPY:
-        return _copy_each
+        return _copy_with_times if keeps_times else _copy_each
     placing = _hard_link_each if mode is LinkMode.HARDLINK else _symlink_each
     return partial(placing, trusted)
 
@@ -74,6 +79,34 @@ def _copy_each(names: Sequence[str], source: Folder, target: Folder) -> tuple[in
     except OSError as error:
         return done, error
     return done, None
+
+
+def _copy_with_times(
+    names: Sequence[str], source: Folder, target: Folder
+) -> tuple[int, OSError | None]:
+    copy, here, there = create_from, source.prefix, target.prefix
+    fd, target_fd = source.fd, target.fd
+    done = 0
+    try:
+        for name in names:
+            is_source = name.endswith(".py")
+            copy(copy_content, here + name, there + name, fd, target_fd, keep_time=is_source)
+            done += 1
+    except OSError as error:
+        return done, error
+    return done, None
+
+
+def _clone_with_times(
+    clone_each: PlaceEach, names: Sequence[str], source: Folder, target: Folder
+) -> tuple[int, OSError | None]:
+    done, error = clone_each(names, source, target)
+    for name in names[:done]:
+        if name.endswith(".py"):
+            status = _status(source, name)
+            times = (status.st_atime_ns, status.st_mtime_ns)
+            if_allowed(os.utime, target.prefix + name, ns=times, dir_fd=target.fd)
+    return done, error
 
 
 def _hard_link_each(

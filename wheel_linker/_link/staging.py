@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs._windows.rules import is_directory
@@ -20,7 +21,7 @@ from wheel_linker._threads import affordable, run
 from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wheel_linker._fs.stage import Stage
     from wheel_linker._link.helper.process import Helper
@@ -32,9 +33,16 @@ if TYPE_CHECKING:
 _ENTRIES_PER_UNIT: Final = 400
 
 
-def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Progress) -> None:
+def stage_all(
+    placers: Sequence[Placer],
+    stage: Stage,
+    jobs: int,
+    progress: Progress,
+    beside: Mapping[str, Placer] = MappingProxyType({}),
+) -> None:
     """Build each wheel up in a directory of the stage; the directories are named 0, 1, ...
 
+    :param beside: by the name of such a directory, what places more files in it that lie elsewhere.
     :raises LinkError: if a file can be placed by no mode of the chain, or a wheel has changed meanwhile.
     """
     single: list[Unit] = []
@@ -53,6 +61,8 @@ def stage_all(placers: Sequence[Placer], stage: Stage, jobs: int, progress: Prog
                 single.extend(_units(placer, staged))
 
     run(range(len(placers)), begin, jobs)
+    for staged, placer in beside.items():
+        single.extend(_units(placer, staged))
     _place_all(single, stage, affordable(jobs, _descriptors(single)), progress)
 
 

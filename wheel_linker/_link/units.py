@@ -67,7 +67,9 @@ class Unit(NamedTuple):
         mode = placer.mode
         names = [(each.parts, each.files) for each in directories]
         root = (tree.identity.device, tree.identity.inode)
-        order = Order(mode.value, tree.path, root, self.staged, names, tree.trusted)
+        order = Order(
+            mode.value, tree.path, root, self.staged, names, tree.trusted, placer.keeps_times
+        )
         done, files, complete = helper.place(order)
         placed = sum(len(each.files) for each in directories[:done]) + files
         placer.note_placed(mode, placed)

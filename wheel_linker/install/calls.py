@@ -9,6 +9,7 @@ from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker.install._changes.given import all_unpacked, listed, notes_for
+from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, change
 from wheel_linker.install.plan import Notes
 from wheel_linker.install.uninstalling import remove
@@ -38,6 +39,7 @@ def install_wheel(
     requested: bool = False,
     direct_url: Mapping[str, object] | None = None,
     compile_bytecode: bool = False,
+    optimize: int = 0,
     must_copy: MustCopy | None = None,
     record: RecordMode = "lenient",
     backend: Backend | None = None,
@@ -59,8 +61,10 @@ def install_wheel(
     :param requested: whether the user asked for this distribution, which ``REQUESTED`` says (PEP 376); else it is there
         for others.
     :param direct_url: what ``direct_url.json`` says (PEP 610): where the distribution came from, if not from an index.
-    :param compile_bytecode: whether the environment's interpreter compiles the sources, after they are in place, and
-        ``RECORD`` names the bytecode.
+    :param compile_bytecode: whether the sources come with bytecode, which ``RECORD`` names. A store has the
+        environment's interpreter make it once and keeps it; it is placed like other files then, unless files get a
+        ``timestamp``. Without a store the interpreter compiles the sources after they are in place.
+    :param optimize: the level of optimization of the bytecode: 0, 1 as for ``python -O``, or 2 as for ``python -OO``.
     :param must_copy: called with each linked file's path relative to the wheel: whether it will be edited, and so needs
         a copy of its own where others are hard links or symlinks.
     :param record: what it means that the wheel's ``RECORD`` is not right: ``"lenient"`` notes it in the report, warns,
@@ -73,12 +77,14 @@ def install_wheel(
     :raises NoRecordError: if a version that is there has no ``RECORD``. Nothing has been touched then.
     :raises LinkError: if the file system refuses something. The environment is as it was before then, unless it is only
         the interpreter that cannot be run to compile, or ``RECORD`` that cannot be written anew with what it compiled.
-    :raises ValueError: for an unknown mode or an empty chain.
+    :raises ValueError: for an unknown mode, an empty chain, or another level of optimization.
     """
     refuse_unknown_record(record)
     how = link_options(mode, locks, must_copy, 1, None, backend, native_mode)
     notes = Notes(installer, requested, direct_url)
-    options = InstallOptions(lambda _: notes, "ignore", compile_bytecode, record)
+    options = InstallOptions(
+        lambda _: notes, "ignore", compile_bytecode, record, optimize=level(optimize)
+    )
     (report,) = _install([wheel], layout, store, how, options)
     return report
 
@@ -97,6 +103,7 @@ def install_wheels(
     requested: bool | Collection[str] = False,
     direct_urls: Mapping[str, Mapping[str, object]] | None = None,
     compile_bytecode: bool = False,
+    optimize: int = 0,
     must_copy: MustCopy | None = None,
     record: RecordMode = "lenient",
     backend: Backend | None = None,
@@ -127,6 +134,7 @@ def install_wheels(
     :param requested: whether the user asked for these distributions, or the names of those that are asked for.
     :param direct_urls: by the distribution's name, what ``direct_url.json`` says.
     :param compile_bytecode: as for :func:`install_wheel`.
+    :param optimize: as for :func:`install_wheel`.
     :param must_copy: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
     :param backend: as for :func:`install_wheel`.
@@ -146,7 +154,8 @@ def install_wheels(
     :raises InvalidWheelError: as for :func:`install_wheel`, or if two are of the same distribution.
     :raises NoRecordError: as for :func:`install_wheel`.
     :raises LinkError: as for :func:`install_wheel`.
-    :raises ValueError: for an unknown mode, an empty chain, fewer than one job, or an unknown ``on_conflict``.
+    :raises ValueError: for an unknown mode, an empty chain, fewer than one job, an unknown ``on_conflict``, or
+        another level of optimization.
     """
     refuse_unknown(on_conflict)
     refuse_unknown_record(record)
@@ -160,6 +169,7 @@ def install_wheels(
         durable=durable,
         check_tags=check_tags,
         timestamp=timestamp,
+        optimize=level(optimize),
     )
     return _install(listed(wheels), layout, store, how, options)
 

@@ -18,18 +18,30 @@ if TYPE_CHECKING:
 _PROGRAM: Final = r"""
 import compileall, os, sys
 from importlib.util import cache_from_source
+level = int(sys.argv[1])
 for path in os.fsdecode(sys.stdin.buffer.read()).split("\0"):
-    if compileall.compile_file(path, quiet=2):
-        made = cache_from_source(path)
+    if compileall.compile_file(path, quiet=2, optimize=level):
+        made = cache_from_source(path, optimization=level or "")
         if os.path.isfile(made):
             sys.stdout.buffer.write(os.fsencode(made) + b"\0")
 """
 
 
-def compile_all(files: Iterable[str], layout: Layout) -> list[str]:
+def level(optimize: int) -> int:
+    """Return a level of optimization.
+
+    :raises ValueError: if it is none.
+    """
+    if optimize not in (0, 1, 2):
+        raise ValueError(f"optimize is {optimize!r}: give 0, 1 or 2")
+    return optimize
+
+
+def compile_all(files: Iterable[str], layout: Layout, optimize: int) -> list[str]:
     """Compile source files. Those that are none for this interpreter, such as templates, are left as they are.
 
     :param files: absolute paths.
+    :param optimize: the level.
     :returns: the absolute paths of the bytecode.
     :raises LinkError: if the interpreter cannot be run; what is installed stays, and compiles when it is imported.
     """
@@ -39,7 +51,7 @@ def compile_all(files: Iterable[str], layout: Layout) -> list[str]:
     doing = f"compile what was installed, with {layout.python!r}"
     with refused(doing, destination=layout.python):
         done = subprocess.run(  # noqa: S603 - the caller's own interpreter
-            [layout.python, "-I", "-c", _PROGRAM],
+            [layout.python, "-I", "-c", _PROGRAM, str(optimize)],
             input=os.fsencode(listed),
             check=False,
             capture_output=True,

@@ -14,6 +14,7 @@ from wheel_linker.install._changes.given import all_unpacked, listed, notes_for
 from wheel_linker.install._changes.syncing import foreseen_sync, sync
 from wheel_linker.install._present.distributions import find_distributions, is_left_over
 from wheel_linker.install._present.installed import described
+from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, foreseen
 from wheel_linker.install.report import ChangePlan, Replacement
 from wheel_linker.install.uninstalling import remove
@@ -48,6 +49,7 @@ def sync_wheels(
     requested: bool | Collection[str] = False,
     direct_urls: Mapping[str, Mapping[str, object]] | None = None,
     compile_bytecode: bool = False,
+    optimize: int = 0,
     must_copy: MustCopy | None = None,
     record: RecordMode = "lenient",
     backend: Backend | None = None,
@@ -75,6 +77,7 @@ def sync_wheels(
     :param requested: as for :func:`install_wheels`; what is left alone keeps its notes.
     :param direct_urls: as for :func:`install_wheels`.
     :param compile_bytecode: as for :func:`install_wheel`.
+    :param optimize: as for :func:`install_wheel`.
     :param must_copy: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
     :param backend: as for :func:`install_wheel`.
@@ -102,6 +105,7 @@ def sync_wheels(
         durable=durable,
         check_tags=check_tags,
         timestamp=timestamp,
+        optimize=level(optimize),
     )
     with all_unpacked(listed(wheels), layout, store, how, record, dry_run=dry_run) as given:
         return sync(given, layout, keep, how, options)

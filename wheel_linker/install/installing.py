@@ -18,6 +18,7 @@ from wheel_linker.install._changes.compiled import LIBRARIES, record_bytecode
 from wheel_linker.install._changes.conflicts import conflicts_among
 from wheel_linker.install._changes.dating import set_times
 from wheel_linker.install._changes.staged import into_place, stage
+from wheel_linker.install._changes.stored import with_stored_bytecode
 from wheel_linker.install._present.clashes import clashes_with_installed
 from wheel_linker.install._present.distributions import find_distributions, named
 from wheel_linker.install._present.outdated import find_outdated
@@ -64,6 +65,7 @@ class InstallOptions(NamedTuple):
     durable: bool = False
     check_tags: bool = False
     timestamp: int | None = None
+    optimize: int = 0
 
 
 class Environment(NamedTuple):
@@ -105,6 +107,8 @@ def change(
             return _foretold(decided(plans, where, options), how)
         if options.on_conflict != "ignore":
             refuse_or_warn(conflicts_among(plans), options.on_conflict)
+        if options.compile_bytecode and options.timestamp is None:
+            plans = with_stored_bytecode(plans, given, layout, options.optimize)
         place = where.layout.schemes["purelib"]
         with refused(f"install into {place!r}", destination=place):
             sources = [one.wheel.tree.path for one in plans]
@@ -112,7 +116,7 @@ def change(
                 outcome = _install(plans, where, how, options, sites)
             note_symlinks(given, [report.link for report in outcome.installed])
     if options.compile_bytecode:
-        _compile(plans, layout, how, options)
+        _compile([one for one in plans if not one.is_compiled], layout, how, options)
     return outcome
 
 
@@ -123,7 +127,7 @@ def _compile(
     pieces = (piece for one in plans for piece in one.pieces if piece.scheme in LIBRARIES)
     # Several wheels may have the same file.
     files = dict.fromkeys(path for piece in pieces for path in piece.paths())
-    made = compile_all(files, layout)
+    made = compile_all(files, layout, options.optimize)
     record_bytecode(plans, made, how.locks, durable=options.durable)
     if options.timestamp is not None:
         set_times(plans, options.timestamp, made)

@@ -17,7 +17,7 @@ SCHEMES: Final = ("purelib", "platlib", "headers", "scripts", "data")
 # What sysconfig calls the default scheme is what pip installs into, on Debian and Fedora too. In a virtual
 # environment headers do not go to the base interpreter, as sysconfig says, but to where pip puts them.
 _QUESTION: Final = """
-import json, os, sys, sysconfig
+import importlib.util, json, os, sys, sysconfig
 name = getattr(sysconfig, "get_default_scheme", None) or sysconfig._get_default_scheme
 paths = sysconfig.get_paths(name())
 headers = paths["include"]
@@ -32,6 +32,8 @@ if os.name == "nt":
     launcher = known.get(machine, "win-ia32")
 answer = [sys.executable, sys.version_info[:2], os.name, launcher]
 answer.append(managed if os.path.exists(managed) else None)
+magic = importlib.util.MAGIC_NUMBER.hex()
+answer.append(sys.implementation.cache_tag and "%s-%s" % (sys.implementation.cache_tag, magic))
 answer.append([paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]])
 print(json.dumps(answer))
 """
@@ -57,6 +59,8 @@ class Layout(NamedTuple):
     """
     externally_managed: str | None = None
     """The file by which another package manager says that the environment is its own (PEP 668); None without one."""
+    bytecode: str | None = None
+    """The cache tag and magic number of the interpreter's bytecode; None if that is not known, or it keeps none."""
 
     @classmethod
     def for_python(
@@ -94,6 +98,16 @@ class Layout(NamedTuple):
             schemes={name: path.rstrip(os.sep) or path for name, path in schemes.items()},
             externally_managed=None,
         )
+
+    def bytecode_tag(self) -> str | None:
+        """Return the cache tag and magic number of the interpreter's bytecode; it is asked if they are not known.
+
+        :returns: None for an interpreter that keeps no bytecode.
+        :raises LinkError: as :meth:`for_python`.
+        """
+        if self.bytecode is not None:
+            return self.bytecode
+        return Layout.for_python(self.python).bytecode
 
     def resolved(self) -> Layout:
         """Return the same layout with all symlinks in its directories resolved, once for a whole call."""
@@ -138,10 +152,11 @@ class Layout(NamedTuple):
 
 def _ask(path: str, kept_in: str | None) -> Layout:
     match kept_answer(path, _QUESTION, (), _WHAT, kept_in):
-        case [python, [major, minor], os_name, launcher, managed, [*paths]] if len(paths) == len(
-            SCHEMES
-        ):
+        case [python, [major, minor], os_name, launcher, managed, tag, [*paths]] if len(
+            paths
+        ) == len(SCHEMES):
             schemes = dict(zip(SCHEMES, paths))
-            return Layout(python or path, (major, minor), os_name, launcher, schemes, managed)
+            version = (major, minor)
+            return Layout(python or path, version, os_name, launcher, schemes, managed, tag)
         case answer:
             raise no_python(path, _WHAT, f"it answered {answer!r}")

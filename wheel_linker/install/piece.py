@@ -43,20 +43,23 @@ class Piece(NamedTuple):
     """What is written."""
     to_run: frozenset[Parts] = frozenset()
     """Linked files that must get a private copy, because they are not executable yet."""
+    bytecode: Tree | None = None
+    """Bytecode of its sources that a store keeps, to be linked with them."""
+    whole: Tree | None = None
+    """Both in one tree, if there is bytecode."""
 
     def complete(self) -> Tree:
         """Return the tree with everything that will be there."""
         added: dict[Parts, list[str]] = {}
         for file in self.written:
             added.setdefault(file.parts, []).append(file.name)
+        tree = self.tree if self.whole is None else self.whole
         present = {
             directory.parts: directory.files
-            for directory in self.tree.directories
+            for directory in tree.directories
             if directory.parts in added
         }
-        return self.tree.with_files(
-            {parts: [*files, *added[parts]] for parts, files in present.items()}
-        )
+        return tree.with_files({parts: [*files, *added[parts]] for parts, files in present.items()})
 
     def paths(self) -> Iterator[str]:
         """Yield the absolute path of everything that will be there."""

@@ -54,6 +54,8 @@ class Plan(NamedTuple):
     """What is not right about its ``RECORD``."""
     starts: Sequence[str]
     """What the paths of each piece start with in the ``RECORD`` that is installed."""
+    is_compiled: bool = False
+    """Whether bytecode of its sources comes along."""
 
     @property
     def library(self) -> str:
@@ -67,7 +69,8 @@ class Plan(NamedTuple):
 
     def linked_files(self) -> int:
         """Return how many of its files are linked; others are written."""
-        return sum(piece.tree.files for piece in self.pieces)
+        trees = [tree for piece in self.pieces for tree in (piece.tree, piece.bytecode)]
+        return sum(tree.files for tree in trees if tree is not None)
 
     def record(self) -> bytes:
         """Return the ``RECORD`` that is installed."""

@@ -17,6 +17,7 @@ from wheel_linker._wheel.record import Row
 from wheel_linker._wheel.tree import Tree
 from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store._bytecode.sets import size_of_sets
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.checking import whole
 from wheel_linker.store._entry.records import is_record, made_rows, read_problems
@@ -59,6 +60,13 @@ class Entry(NamedTuple):
     frees: int | None = None
     """How many bytes removing it frees: files that environments have as hard links do not count. Known of what was
     pruned."""
+    bytecode: int = 0
+    """How many bytes of bytecode are kept for it, besides."""
+
+    @property
+    def whole_size(self) -> int:
+        """How many bytes its files and their bytecode have."""
+        return self.size + self.bytecode
 
 
 class StoredWheel(UnpackedWheel):
@@ -187,6 +195,11 @@ class StoredWheel(UnpackedWheel):
         """Return what was not right about its ``RECORD`` when it was unpacked."""
         return read_problems(self._session.layout.problems(self.entry))
 
+    @property
+    def session(self) -> Session | None:
+        """The store's, if that keeps bytecode of it."""
+        return None if self._session.compiling is None else self._session
+
     def _described(self) -> tuple[manifest.Manifest, Sequence[StoredFile]]:
         try:
             return manifest.read_files(self._session.layout.manifest(self.entry))
@@ -221,13 +234,17 @@ def read_entry(layout: Layout, name: str) -> Entry | None:
     try:
         facts = manifest.read(path)
         used = used_at(os.stat(path))
+        bytecode = size_of_sets(layout, name)
         filename = WheelFilename.parse(facts.filename)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (manifest.BrokenManifestError, ValueError, PermissionError) as error:
         log("%s is no entry: %s", layout.entry(name), error)
         return None
-    return Entry(name, facts.digest, filename, layout.tree(name), facts.files, facts.size, used)
+    tree = layout.tree(name)
+    return Entry(
+        name, facts.digest, filename, tree, facts.files, facts.size, used, bytecode=bytecode
+    )
 
 
 def used_at(status: os.stat_result) -> float:

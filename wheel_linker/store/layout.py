@@ -10,6 +10,8 @@
             boot           only if it is not known to be on the disk: what tells that the system was not started since
             times          only if its files have other times than that of unpacking: the latest when all were right
             w/             the unpacked wheel
+            bytecode/      only if it was compiled: a directory for each kind of interpreter and level of optimization,
+                           such as cpython-311-a70d0d0a-0, with ``entry``, ``w/`` ... of its own (see _bytecode.sets)
         .store/
             index          which wheel files are known (see index)
             lock           held while entries come and go
@@ -38,7 +40,8 @@ ROWS: Final = "rows"
 PROBLEMS: Final = "problems"
 BOOT: Final = "boot"
 TIMES: Final = "times"
-PARTS: Final = frozenset({TREE, MANIFEST, ROWS, PROBLEMS, BOOT, TIMES})
+BYTECODE: Final = "bytecode"
+PARTS: Final = frozenset({TREE, MANIFEST, ROWS, PROBLEMS, BOOT, TIMES, BYTECODE})
 """What there may be in an entry."""
 CONTROL: Final = ".store"
 INDEX: Final = "index"
@@ -116,6 +119,10 @@ class Layout:
     def rows(self, name: str) -> str:
         """Return the file with what installing an entry takes from its ``RECORD``."""
         return f"{self.root}{os.sep}{name}{os.sep}{ROWS}"
+
+    def bytecode(self, name: str) -> str:
+        """Return the directory of what an entry has of bytecode."""
+        return f"{self.root}{os.sep}{name}{os.sep}{BYTECODE}"
 
     def problems(self, name: str) -> str:
         """Return the file with what is not right about an entry's ``RECORD``; there is none if all is."""

@@ -13,6 +13,7 @@ from wheel_linker._log import log
 from wheel_linker.store import index
 from wheel_linker.store.control import control_folder
 from wheel_linker.store.entries import broken_entries, read_entries
+from wheel_linker.store.layout import BYTECODE, TREE
 from wheel_linker.store.removing import remove
 from wheel_linker.store.symlinked import note_pruning, tell_removed
 
@@ -114,13 +115,13 @@ def correct_times(descriptions: Iterable[str]) -> None:
 
 
 def _too_many(entries: Iterable[Entry], max_bytes: int, *, keep_linked: bool) -> list[Entry]:
-    remaining = sum(entry.size for entry in entries)
+    remaining = sum(entry.whole_size for entry in entries)
     chosen = []
     for entry in sorted(entries, key=_is_linked):
         if remaining <= max_bytes or (keep_linked and _is_linked(entry)):
             break
         chosen.append(entry)
-        remaining -= entry.size
+        remaining -= entry.whole_size
     return chosen
 
 
@@ -130,22 +131,32 @@ def _used(entry: Entry) -> float:
 
 def _is_linked(entry: Entry) -> bool:
     """Tell whether some of its files have other names, too, in environments as a rule."""
-    return entry.frees is not None and entry.frees < entry.size
+    return entry.frees is not None and entry.frees < entry.whole_size
 
 
 def _measured(entry: Entry) -> Entry:
     """Return an entry with how many bytes removing it frees."""
     try:
-        freed = _freed(entry.path)
+        seen = [_freed(path) for path in _trees(entry)]
     except OSError as error:
         log("cannot tell what removing %s frees: %s", entry.path, error)
         return entry
+    if not any(is_linked for _, is_linked in seen):
+        return entry._replace(frees=entry.whole_size)
     # An edited file does not count as one that others have.
-    return entry._replace(frees=entry.size if freed is None else min(freed, entry.size - 1))
+    return entry._replace(frees=min(sum(freed for freed, _ in seen), entry.whole_size - 1))
 
 
-def _freed(path: str) -> int | None:
-    """Add up the files in a directory that have no other name; None if that is all of them."""
+def _trees(entry: Entry) -> list[str]:
+    """Return the directories of an entry's files, and of their bytecode."""
+    sets = os.path.join(os.path.dirname(entry.path), BYTECODE)
+    if not entry.bytecode:
+        return [entry.path]
+    return [entry.path, *(os.path.join(sets, name, TREE) for name in os.listdir(sets))]
+
+
+def _freed(path: str) -> tuple[int, bool]:
+    """Add up the files in a directory that have no other name; tell whether there are others, too."""
     freed, is_linked = 0, False
     pending: list[tuple[str, ...]] = [()]
     with Folder.open(path, listing=True) as top, Descent(top, Folder.enter) as descent:
@@ -162,4 +173,4 @@ def _freed(path: str) -> int | None:
                     freed += status.st_size
                 else:
                     is_linked = True
-    return freed if is_linked else None
+    return freed, is_linked

@@ -9,6 +9,8 @@ from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.folder import Folder
 from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store._bytecode.damage import damaged_bytecode, remove_sets
+from wheel_linker.store._bytecode.sets import names_of_sets
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.checking import boot_note
 from wheel_linker.store._entry.damage import description_damage, find_damage, mend
@@ -97,11 +99,15 @@ def mend_entry(session: Session, stage: Stage, made: Made, name: str) -> list[Da
         )
         if missing is not None:
             damage.append(missing)
+        bytecode = list(damaged_bytecode(layout, entry or unreadable(layout, name), deep=True))
+        # What was compiled of a source that was destroyed says of itself that it is right.
+        useless = set(names_of_sets(layout, name) if damage else (each for each, _ in bytecode))
         with stage.folder.enter(made.name) as fresh, stage.old.make(made.name) as waste:
             if old.lstat(BOOT) is not None and fresh.lstat(BOOT) is None:
                 create_with(boot_note(), fresh.prefix + BOOT, fresh.fd)
+            remove_sets(old, useless, waste)
             mend(damage, old, fresh, waste, stamp)
-    return damage
+    return [*damage, *(found for _, found in bytecode)]
 
 
 def _is_protected(entry: Entry) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder
     from wheel_linker._fs.stage import Stage
+    from wheel_linker.store._bytecode.sets import CompileOptions
     from wheel_linker.store.index import Index, Known
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.trust import Standing
@@ -37,6 +38,7 @@ class Session:
     """What one store object does in a store; opened when it is first needed, and again after it was closed.
 
     :ivar layout: where things are.
+    :ivar compiling: how bytecode is kept; None where none is.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Session:
         :param timeout: how many seconds a lock is waited for; None for ever.
         """
         self.layout = layout
+        self.compiling: CompileOptions | None = None
         self._trusted = trusted
         self._timeout = timeout
         self._turn = threading.RLock()

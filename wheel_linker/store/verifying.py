@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheel_linker._log import log_warning
+from wheel_linker.store._bytecode.damage import damaged_bytecode
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.damage import description_damage, find_damage
 from wheel_linker.store._entry.manifest import BrokenManifestError
@@ -43,7 +44,9 @@ def _verify(session: Session, entry: Entry, *, deep: bool) -> list[Damage]:
         except (BrokenManifestError, FileNotFoundError, NotADirectoryError):
             now = read_broken(session.layout, entry.name)
             return [] if now is None else [description_damage(now)]  # none: removed meanwhile
-        return find_damage(entry, facts, files, deep=deep, keeps_bits=session.keeps_bits)
+        damage = find_damage(entry, facts, files, deep=deep, keeps_bits=session.keeps_bits)
+        bytecode = damaged_bytecode(session.layout, entry, deep=deep)
+        return [*damage, *(found for _, found in bytecode)]
 
 
 def _verify_if_readable(session: Session, entry: Entry, *, deep: bool) -> list[Damage]:

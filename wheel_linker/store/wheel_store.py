@@ -10,6 +10,9 @@ from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._threads import Crew, affordable, usable_cpus
 from wheel_linker._wheel.progress import Progress
 from wheel_linker._wheel.record_problems import refuse_unknown_record
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store._bytecode.making import compile_entries
+from wheel_linker.store._bytecode.sets import CompileOptions
 from wheel_linker.store._entry.errors import named_errors
 from wheel_linker.store._entry.making import UnpackOptions
 from wheel_linker.store._entry.records import read_problems
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from wheel_linker._wheel.record_problems import RecordMode, RecordProblem
+    from wheel_linker.store._bytecode.making import Compiled
+    from wheel_linker.store._bytecode.sets import Interpreter
     from wheel_linker.store._entry.checking import Check
     from wheel_linker.store._entry.damage import Damage
     from wheel_linker.store.entries import Entry, EntryLike, StoredWheel
@@ -86,6 +91,7 @@ class WheelStore:
             Limits() if limits is None else limits, protect, jobs, Crew(jobs), durable, check
         )
         self._current = Session(self._layout, trusted=trusted, timeout=timeout)
+        self._current.compiling = CompileOptions(durable, protect, jobs, check)
 
     @property
     def root(self) -> str:
@@ -160,6 +166,36 @@ class WheelStore:
         ]
         with named_errors(f"add wheels to the store {self.root!r}", self.root):
             return add_all(self._session(), options, wanted)
+
+    def compile(
+        self, entries: Iterable[EntryLike], layout: Interpreter, *, optimize: int = 0
+    ) -> list[Compiled]:
+        """Have the bytecode of entries in the store, which installing with ``compile_bytecode=True`` places.
+
+        It is made by the interpreter, in as many processes at once as the store has jobs, once for each cache tag,
+        magic number and level of optimization. Sources that do not compile are left out, and not tried again.
+
+        :param entries: which.
+        :param layout: the environment whose interpreter it is for, a :class:`wheel_linker.install.Layout`.
+        :param optimize: 0, 1 as for ``python -O`` or 2 as for ``python -OO``.
+        :returns: what there is now of each, in the order given; nothing for an interpreter that keeps no bytecode.
+        :raises InvalidWheelError: if an entry is not there.
+        :raises LinkError: if the interpreter cannot be run or fails, or the store cannot be written.
+        :raises ValueError: for another level, or a text that is neither an entry's name nor a digest.
+        """
+        session, options = self._session(), self._current.compiling
+        assert options is not None
+        with named_errors(f"compile wheels in the store {self.root!r}", self.root):
+            names = [self._there(entry) for entry in entries]
+            return compile_entries(session, options, names, layout, optimize)
+
+    def _there(self, entry: EntryLike) -> str:
+        found = named(self._layout, entry)
+        if found is None:
+            raise InvalidWheelError(
+                f"the store {self.root!r} has no such entry: {entry}; add the wheel"
+            )
+        return found.name
 
     def find(self, sha256: str) -> StoredWheel | None:
         """Return the unpacked wheel of a wheel file that was added before, by its content alone.
@@ -283,6 +319,14 @@ class WheelStore:
     ) -> UnpackOptions:
         refuse_unknown_record(record)
         return self._options._replace(strict=record == "strict", progress=Progress.of(progress))
+
+
+class TemporaryStore(WheelStore):
+    """A store for one call, in which nothing is kept for the next: no bytecode either."""
+
+    def __init__(self, root: str | os.PathLike[str], *, jobs: int | None = None) -> None:
+        super().__init__(root, jobs=jobs)
+        self._current.compiling = None
 
 
 def _checked(sha256: str | None) -> str | None:

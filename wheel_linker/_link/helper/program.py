@@ -45,12 +45,13 @@ class Order(NamedTuple):
     """In pre-order, each with the names of its files."""
     trusted: bool
     """Whether files are shared whoever owns them."""
+    keeps_times: bool
+    """Whether copies and clones of Python sources get the times of these."""
 
     def to_bytes(self) -> bytes:
         """Return what :func:`main` reads."""
         # marshal knows tuples, but no kinds of them.
-        mode, path, identity, staged, directories, trusted = self
-        return marshal.dumps((mode, path, identity, staged, directories, trusted))
+        return marshal.dumps(tuple(self))
 
 
 class Answer(NamedTuple):
@@ -71,7 +72,9 @@ def interpreter() -> tuple[str, ...]:
 
 def carry_out(order: Order, stage: Folder, backend: Backend) -> Answer:
     """Place files until one is refused."""
-    place_each = placing(LinkMode(order.mode), backend, trusted=order.trusted)
+    place_each = placing(
+        LinkMode(order.mode), backend, trusted=order.trusted, keeps_times=order.keeps_times
+    )
     directories = files = 0
 
     def place(directory: Directory, source: Folder, target: Folder) -> None:

@@ -98,7 +98,7 @@ def _renewals(plans: Sequence[Plan], made: Sequence[str]) -> Iterator[_Renewal]:
     for plan in plans:
         paths = list(_paths(plan, by_directory))
         if paths:
-            yield _Renewal(plan, plan.record(), _with_rows(plan.record(), paths))
+            yield _Renewal(plan, plan.record(), with_rows(plan.record(), paths))
 
 
 def _paths(plan: Plan, made: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _paths(plan: Plan, made: Mapping[str, Sequence[str]]) -> Iterator[str]:
                 yield start + "/".join((*parts, name))
 
 
-def _with_rows(record: bytes, paths: Sequence[str]) -> bytes:
+def with_rows(record: bytes, paths: Sequence[str]) -> bytes:
     """Return a ``RECORD`` with rows for bytecode, which a wheel may have brought and the interpreter written anew."""
     rows = construct_record_file(
         (Scheme("purelib"), RecordEntry(path, None, None)) for path in paths

@@ -16,7 +16,7 @@ from wheel_linker.errors import InvalidWheelError, LinkError, refused
 from wheel_linker.install._changes.naming import adding_archives, naming_archives
 from wheel_linker.install.plan import Notes
 from wheel_linker.mode import LinkMode
-from wheel_linker.store import WheelStore
+from wheel_linker.store.wheel_store import TemporaryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.record_problems import RecordMode
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.install.layout import Layout
+    from wheel_linker.store import WheelStore
 
 
 def listed(wheels: Iterable[WheelLike]) -> list[WheelLike]:
@@ -111,7 +112,7 @@ def all_unpacked(
     with (
         private_directory(library) as place,
         naming_archives(place, library) as files,
-        WheelStore(place, jobs=how.jobs) as temporary,
+        TemporaryStore(place, jobs=how.jobs) as temporary,
     ):
         given = _unpacked(wheels, temporary, record, how.progress)
         files.update(_files(given))

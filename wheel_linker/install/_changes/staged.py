@@ -34,6 +34,8 @@ class Staged(NamedTuple):
     site: Site
     name: str
     placer: Placer
+    beside: Placer | None
+    """What places its bytecode, if there is any."""
 
 
 def stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[Staged]]:
@@ -52,14 +54,26 @@ def stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[St
                 piece.destination,
                 how.native,
                 str(one.wheel.name),
+                keeps_times=piece.bytecode is not None,
             )
+            beside = None
+            if piece.bytecode is not None:
+                beside = Placer(
+                    piece.bytecode,
+                    how.chain,
+                    how.backend,
+                    None,
+                    piece.destination,
+                    name=placer.name,
+                )
             site = sites.prepare(piece.destination)
-            there.append(Staged(piece, site, str(len(there)), placer))
+            there.append(Staged(piece, site, str(len(there)), placer, beside))
             staged[-1].append(there[-1])
     how.progress.expect(sum(one.linked_files() for one in plans))
     for together in by_site.values():
         place = together[0].site.stage
-        stage_all([one.placer for one in together], place, how.jobs, how.progress)
+        compiled = {one.name: one.beside for one in together if one.beside is not None}
+        stage_all([one.placer for one in together], place, how.jobs, how.progress, compiled)
         run(together, _write, how.jobs)
     return staged
 
@@ -106,6 +120,10 @@ def into_place(one: Plan, pieces: Sequence[Staged]) -> LinkReport:
         transaction = staged.site.transaction
         replaced += commit(transaction, staged.piece.complete(), staged.name)
         links.append(staged.placer.report(one.wheel.name, ()))
+        if staged.beside is not None:
+            links[-1] = combined(
+                [links[-1], staged.beside.report(one.wheel.name, ())], links[-1].mode, ()
+            )
     # The wheel's root is the last, and counts where others have as many files.
     most = max(links, key=lambda link: (link.files, link is links[-1]))
     return combined(links, most.mode, replaced)

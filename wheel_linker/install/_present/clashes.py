@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.conflicts import PackageConflict
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
@@ -51,6 +52,8 @@ def recorded(plan: Plan) -> Iterator[tuple[str, str]]:
         for path in piece.paths():
             relative = os.path.relpath(path, piece.destination).replace(os.sep, "/")
             row = rows.get(f"{piece.prefix}/{relative}" if piece.prefix else relative)
+            if row is None and piece.bytecode is not None and is_bytecode(path):
+                continue  # whoever has the same source has the same bytecode
             yield path, f"{row.algorithm}={row.digest}" if row else ""
 
 

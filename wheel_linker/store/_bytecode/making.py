@@ -1,0 +1,207 @@
+"""Making the bytecode that entries lack, and putting it into them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheel_linker._fs.folder import Folder
+from wheel_linker._log import log
+from wheel_linker._wheel.bytecode import CACHE, bytecode_of
+from wheel_linker.store._bytecode.program import Source, compile_all
+from wheel_linker.store._bytecode.sets import find_set, set_name, sources_in, tree_of
+from wheel_linker.store._entry import manifest
+from wheel_linker.store._entry.making import Made, have_on_disk
+from wheel_linker.store.control import make_directory
+from wheel_linker.store.layout import BYTECODE, MANIFEST, TREE
+from wheel_linker.store.trust import settle_one
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from wheel_linker._archive.unpacking import StoredFile
+    from wheel_linker._fs.stage import Stage
+    from wheel_linker._wheel.tree import Tree
+    from wheel_linker.store._bytecode.sets import CompileOptions, Interpreter
+    from wheel_linker.store._entry.manifest import Listing, Manifest
+    from wheel_linker.store.session import Session
+
+# FAT keeps times in steps of two seconds.
+_STAMP_STEP: Final = 2 * 10**9
+
+
+class Compiled(NamedTuple):
+    """The bytecode that a store has of one wheel, for one kind of interpreter and one level."""
+
+    entry: str
+    """The name of the entry."""
+    files: int
+    """How many files of bytecode there are."""
+    size: int
+    """How many bytes they have."""
+    not_compiled: tuple[str, ...]
+    """The sources that are none for this interpreter, such as templates, relative to the wheel."""
+
+
+class _Wanted(NamedTuple):
+    """An entry that lacks bytecode."""
+
+    name: str
+    facts: Manifest
+    sources: Sequence[tuple[str, int]]
+
+
+def bytecode_trees(
+    session: Session,
+    options: CompileOptions,
+    entries: Sequence[str],
+    interpreter: Interpreter,
+    optimize: int,
+) -> dict[str, Tree]:
+    """Return the bytecode of entries, made if it is missing, by their names; they must be held.
+
+    :raises LinkError: if the interpreter cannot be run, or fails.
+    :raises OSError: if the store cannot be read, or not be written.
+    """
+    name = set_name(interpreter, optimize)
+    if name is None:
+        return {}
+    trees = {}
+    for entry, listing in have_sets(session, options, entries, interpreter, optimize).items():
+        tree = tree_of(session.layout, entry, name, listing)
+        if tree is not None:
+            trees[entry] = tree._replace(trusted=session.standing.exclusive)
+    return trees
+
+
+def have_sets(
+    session: Session,
+    options: CompileOptions,
+    entries: Sequence[str],
+    interpreter: Interpreter,
+    optimize: int,
+) -> dict[str, Listing]:
+    """Return what bytecode entries have, made if it is missing; parameters and errors as for the function above."""
+    name = set_name(interpreter, optimize)
+    if name is None:
+        return {}
+    layout = session.layout
+    found: dict[str, Listing] = {}
+    missing = []
+    for entry in dict.fromkeys(entries):
+        known = manifest.read_listing(layout.manifest(entry))
+        there = find_set(layout, entry, known.facts.digest, name, options.check)
+        if there is not None:
+            found[entry] = there
+        else:
+            missing.append(_Wanted(entry, known.facts, list(sources_in(known))))
+    if missing:
+        with session.stage() as stage:
+            _make(session, options, stage, missing, interpreter.python, name, optimize)
+    for one in missing:
+        there = find_set(layout, one.name, one.facts.digest, name, None)
+        if there is not None:
+            found[one.name] = there
+    return found
+
+
+def _make(
+    session: Session,
+    options: CompileOptions,
+    stage: Stage,
+    wanted: Sequence[_Wanted],
+    python: str,
+    name: str,
+    optimize: int,
+) -> None:
+    """Make sets in private, and put each into its entry."""
+    sources = []
+    for number, one in enumerate(wanted):
+        with stage.folder.make(str(number)) as folder, folder.make(TREE) as tree:
+            root = session.layout.tree(one.name)
+            sources += [Source(number, root, tree.path, path, size) for path, size in one.sources]
+    stamp = time.time_ns() // _STAMP_STEP * _STAMP_STEP
+    compiled = compile_all(
+        python, sources, options.jobs, optimize=optimize, stamp=stamp, read_only=options.protect
+    )
+    sets = [
+        _described(stage.folder, str(number), one.facts, compiled.get(number, ()), stamp)
+        for number, one in enumerate(wanted)
+    ]
+    for made in sets:
+        session.settle(stage.folder, made.name)
+    have_on_disk(stage.folder, sets, durable=options.durable)
+    for one, made in zip(wanted, sets):
+        _publish(session, stage, one.name, made.name, name)
+
+
+def _described(
+    stage: Folder, number: str, facts: Manifest, files: Sequence[StoredFile], stamp: int
+) -> Made:
+    """Describe a set as an entry is described."""
+    facts = facts._replace(
+        files=len(files), size=sum(file.size for file in files), stamp=stamp, rows=-1
+    )
+    with stage.enter(number) as made:
+        manifest.write(made, MANIFEST, facts, files)
+    return Made(number, facts, files, ())
+
+
+def _publish(session: Session, stage: Stage, entry: str, made: str, name: str) -> None:
+    """Put a set into its entry, in the place of one that is of no use; where others were faster, theirs stays."""
+    with session.coming(entry), Folder.open(session.layout.root) as root, root.enter(entry) as held:
+        if make_directory(held, BYTECODE):
+            settle_one(held, BYTECODE, session.standing)
+        with held.enter(BYTECODE) as sets:
+            if sets.lstat(name) is not None:
+                sets.move(name, stage.old, f"{made}-{name}")
+            try:
+                stage.folder.move(made, sets, name)
+            except OSError as error:
+                # Every system has its own word for it.
+                if sets.lstat(name) is None:
+                    raise
+                log("another process has compiled %s meanwhile: %s", entry, error)
+
+
+def not_compiled(sources: Iterable[str], listing: Listing) -> tuple[str, ...]:
+    """Return the sources that a set has no bytecode of."""
+    left: dict[str, list[str]] = {}
+    for source in sources:
+        above, _, name = source.rpartition("/")
+        left.setdefault(f"{above}/{CACHE}" if above else CACHE, []).append(name)
+    for directory in listing.directories:
+        names = left.get("/".join(directory.parts))
+        if names is not None:
+            left["/".join(directory.parts)] = [
+                name for name in names if not bytecode_of([name], directory.files)
+            ]
+    return tuple(
+        sorted(f"{cache[: -len(CACHE)]}{name}" for cache, names in left.items() for name in names)
+    )
+
+
+def compile_entries(
+    session: Session,
+    options: CompileOptions,
+    entries: Sequence[str],
+    interpreter: Interpreter,
+    optimize: int,
+) -> list[Compiled]:
+    """Have the bytecode of entries, which are held meanwhile, and say what there is; errors as above.
+
+    :raises InvalidWheelError: if one of them is not there.
+    """
+    with ExitStack() as held:
+        for entry in entries:
+            held.enter_context(session.linking(entry))
+        sets = have_sets(session, options, entries, interpreter, optimize)
+        return [_summed_up(session, entry, sets[entry]) for entry in entries if entry in sets]
+
+
+def _summed_up(session: Session, entry: str, listing: Listing) -> Compiled:
+    known = manifest.read_listing(session.layout.manifest(entry))
+    sources = (path for path, _ in sources_in(known))
+    facts = listing.facts
+    return Compiled(entry, facts.files, facts.size, not_compiled(sources, listing))
