@@ -104,6 +104,8 @@ def test_versions_in_names(
 ) -> None:
     text = CONSOLE + "".join(f"{each} = {name}.main:run\n" for each in given)
     files = {f"{name}-1.0.dist-info/entry_points.txt": text.encode()}
+    # Old wrappers of these, which go with them.
+    files |= {f"{name}-1.0.data/scripts/{each}.pya": b"#!python\n" for each in given}
     install_wheel(make(tmp_path / "w", files, name=name), layout)
     expected = {each.format(*layout.version) for each in made}
     assert set(os.listdir(layout.schemes["scripts"])) == expected

@@ -152,22 +152,22 @@ def _start(path: str, home: str, real: str, real_home: str) -> str:
 
 def _add_launchers(pieces: list[Piece], wheel: Wheel, metadata: Metadata, layout: Layout) -> None:
     """Add a wheel's launchers to its scripts; what it has for an entry point itself gives place to them."""
-    made = launchers(wheel.tree, metadata.dist_info, layout, wheel.name.name)
+    made, points = launchers(wheel.tree, metadata.dist_info, layout, wheel.name.name)
     if not made:
         return
-    names = {file.name for file in made}
     for index, piece in enumerate(pieces[:-1]):
         if piece.scheme == "scripts":
-            pieces[index] = _with_launchers(piece, made, names)
+            pieces[index] = _with_launchers(piece, made, points)
             return
     destination = layout.directory("scripts", metadata.dist_info)
     prefix = f"{metadata.data}/scripts"
     pieces.insert(0, Piece("scripts", destination, prefix, wheel.tree.emptied(), made))
 
 
-def _with_launchers(piece: Piece, made: Sequence[Written], names: Collection[str]) -> Piece:
-    # On Windows a launcher is called like its entry point, with .exe.
-    points = {name.removesuffix(".exe") for name in names}
+def _with_launchers(piece: Piece, made: Sequence[Written], given: Collection[str]) -> Piece:
+    names = {file.name for file in made}
+    # On Windows a launcher is called like its entry point, with .exe. Old wrappers have the names as the wheel has them.
+    points = {name.removesuffix(".exe") for name in names}.union(given)
     root = [
         name
         for name in piece.tree.directories[0].files

@@ -39,8 +39,10 @@ _ANY_VERSION: Final = "pip3.0"
 _WRAPPER: Final = re.compile(r"(?P<name>.+?)(?:\.exe|-script\.pyw?|\.pya)?", re.IGNORECASE)
 
 
-def launchers(tree: Tree, dist_info: str, layout: Layout, distribution: str) -> list[Written]:
-    """Return the launchers for a wheel's console and GUI scripts.
+def launchers(
+    tree: Tree, dist_info: str, layout: Layout, distribution: str
+) -> tuple[list[Written], set[str]]:
+    """Return the launchers for a wheel's console and GUI scripts, and what the wheel itself calls these.
 
     :param distribution: the wheel's normalised name.
     :raises InvalidWheelError: if its entry points cannot be read, or a script would not be in the script directory.
@@ -52,7 +54,7 @@ def launchers(tree: Tree, dist_info: str, layout: Layout, distribution: str) -> 
         _check_name(tree, point.name, layout)
         file, data = _launcher(point, layout)
         made[file] = Written((), file, data, executable=True)
-    return list(made.values())
+    return list(made.values()), {point.name for point in points}
 
 
 def _entry_points(tree: Tree, dist_info: str) -> list[EntryPoint]:
