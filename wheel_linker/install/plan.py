@@ -166,7 +166,7 @@ def _add_launchers(pieces: list[Piece], wheel: Wheel, metadata: Metadata, layout
 
 def _with_launchers(piece: Piece, made: Sequence[Written], given: Collection[str]) -> Piece:
     names = {file.name for file in made}
-    # On Windows a launcher is called like its entry point, with .exe. Old wrappers have the names as the wheel has them.
+    # On Windows a launcher is called like its entry point, with .exe. Old wrappers are called as the wheel has it.
     points = {name.removesuffix(".exe") for name in names}.union(given)
     root = [
         name

@@ -17,7 +17,7 @@ from wheel_linker.store._entry.errors import named_errors
 from wheel_linker.store._entry.making import check_digest, have_on_disk, unpack_entry
 from wheel_linker.store.adding import place
 from wheel_linker.store.entries import StoredWheel
-from wheel_linker.store.finding import find_wheel
+from wheel_linker.store.finding import find_below, find_wheel
 from wheel_linker.store.index import Known
 
 if TYPE_CHECKING:
@@ -53,10 +53,14 @@ class _Ready(NamedTuple):
 
 
 def add_all(
-    session: Session, options: UnpackOptions, wanted: Sequence[Wanted]
+    session: Session,
+    options: UnpackOptions,
+    wanted: Sequence[Wanted],
+    bases: Sequence[Session] = (),
 ) -> list[StoredWheel]:
     """Return the wheels of wheel files; add those that are not in the store, or not as they should be.
 
+    :param bases: stores that are only read, where they are looked for first.
     :raises InvalidWheelError: if one is no wheel that may be unpacked, or another one than expected.
     :raises OSError: if a file cannot be read, or the store not be written.
     """
@@ -66,7 +70,8 @@ def add_all(
     def find(one: Wanted) -> None:
         doing = f"add the wheel {one.path!r} to the store {root!r}"
         with named_errors(doing, one.path), session.adding():
-            found = find_wheel(session, options, one.path, one.sha256)
+            found = find_below(bases, session, options, one.path, one.sha256)
+            found = found or find_wheel(session, options, one.path, one.sha256)
         if found is not None:
             added[one.position] = found
 

@@ -130,7 +130,12 @@ class StoredWheel(UnpackedWheel):
             if self._check is not None:
                 session = self._session
                 if not whole(
-                    session.layout, self.entry, self.digest, self._check, session.mends_bits
+                    session.layout,
+                    self.entry,
+                    self.digest,
+                    self._check,
+                    session.mends_bits,
+                    keeps_notes=not session.read_only,
                 ):
                     raise self._damaged("its files are not as they were unpacked")
             yield

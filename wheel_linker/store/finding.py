@@ -1,4 +1,7 @@
-"""Finding the entry of a wheel: by what the index knows of a wheel file, by a file's content, or by a digest."""
+"""Finding the entry of a wheel: by what the index knows of a wheel file, by a file's content, or by a digest.
+
+Entries of the bases, stores that are only read, come before those of the store that is written to.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from wheel_linker.store.entries import StoredWheel, find_entry
 from wheel_linker.store.index import Known
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wheel_linker.store._entry.making import UnpackOptions
     from wheel_linker.store.entries import Entry
     from wheel_linker.store.session import Session
@@ -59,6 +64,50 @@ def find_wheel(
     return None
 
 
+def find_below(
+    bases: Sequence[Session], own: Session, options: UnpackOptions, path: str, expected: str | None
+) -> StoredWheel | None:
+    """Return the entry of a wheel file that is in a base, and as it should be; that base holds it.
+
+    :param bases: the stores that are only read, the first to be asked first.
+    :param own: the store that is written to, whose index knows the file from then on.
+    :param path: the absolute path of the wheel file.
+    :param expected: the digest that the file must have.
+    :raises InvalidWheelError: if the file has another one, or is called like another wheel.
+    :raises LinkError: if the entry is another user's, and the bases are not trusted.
+    :raises OSError: if the file, or a store, cannot be read.
+    """
+    if not bases:
+        return None
+    known = own.index.find(path, os.stat(path))
+    with WheelFile(path) as file:
+        # Where others write the index, what is expected is not taken from it.
+        if known is None or (expected is not None and not own.standing.exclusive):
+            with options.crew:
+                digest = file.digest()
+        else:
+            digest = known.digest
+        check_digest(file, digest, expected)
+        for base in bases:
+            found = _find_content(base, own, options, file, digest, expected)
+            if found is not None:
+                if known is None and file.is_unchanged() and not unsettled_for(file.status):
+                    own.note(path, file.status, Known(digest, found.entry))
+                return found
+    return None
+
+
+def find_digest_below(
+    bases: Sequence[Session], options: UnpackOptions, digest: str
+) -> StoredWheel | None:
+    """Return the wheel of a digest that is in a base, and as it should be; that base holds it.
+
+    :raises OSError: if a store cannot be read.
+    """
+    found = (find_digest(base, options, digest) for base in bases)
+    return next((wheel for wheel in found if wheel is not None), None)
+
+
 def _held(
     session: Session,
     options: UnpackOptions,
@@ -69,7 +118,14 @@ def _held(
     if not session.hold(known.entry):
         return None
     check = options.check
-    has = whole(session.layout, known.entry, known.digest, check or "size", session.mends_bits)
+    has = whole(
+        session.layout,
+        known.entry,
+        known.digest,
+        check or "size",
+        session.mends_bits,
+        keeps_notes=not session.read_only,
+    )
     if has is None:
         return None
     return StoredWheel.of(
@@ -80,9 +136,31 @@ def _held(
 def _find_by_content(
     session: Session, options: UnpackOptions, file: WheelFile, expected: str | None
 ) -> StoredWheel | None:
-    filename = filename_of(file.path)
     digest = file.digest()
     check_digest(file, digest, expected)
+    found = _find_content(session, session, options, file, digest, expected)
+    if found is not None and file.is_unchanged() and not unsettled_for(file.status):
+        session.note(file.path, file.status, Known(digest, found.entry))
+    return found
+
+
+def _find_content(
+    session: Session,
+    own: Session,
+    options: UnpackOptions,
+    file: WheelFile,
+    digest: str,
+    expected: str | None,
+) -> StoredWheel | None:
+    """Return the entry of a wheel file's content, if it is as it should be; the session holds it.
+
+    :param own: the store that may be written to, if something has to be compared.
+    :param digest: the file's.
+    :param expected: the digest that the file must have, if that was said.
+    :raises InvalidWheelError: if the file is called like another wheel, or the entry was forged.
+    :raises LinkError: if the entry is another user's, and not trusted.
+    """
+    filename = filename_of(file.path)
     entry = find_entry(session.layout, digest)
     if entry is None:
         return None
@@ -91,31 +169,25 @@ def _find_by_content(
         raise InvalidWheelError(
             f"cannot use {file.path!r}: it is {entry.filename} by its content; rename it to what it is"
         )
-    known = Known(digest, entry.name)
     if expected is not None and not session.standing.exclusive:
-        _refuse_forged(session, options, file, filename, entry)
-    found = _held(session, options, known, filename, file.path)
-    if found is not None and file.is_unchanged() and not unsettled_for(file.status):
-        session.note(file.path, file.status, known)
-    return found
+        _refuse_forged(own, options, file, filename, entry)
+    return _held(session, options, Known(digest, entry.name), filename, file.path)
 
 
 def _refuse_forged(
-    session: Session, options: UnpackOptions, file: WheelFile, filename: WheelFilename, entry: Entry
+    own: Session, options: UnpackOptions, file: WheelFile, filename: WheelFilename, entry: Entry
 ) -> None:
     """Compare an entry that others could write to with what the wheel file holds.
 
     :raises InvalidWheelError: if it is something else.
     """
-    with session.stage() as stage:
+    with own.stage() as stage:
         fresh = unpack_entry(stage.folder, "new", file, filename, options)
         check_digest(file, fresh.facts.digest, entry.digest)
-        damage = find_damage(
-            entry, fresh.facts, fresh.files, deep=True, keeps_bits=session.keeps_bits
-        )
+        damage = find_damage(entry, fresh.facts, fresh.files, deep=True, keeps_bits=own.keeps_bits)
     if damage:
         raise InvalidWheelError(
-            f"the entry {session.layout.entry(entry.name)!r} does not hold what {file.path!r} does: "
+            f"the entry {os.path.dirname(entry.path)!r} does not hold what {file.path!r} does: "
             f"{damage[0].path} is {damage[0].kind}; remove the entry, or use a store of your own"
         )
 

@@ -37,16 +37,25 @@ class Opened:
     :ivar pid: the process that opened it: a child of fork(2) shares its parent's locks, which would keep nobody out.
     """
 
-    def __init__(self, layout: Layout, patience: Patience, *, trusted: bool) -> None:
+    def __init__(
+        self, layout: Layout, patience: Patience, *, trusted: bool, read_only: bool = False
+    ) -> None:
         """Open a store, made if it is missing and can be; whatever a killed process left in it is removed.
 
+        :param read_only: whether nothing of that is done, and nothing is written to it.
         :raises LinkError: if it cannot be opened.
         """
         self.pid = os.getpid()
         self.lock: int | None = None
+        self.lease = Lease(layout)
         self._end: weakref.finalize[[int], Opened] | None = None
         try:
-            self._open(layout, patience, trusted=trusted)
+            if read_only:
+                os.stat(layout.root)  # one that is missing is an error: it is not made
+                self._open_to_read(layout, patience, trusted=trusted)
+            else:
+                self._open(layout, patience, trusted=trusted)
+            self.index = self._read_index(layout)
         except OSError as error:
             self.close()
             doing = f"open the store {layout.root!r}"
@@ -56,7 +65,6 @@ class Opened:
             raise
 
     def _open(self, layout: Layout, patience: Patience, *, trusted: bool) -> None:
-        self.lease = Lease(layout)
         try:
             made = _make(layout)
             self.lock = _open_lock(layout)
@@ -71,9 +79,11 @@ class Opened:
                 raise
             log("the store %s can only be read: %s", layout.root, error)
             self._release_lock()
-            self.lease.keep_all(patience)
-            self._judge(layout, trusted=trusted)
-        self.index = self._read_index(layout)
+            self._open_to_read(layout, patience, trusted=trusted)
+
+    def _open_to_read(self, layout: Layout, patience: Patience, *, trusted: bool) -> None:
+        self.lease.keep_all(patience)
+        self._judge(layout, trusted=trusted)
 
     def _judge(self, layout: Layout, *, trusted: bool) -> None:
         places = []

@@ -39,19 +39,27 @@ class Session:
 
     :ivar layout: where things are.
     :ivar compiling: how bytecode is kept; None where none is.
+    :ivar read_only: whether nothing is written to it, even if that is allowed.
     """
 
     def __init__(
-        self, layout: Layout, *, trusted: bool = False, timeout: float | None = TIMEOUT
+        self,
+        layout: Layout,
+        *,
+        trusted: bool = False,
+        timeout: float | None = TIMEOUT,
+        read_only: bool = False,
     ) -> None:
         """Open nothing yet.
 
         :param trusted: whether the store is trusted, whoever has written to it.
         :param timeout: how many seconds a lock is waited for; None for ever.
+        :param read_only: whether nothing is written to it, even if that is allowed.
         """
         self.layout = layout
         self.compiling: CompileOptions | None = None
         self._trusted = trusted
+        self.read_only = read_only
         self._timeout = timeout
         self._turn = threading.RLock()
         self._opened: Opened | None = None
@@ -70,7 +78,12 @@ class Session:
             opened = self._opened
             if opened is None or opened.pid != os.getpid():
                 self._held.clear()
-                opened = Opened(self.layout, self._patience(), trusted=self._trusted)
+                opened = Opened(
+                    self.layout,
+                    self._patience(),
+                    trusted=self._trusted,
+                    read_only=self.read_only,
+                )
                 self._opened = opened
             return opened
 

@@ -18,7 +18,7 @@ from wheel_linker.store._entry.making import UnpackOptions
 from wheel_linker.store._entry.records import read_problems
 from wheel_linker.store.batch import Wanted, add_all
 from wheel_linker.store.entries import named, read_entries
-from wheel_linker.store.finding import find_digest
+from wheel_linker.store.finding import find_digest, find_digest_below
 from wheel_linker.store.layout import Layout, is_digest
 from wheel_linker.store.pruning import prune
 from wheel_linker.store.removing import remove
@@ -63,7 +63,10 @@ class WheelStore:
         the sizes.
     :param trusted: whether what lies in it is used although it belongs to another user (neither the caller nor
         root), or everybody may write to it. A store that a group shares on purpose needs no such word: its directory
-        is setgid and the group may write to it.
+        is setgid and the group may write to it. It holds for the bases, too.
+    :param bases: the directories of other stores, of an image's layer or of a team, which are only read: wheels that
+        are in them are linked from there, and what is in none goes to ``root``. The first is asked first. A wheel
+        file that is not known is read once to tell.
     :param timeout: how many seconds another process or thread that adds or removes is waited for; None for ever.
         After some seconds a warning is logged.
     :raises ValueError: for fewer than one job, or another check.
@@ -79,6 +82,7 @@ class WheelStore:
         durable: bool = True,
         check: Check | None = None,
         trusted: bool = False,
+        bases: Iterable[str | os.PathLike[str]] = (),
         timeout: float | None = TIMEOUT,
     ) -> None:
         if check not in (None, "size", "hash"):
@@ -92,11 +96,25 @@ class WheelStore:
         )
         self._current = Session(self._layout, trusted=trusted, timeout=timeout)
         self._current.compiling = CompileOptions(durable, protect, jobs, check)
+        self._bases = [
+            Session(
+                Layout(os.path.abspath(os.fsdecode(base))),
+                trusted=trusted,
+                timeout=timeout,
+                read_only=True,
+            )
+            for base in bases
+        ]
 
     @property
     def root(self) -> str:
         """The store's directory, as an absolute path."""
         return self._layout.root
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The directories of the stores that are only read, as absolute paths."""
+        return tuple(base.layout.root for base in self._bases)
 
     @property
     def trusted(self) -> bool:
@@ -138,7 +156,7 @@ class WheelStore:
         wanted = Wanted(0, os.path.abspath(os.fsdecode(wheel_file)), _checked(sha256))
         options = self._options_for(record, progress)
         with named_errors(f"add the wheel {wanted.path!r} to the store {self.root!r}", wanted.path):
-            (wheel,) = add_all(self._session(), options, [wanted])
+            (wheel,) = add_all(self._session(), options, [wanted], self._below())
         return wheel
 
     def add_all(
@@ -165,7 +183,7 @@ class WheelStore:
             for position, wheel_file in enumerate(wheel_files)
         ]
         with named_errors(f"add wheels to the store {self.root!r}", self.root):
-            return add_all(self._session(), options, wanted)
+            return add_all(self._session(), options, wanted, self._below())
 
     def compile(
         self, entries: Iterable[EntryLike], layout: Interpreter, *, optimize: int = 0
@@ -209,10 +227,11 @@ class WheelStore:
         assert digest is not None
         session = self._session()
         with named_errors(f"read the store {self.root!r}", self.root):
-            return find_digest(session, self._options, digest)
+            found = find_digest_below(self._below(), self._options, digest)
+            return found or find_digest(session, self._options, digest)
 
     def entries(self) -> list[Entry]:
-        """Return what is in the store, by name.
+        """Return what is in the store, the bases left out, by name.
 
         :raises LinkError: if it cannot be read.
         """
@@ -299,7 +318,8 @@ class WheelStore:
 
     def close(self) -> None:
         """Let others remove what was added through this object; it can be used again."""
-        self._current.close()
+        for session in (self._current, *self._bases):
+            session.close()
 
     def __enter__(self) -> WheelStore:
         return self
@@ -313,6 +333,11 @@ class WheelStore:
     def _session(self) -> Session:
         self._current.open()
         return self._current
+
+    def _below(self) -> list[Session]:
+        for base in self._bases:
+            base.open()  # one that is missing is an error
+        return self._bases
 
     def _options_for(
         self, record: RecordMode, progress: Callable[[int], object] | None

@@ -48,6 +48,8 @@ def whole(
     digest: str,
     check: Check | None,
     mends_bits: Callable[[], bool],
+    *,
+    keeps_notes: bool = True,
 ) -> Listing | None:
     """Return what an entry has, if it is a wheel's and nothing of it is missing or destroyed.
 
@@ -58,13 +60,16 @@ def whole(
     :param digest: the wheel's SHA-256 in hexadecimal digits.
     :param check: ``"hash"`` to read all files in any case, None to look at the description alone.
     :param mends_bits: tells whether executables that are none any more count as destroyed; called if there are fewer.
+    :param keeps_notes: whether what was found out is noted for the next time.
     :raises OSError: if it cannot be read.
     """
     try:
         listing = manifest.read_listing(layout.manifest(name))
         if listing.facts.digest != digest:
             return None
-        if check is not None and not _is_intact(layout, name, listing, check == "hash", mends_bits):
+        if check is not None and not _is_intact(
+            layout, name, listing, check == "hash", mends_bits, keeps_notes
+        ):
             return None
     except _GONE as error:
         log("the entry %s cannot be used: %s", layout.entry(name), error)
@@ -73,7 +78,12 @@ def whole(
 
 
 def _is_intact(
-    layout: Layout, name: str, listing: Listing, deep: bool, mends_bits: Callable[[], bool]
+    layout: Layout,
+    name: str,
+    listing: Listing,
+    deep: bool,
+    mends_bits: Callable[[], bool],
+    keeps_notes: bool,
 ) -> bool:
     rows = layout.rows(name)
     if size_of(rows) != listing.facts.rows:
@@ -92,9 +102,9 @@ def _is_intact(
         else:
             unread = _unread(layout, name, late) if late else ()
             intact = not unread or _has_contents(layout, name, tree, unread)
-            if unread and intact:
+            if unread and intact and keeps_notes:
                 _note_times(layout, name, max(late.values()))
-    if intact and not settled:
+    if intact and not settled and keeps_notes:
         _forget_boot(layout, name)
     return intact
 
