@@ -41,8 +41,20 @@ sys.platform = "emscripten"
 AT_WORK = """
 import importlib, pkgutil, warnings
 import wheel_linker
-for module in pkgutil.walk_packages(wheel_linker.__path__, "wheel_linker."):
-    if not module.name.endswith("__main__"):
+# What these tools themselves need may not be there.
+others = []
+for tool in ("build", "nox", "tox", "virtualenv"):
+    try:
+        importlib.import_module(tool)
+    except ImportError:
+        others.append("wheel_linker.integrations." + tool)
+def is_another_tools(name):
+    return any(name == other or name.startswith(other + ".") for other in others)
+def fail(name):
+    if not is_another_tools(name):
+        raise
+for module in pkgutil.walk_packages(wheel_linker.__path__, "wheel_linker.", fail):
+    if not module.name.endswith("__main__") and not is_another_tools(module.name):
         importlib.import_module(module.name)
 from wheel_linker import LinkMode, link_wheels
 from wheel_linker.install import Layout, install_wheels, uninstall
