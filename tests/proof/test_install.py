@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import shutil
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from install.kit import check_record, check_recorded, files_in, layout_in, make, no_litter, root_of
 
-from proof.faults import Spoiler, error, interrupt_after, interrupt_before, kill
-from proof.kit import MODES, complete, exact, open_descriptors
+from proof.faults import Spoiler, interrupt_after, interrupt_before, kill
+from proof.kit import MODES
 from proof.processes import in_child, was_killed
-from wheel_linker import LinkError, LinkMode, WheelLinkerError
+from proof.scene import Scene, steps_for, survive_errors, survive_interrupts
+from wheel_linker import LinkMode
 from wheel_linker._fs import folder
 from wheel_linker.install import install_wheel, uninstall
 
@@ -57,25 +57,21 @@ def wheel_of(cache: Path, version: int) -> Path:
     return make(cache / name, files, version=f"{version}.0")
 
 
-class Scene:
-    """An environment in the state before a call, and what it should look like afterwards."""
+class Installing(Scene):
+    """An environment in the state before a call."""
 
     def __init__(self, place: Path, call: str, mode: LinkMode) -> None:
         self._call = call
         self._mode = mode
-        self._wheels = {version: wheel_of(place / "cache", version) for version in (1, 2)}
         self._cache = place / "cache"
-        self._source = exact(self._cache)
+        self._wheels = {version: wheel_of(self._cache, version) for version in (1, 2)}
         self.layout = layout_in(place / "env")
-        self.root = root_of(self.layout)
+        root = root_of(self.layout)
         self._model = place / "model"
-        self._prepare()
-        self.reset()
-        self.run()
-        self._after = complete(self.root)
-        self.reset()
+        self._prepare(root)
+        super().__init__(root, self._cache)
 
-    def _prepare(self) -> None:
+    def _prepare(self, root: Path) -> None:
         """Write the model of the state before: a neighbour that shares a directory, and bytecode."""
         other = make(self._cache.with_name("other"), {"demo/other.py": b""}, name="other")
         install_wheel(other, self.layout, mode=LinkMode.COPY)
@@ -84,34 +80,20 @@ class Scene:
             library = Path(self.layout.schemes["purelib"])
             (library / "demo/v1/__pycache__").mkdir()
             (library / "demo/v1/__pycache__/only.cpython-311.pyc").write_bytes(b"bytecode")
-        self.root.rename(self._model)
+        root.rename(self._model)
 
-    def reset(self) -> None:
-        """Bring the environment into its state again."""
+    def restore(self) -> None:
+        """Make the environment anew."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self._model, self.root, symlinks=True, copy_function=_link)
-        self._before = exact(self.root)
 
-    def run(self) -> None:
+    def act(self) -> None:
         """Make the call."""
         if self._call == "uninstall":
             uninstall("demo", self.layout)
         else:
             wheel = self._wheels[1 if self._call == "install" else 2]
             install_wheel(wheel, self.layout, mode=self._mode)
-
-    def is_untouched(self) -> bool:
-        """Tell whether the environment is as it was."""
-        return exact(self.root) == self._before
-
-    def check_complete(self) -> None:
-        """Everything must be done now, and no litter there."""
-        assert no_litter(self.root)
-        assert complete(self.root) == self._after
-
-    def check_source(self) -> None:
-        """The wheels must be as they were."""
-        assert exact(self._cache) == self._source
 
     def check_after_kill(self) -> None:
         """The new dist-info is there only if all it names is; and the next call makes everything good."""
@@ -123,7 +105,7 @@ class Scene:
         if again and "demo" not in {path.name.partition("-")[0] for path in self._infos()}:
             # It was through but for its litter, which any call sweeps.
             install_wheel(self._wheels[1], self.layout, mode=self._mode)
-        self.run()
+        self.act()
         assert no_litter(self.root)
         check_recorded(self.layout, "other-1.0.dist-info", *expected)
 
@@ -146,17 +128,17 @@ def scene(
     place_for: Callable[[LinkMode], Path],
     call: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> Scene:
+) -> Installing:
     """Each call in each mode, and by paths as on Windows."""
     mode = LinkMode.HARDLINK if request.param == PORTABLE else LinkMode(request.param)
-    made = Scene(place_for(mode), call, mode)
+    made = Installing(place_for(mode), call, mode)
     if request.param == PORTABLE:
         monkeypatch.setattr(folder, "BY_DESCRIPTOR", False)
     return made
 
 
 @pytest.fixture
-def spoiler(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
+def spoiler(scene: Installing, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
     """What spoils calls; in place after the scene has been set."""
     return Spoiler(monkeypatch)
 
@@ -164,89 +146,27 @@ def spoiler(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
 @pytest.fixture
 def steps(request: pytest.FixtureRequest, is_long: bool) -> Iterator[int]:
     """The numbers of the calls to spoil, without end."""
-    first = sum(map(ord, request.node.name)) % STRIDE + 1
-    return itertools.count(1) if is_long else itertools.count(first, STRIDE)
-
-
-def spoil_each(
-    scene: Scene,
-    spoiler: Spoiler,
-    fault: Fault,
-    steps: Iterator[int],
-    check: Callable[[BaseException | None], None],
-) -> int:
-    """Spoil one call after the other until there are no more; return how many there were."""
-    broken, points = [], 0
-    for nth in steps:
-        failure: BaseException | None = None
-        try:
-            with spoiler.spoiling(nth, fault):
-                scene.run()
-        except (OSError, WheelLinkerError, KeyboardInterrupt) as raised:
-            failure = raised
-        if not spoiler.spoilt:
-            assert failure is None
-            break
-        points += 1
-        try:
-            check(failure)
-            scene.check_source()
-        except AssertionError as unmet:
-            broken.append(f"{nth}, {spoiler.spoilt}: {failure!r}: {str(unmet)[:300]}")
-            scene.reset()
-    assert not broken, f"of {points} calls, {len(broken)} broke a promise:\n" + "\n".join(broken)
-    scene.check_complete()
-    return points
+    return steps_for(request.node.name, 1 if is_long else STRIDE)
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)
 def test_errors(
-    scene: Scene, spoiler: Spoiler, steps: Iterator[int], number: int, figures: Figures
+    scene: Installing, spoiler: Spoiler, steps: Iterator[int], number: int, figures: Figures
 ) -> None:
     """An error is raised and everything undone, or it did not matter."""
-    descriptors = open_descriptors()
-
-    def check(failure: BaseException | None) -> None:
-        nonlocal descriptors
-        now, descriptors = descriptors, open_descriptors()
-        assert descriptors <= now, "a descriptor was left open"
-        if failure is None:
-            scene.check_complete()
-            figures.add("install, fault injection", without_effect=1)
-            scene.reset()
-            return
-        assert isinstance(failure, LinkError)
-        assert failure.errno == number
-        assert no_litter(scene.root)
-        assert scene.is_untouched()
-        figures.add("install, fault injection", undone=1)
-
-    points = spoil_each(scene, spoiler, error(number), steps, check)
-    figures.add("install, fault injection", points=points)
+    survive_errors(scene, spoiler, number, steps, figures, "install, fault injection")
 
 
 @pytest.mark.parametrize("fault", INTERRUPTS)
 def test_interrupts(
-    scene: Scene, spoiler: Spoiler, steps: Iterator[int], fault: Fault, figures: Figures
+    scene: Installing, spoiler: Spoiler, steps: Iterator[int], fault: Fault, figures: Figures
 ) -> None:
     """An interrupt is raised and everything undone; or, at the very end, everything done."""
-
-    def check(failure: BaseException | None) -> None:
-        assert isinstance(failure, KeyboardInterrupt)
-        assert no_litter(scene.root)
-        if scene.is_untouched():
-            figures.add("install, interrupts", undone=1)
-            return
-        scene.check_complete()
-        figures.add("install, interrupts", after_the_commit=1)
-        scene.reset()
-
-    points = spoil_each(scene, spoiler, fault, steps, check)
-    figures.add("install, interrupts", points=points)
+    survive_interrupts(scene, spoiler, fault, steps, figures, "install, interrupts")
 
 
 def test_kills(
-    scene: Scene, spoiler: Spoiler, steps: Iterator[int], figures: Figures, call: str
+    scene: Installing, spoiler: Spoiler, steps: Iterator[int], figures: Figures, call: str
 ) -> None:
     """The next call makes everything good, wherever a process was killed."""
     kills = 0
@@ -254,7 +174,7 @@ def test_kills(
 
         def run(step: int = step) -> None:
             with spoiler.spoiling(step, kill):
-                scene.run()
+                scene.act()
 
         scene.reset()
         if not was_killed(in_child(run)):

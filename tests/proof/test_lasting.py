@@ -6,22 +6,23 @@ import errno
 import itertools
 import os
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from proof import test_faults, test_install
 from proof.faults import NO_DISK, NO_MEMORY, NO_ROOM, Spoiler
-from proof.kit import PRIVATE, complete, exact, open_descriptors
+from proof.kit import PRIVATE, exact, open_descriptors
 from wheel_linker import LinkError, LinkMode, WheelLinkerError
 from wheel_linker._fs import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from proof.plugin import Figures
+    from proof.scene import Scene
 
     Exact = dict[str, tuple[int, int, int, bytes]]
 
@@ -35,49 +36,15 @@ MISSING: Final = ("room", "descriptors", "memory", "disk")
 _LASTING: Final = {"room": NO_ROOM, "memory": NO_MEMORY, "disk": NO_DISK}
 
 
-class Scene(Protocol):
-    """Something to be done, and what it should look like before and after."""
-
-    def act(self) -> None:
-        """Do it."""
-
-    def reset(self) -> None:
-        """Bring everything into its state before again."""
-
-    def check_source(self) -> None:
-        """The wheels must be as they were."""
-
-    def check_complete(self) -> None:
-        """Everything must be done, and no litter there."""
-
-    def is_done(self) -> bool:
-        """Tell whether everything is done, but for stages that could not be removed."""
+class Linking(test_faults.Linking):
+    """Linking one wheel; private directories may be left over."""
 
     def is_untouched(self) -> bool:
-        """Tell whether everything is as it was, but for stages that could not be removed."""
+        return is_all_there(self._before, exact(self.root))
 
 
-class Linking(test_faults.Scene):
-    """Linking one wheel."""
-
-    def act(self) -> None:
-        self.link()
-
-    def is_done(self) -> bool:
-        return complete(self.site) == self._after
-
-    def is_untouched(self) -> bool:
-        return is_all_there(self._before, exact(self.site))
-
-
-class Installing(test_install.Scene):
-    """Installing, upgrading or uninstalling one wheel."""
-
-    def act(self) -> None:
-        self.run()
-
-    def is_done(self) -> bool:
-        return complete(self.root) == self._after
+class Installing(test_install.Installing):
+    """Installing, upgrading or uninstalling one wheel; private directories may be left over."""
 
     def is_untouched(self) -> bool:
         return is_all_there(self._before, exact(self.root))
