@@ -16,7 +16,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t", "3.
 # Each file's tests stay together: what a module makes once is made once.
 SHARED_OUT = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 PLATFORMS = ("linux", "darwin", "win32")
-EXAMPLES = ("docs/examples/build_backend", "docs/examples/tox_plugin")
+EXAMPLES = ("docs/examples/build_backend/backend.py", "docs/examples/tox_plugin")
 CHECKED = ("wheel_linker", "tests", "benchmarks", "docs/conf.py", "noxfile.py", *EXAMPLES)
 
 

@@ -13,7 +13,7 @@ from wheel_linker.integrations._filling.memory import Memory
 from wheel_linker.integrations._filling.user_store import shared_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from nox import Session
     from nox.virtualenv import ProcessEnv
@@ -32,6 +32,8 @@ _fillings: Final[WeakKeyDictionary[ProcessEnv, Filling]] = WeakKeyDictionary()
 def install(
     session: Session,
     *requirements: str,
+    env: Mapping[str, str] | None = None,
+    silent: bool = True,
     store: str | os.PathLike[str] | None = None,
     mode: Modes = None,
 ) -> None:
@@ -43,6 +45,8 @@ def install(
 
     :param session: the session.
     :param requirements: arguments of ``pip install``, such as ``"rich>=13"``, ``"-r"``, ``"requirements.txt"``.
+    :param env: environment variables for pip and for the back ends that it runs.
+    :param silent: whether what pip says is shown only if it fails.
     :param store: the directory of the store, by default in this user's cache directory.
     :param mode: how files are linked; as for :func:`~wheel_linker.link_wheels`.
 
@@ -50,9 +54,10 @@ def install(
     """
     if not requirements:
         session.error("at least one requirement is needed")
-    if (filling := _ready(session, store, mode)) is None:
+    run = _run_by(session, env, silent=silent)
+    if (filling := _ready(session, store, mode, run)) is None:
         return
-    lines = _lines(requirements)
+    lines = [*_lines(requirements), *map(str, sorted((env or {}).items()))]
     _filled(session, lambda: filling.require("install", requirements, lines))
 
 
@@ -80,14 +85,15 @@ def sync(
     What fails ends the session, by nox's own errors.
     """
     path = os.fspath(lock)
-    if (filling := _ready(session, store, mode)) is None:
+    run = _run_by(session)
+    if (filling := _ready(session, store, mode, run)) is None:
         return
 
     def locked() -> Sequence[StoredWheel]:
         from wheel_linker.integrations.pip import NotLockedError, obtain_locked
 
         python = filling.layout.python
-        used, run = shared_store(store), _run_by(session)
+        used = shared_store(store)
         try:
             return obtain_locked(
                 path, python=python, store=used, extras=extras, groups=groups, run=run
@@ -115,7 +121,12 @@ def _filled(session: Session, fill: Callable[[], bool]) -> None:
         session.error(str(error))
 
 
-def _ready(session: Session, store: str | os.PathLike[str] | None, mode: Modes) -> Filling | None:
+def _ready(
+    session: Session,
+    store: str | os.PathLike[str] | None,
+    mode: Modes,
+    run: Callable[[Sequence[str]], int],
+) -> Filling | None:
     """Return what fills a session's environment; None if nox is told not to install anything."""
     environment = session.virtualenv
     if session.venv_backend == "none":
@@ -134,7 +145,7 @@ def _ready(session: Session, store: str | os.PathLike[str] | None, mode: Modes) 
         means = Means(
             store=shared_store(store),
             memory=_memory,
-            run=_run_by(session),
+            run=run,
             mode=mode,
             variables={name: text for name, text in variables.items() if text is not None},
             rebuilt=True,
@@ -148,10 +159,11 @@ def _ready(session: Session, store: str | os.PathLike[str] | None, mode: Modes) 
     return filling
 
 
-def _run_by(session: Session) -> Callable[[Sequence[str]], int]:
+def _run_by(
+    session: Session, env: Mapping[str, str] | None = None, *, silent: bool = True
+) -> Callable[[Sequence[str]], int]:
     def run(command: Sequence[str]) -> int:
-        # What pip says is shown if it fails.
-        session.run_install(*command, external=True, silent=True)
+        session.run_install(*command, env=env, external=True, silent=silent)
         return 0
 
     return run
