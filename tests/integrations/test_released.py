@@ -21,7 +21,7 @@ from examples.kit import entry_points
 import wheel_linker
 
 TOX: Final = ("click==8.1.7", "itsdangerous==2.1.2", "pluggy==1.5.0")
-NOX: Final = ("charset-normalizer==3.5.3",)
+NOX: Final = ("charset-normalizer==3.5.3", "pyproject-hooks==1.2.0")
 # By their back ends: flit, hatchling, setuptools with an extension of it, poetry, pdm.
 BUILT: Final = (
     "idna==3.10",
