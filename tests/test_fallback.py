@@ -317,6 +317,26 @@ class TestWarning:
                     link_wheel_files(site, wheel, mode="clone", backend=backend)
         assert snapshot(site) == before
 
+    def test_none_of_what_was_asked_for(
+        self, site: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where nothing clones, "auto" stands for hard links; a copy is worth a word."""
+        from wheel_linker import LinkFallbackWarning
+        from wheel_linker._link import pipeline
+
+        monkeypatch.setattr(pipeline, "_warned", set())
+        backend = ScriptedBackend(always=refusal(errno.EOPNOTSUPP))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            report = link_wheel_files(site, wheel, mode="auto", backend=backend)
+        assert report.mode is LinkMode.HARDLINK
+        assert report.fallbacks[0].used is LinkMode.HARDLINK
+        monkeypatch.setattr(
+            os, "link", lambda *_, **__: (_ for _ in ()).throw(refusal(errno.EXDEV))
+        )
+        with pytest.warns(LinkFallbackWarning, match="used copy instead"):
+            link_wheel_files(site.parent / "other", wheel, mode="auto", backend=backend)
+
     def test_no_fallback_no_warning(self, site: Path, wheel: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

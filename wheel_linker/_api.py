@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._archive.limits import Limits
     from wheel_linker._link.locks import Locks
-    from wheel_linker._link.options import LinkOptions, MustCopy
+    from wheel_linker._link.options import Exclude, LinkOptions, MustCopy
     from wheel_linker._link.report import LinkReport
     from wheel_linker._wheel.conflicts import OnConflict
     from wheel_linker._wheel.filename import WheelFilename
@@ -35,6 +35,7 @@ def link_wheel_files(
     progress: Callable[[int], object] | None = None,
     backend: Backend | None = None,
     native_mode: Modes = None,
+    exclude: Exclude = None,
 ) -> LinkReport:
     """Put the files of one unpacked wheel into ``site_packages``, all of them or none.
 
@@ -54,6 +55,9 @@ def link_wheel_files(
     :param backend: how to clone; the platform's own by default.
     :param native_mode: as ``mode``, for native libraries and files that are executable; None for no difference. The
         system takes a hard link for what it has looked at before, and looks at a clone anew (macOS checks signatures).
+    :param exclude: what is left out: shell patterns, each compared with the path relative to the wheel and with the
+        name alone (``*`` stands for slashes, too), or what is called with each such path, of files, symlinks and
+        directories. Of a directory that is left out, everything is. What is there already of these stays.
     :returns: what became of the files.
     :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, or its
         name is neither given nor found. Nothing has been touched then.
@@ -65,7 +69,7 @@ def link_wheel_files(
         given = UnpackedWheel(given.path, filename)
     from wheel_linker._link.pipeline import link
 
-    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode, exclude)
     # The wheel under its other name is not the one that can be held.
     with unpacked(wheel).hold():
         return link(site_packages, [given], how)[0]
@@ -83,6 +87,7 @@ def link_wheels(
     progress: Callable[[int], object] | None = None,
     backend: Backend | None = None,
     native_mode: Modes = None,
+    exclude: Exclude = None,
 ) -> list[LinkReport]:
     """Put the files of many unpacked wheels into ``site_packages``: all wheels completely, or none.
 
@@ -100,6 +105,7 @@ def link_wheels(
     :param progress: as for :func:`link_wheel_files`.
     :param backend: how to clone; the platform's own by default.
     :param native_mode: as for :func:`link_wheel_files`.
+    :param exclude: as for :func:`link_wheel_files`. Conflicts are looked for among all files.
     :returns: what became of each wheel, in the order given.
     :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been
         touched then.
@@ -110,7 +116,7 @@ def link_wheels(
     refuse_unknown(on_conflict)
     from wheel_linker._link.pipeline import link
 
-    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode, exclude)
     return link(site_packages, [unpacked(wheel) for wheel in wheels], how, on_conflict)
 
 
@@ -140,6 +146,7 @@ def link_options(
     progress: Callable[[int], object] | None,
     backend: Backend | None,
     native_mode: Modes = None,
+    exclude: Exclude = None,
 ) -> LinkOptions:
     """Return what a call is asked for, from its arguments.
 
@@ -147,7 +154,7 @@ def link_options(
     """
     # Late, like the pipeline itself: importing the library costs an embedder little until it links.
     from wheel_linker._link.locks import Locks
-    from wheel_linker._link.options import LinkOptions
+    from wheel_linker._link.options import LinkOptions, excluding
     from wheel_linker._threads import usable_cpus
     from wheel_linker._wheel.progress import Progress
     from wheel_linker.backends import default_backend
@@ -163,6 +170,7 @@ def link_options(
         progress=Progress.of(progress),
         backend=default_backend() if backend is None else backend,
         native=None if native_mode is None else fallback_chain(native_mode),
+        exclude=excluding(exclude),
     )
 
 

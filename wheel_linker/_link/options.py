@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import PurePosixPath
 
     from wheel_linker._link.locks import Locks
@@ -15,6 +15,32 @@ if TYPE_CHECKING:
     from wheel_linker.backends import Backend
 
     MustCopy = Callable[[PurePosixPath], bool]
+    Exclude = Callable[[PurePosixPath], bool] | Iterable[str] | None
+
+
+def excluding(exclude: Exclude) -> Callable[[str], bool] | None:
+    """Return what tells of a path relative to the wheel whether it is left out; None if nothing is."""
+    if exclude is None:
+        return None
+    from pathlib import PurePosixPath
+
+    if callable(exclude):
+        asked = exclude
+        return lambda path: asked(PurePosixPath(path))
+    return _matching([exclude] if isinstance(exclude, str) else exclude)
+
+
+def _matching(patterns: Iterable[str]) -> Callable[[str], bool]:
+    import re
+    from fnmatch import translate
+
+    compiled = [re.compile(translate(pattern)) for pattern in patterns]
+
+    def excludes(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return any(each.match(path) or each.match(name) for each in compiled)
+
+    return excludes
 
 
 class LinkOptions(NamedTuple):
@@ -28,6 +54,9 @@ class LinkOptions(NamedTuple):
     backend: Backend
     native: tuple[LinkMode, ...] | None = None
     """The chain for native libraries and executables, if that is another."""
+
+    exclude: Callable[[str], bool] | None = None
+    """Tells of a path relative to the wheel whether it is left out."""
 
     def modes(self) -> tuple[LinkMode, ...]:
         """Return all modes that files may end in."""

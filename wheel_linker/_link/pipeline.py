@@ -28,6 +28,7 @@ from wheel_linker.errors import (
     PackageConflictWarning,
     refused,
 )
+from wheel_linker.mode import AUTO, LinkMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.conflicts import OnConflict, PackageConflict
     from wheel_linker._wheel.tree import Tree
     from wheel_linker._wheel.unpacked import UnpackedWheel
-    from wheel_linker.mode import LinkMode
 
 _GIVE_NAME: Final = "give the wheel's file name"
 _warned: set[tuple[LinkMode, int | None, type[OSError]]] = set()
@@ -128,6 +128,8 @@ def scan_wheel(
     tree = None if how.clones_whole() else given.known_tree()
     tree = tree or scan(given.path, remedy=remedy)
     tree = tree._replace(file=given.file(), trusted=given.trusted)
+    if how.exclude is not None:
+        tree = tree.excluding(how.exclude)
     refuse_own_inside(site_packages, tree)
     refuse_stages(tree)
     if isinstance(given.filename, WheelFilename):
@@ -198,6 +200,8 @@ def warn_of_fallbacks(placers: Sequence[Placer]) -> None:
     """Warn of modes that were refused, once in the life of the process for each mode and cause."""
     for placer in placers:
         for fallback in placer.fallbacks():
+            if placer.chain == AUTO and fallback.used is LinkMode.HARDLINK:
+                continue  # what was asked for, on the commonest file systems
             cause = (fallback.tried, fallback.error.errno, type(fallback.error))
             with _warned_guard:
                 if cause in _warned:

@@ -39,6 +39,7 @@ class Placer:
     Threads may share it, each with directories of its own.
 
     :ivar tree: the wheel.
+    :ivar chain: the modes to try.
     :ivar backend: how to clone.
     :ivar name: what the wheel is called, for those who follow the progress.
     :ivar keeps_times: as given.
@@ -67,7 +68,7 @@ class Placer:
     ) -> None:
         self.tree = tree
         self.name = name
-        self._chain = chain
+        self.chain = chain
         self._ladder = Ladder(chain)
         # A file that will be edited must not share its inode, whatever mode the others end in.
         self._private = Ladder(tuple(dict.fromkeys(map(_unshared, chain))))
@@ -146,10 +147,10 @@ class Placer:
         """Sum up what was done."""
         used, apart, forced = self._used.sums(), self._used_natively.sums(), self._forced.sums()
         total = {mode: used[mode] + apart[mode] + forced[mode] for mode in used}
-        mode = max(self._chain, key=lambda mode: (used[mode], mode is self._ladder.mode))
+        mode = max(self.chain, key=lambda mode: (used[mode], mode is self._ladder.mode))
         return LinkReport(
             wheel=wheel,
-            requested=self._chain,
+            requested=self.chain,
             mode=mode,
             files=self.tree.files,
             used={mode: count for mode, count in total.items() if count},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wheel_linker._wheel.dist_info import DIST_INFO, only_dist_info
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wheel_linker._fs.folder import Identity, Parts
 
@@ -113,6 +113,32 @@ class Tree(NamedTuple):
         kept = [one.with_files(one.files) for one in self.directories if one.parts in occupied]
         number_ends(kept)
         return self._with(kept, (*self.left_out, *topmost))
+
+    def excluding(self, excludes: Callable[[str], bool]) -> Tree:
+        """Return the same tree without what is excluded.
+
+        :param excludes: called with the paths of files, symlinks and directories relative to the wheel, with forward
+            slashes; of a directory that is excluded everything is.
+        """
+        kept: list[Directory] = []
+        left_out = [*self.left_out]
+        index = 0
+        while index < len(self.directories):
+            one = self.directories[index]
+            if one.parts and excludes("/".join(one.parts)):
+                left_out.append(one.parts)
+                index = one.end
+                continue
+            names = [*one.files, *(name for name, _ in one.links)]
+            gone = {name for name in names if excludes(one.path_of(name))}
+            files = [name for name in one.files if name not in gone]
+            kept.append(
+                Directory(one.parts, files, [each for each in one.links if each[0] not in gone])
+            )
+            left_out += [(*one.parts, name) for name in names if name in gone]
+            index += 1
+        number_ends(kept)
+        return self._with(kept, tuple(left_out))
 
     def emptied(self) -> Tree:
         """Return a tree of the same root with nothing in it."""

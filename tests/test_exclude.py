@@ -1,0 +1,103 @@
+"""Leaving out what is not wanted of a tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import pytest
+from wheels import DIST_INFO_FILES, SAMPLE, contents, sample_wheel, snapshot
+
+from wheel_linker import link_wheel_files, link_wheels
+from wheel_linker.backends.macos import MacOSBackend
+
+if TYPE_CHECKING:
+    from standins import FakeClonefile
+
+    from wheel_linker import LinkMode
+
+
+def files_in(site: Path) -> set[str]:
+    """Return the files of the sample that are there, but for the *.dist-info's."""
+    found = {path for path, data in contents(site).items() if data is not None}
+    return {path for path in found if ".dist-info/" not in path}
+
+
+def without(*prefixes: str) -> set[str]:
+    """Return the files of the sample whose paths begin otherwise."""
+    return {path for path in SAMPLE if not path.startswith(prefixes)}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        (["*.sh"], without("demo/tool.sh")),
+        ("*.sh", without("demo/tool.sh")),
+        (["sub"], without("demo/sub/")),
+        (["demo/sub"], without("demo/sub/")),
+        (["sub/deep"], without()),
+        (["demo/*"], without("demo/")),
+        (["demo"], without("demo/", "demo-1.0.data/scripts/demo")),
+        (["demo/data/*", "single.[px]y"], without("demo/data/", "single.py")),
+        (["Demo", "nothing"], without()),
+        ([], without()),
+    ],
+)
+def test_by_patterns(wheel: Path, site: Path, patterns: list[str], left: set[str]) -> None:
+    before = snapshot(wheel)
+    report = link_wheel_files(site, wheel, exclude=patterns)
+    assert files_in(site) == left
+    assert report.files == len(left) + DIST_INFO_FILES
+    assert snapshot(wheel) == before
+
+
+def test_by_a_callable(wheel: Path, site: Path) -> None:
+    asked = []
+
+    def exclude(path: PurePosixPath) -> bool:
+        asked.append(path)
+        return path.name == "deep" or path.suffix == ".pth"
+
+    link_wheels(site, [wheel], exclude=exclude, jobs=3)
+    assert files_in(site) == without("demo/sub/deep", "demo.pth")
+    assert not (site / "demo/sub/deep").exists()
+    assert PurePosixPath("demo/sub/deep") in asked
+    assert PurePosixPath("demo/sub/deep/er") not in asked
+    assert len(set(asked)) == len(asked)
+
+
+def test_what_is_there_stays(wheel: Path, site: Path) -> None:
+    (site / "single.py").write_bytes(b"another\n")
+    report = link_wheel_files(site, wheel, exclude=["single.py"])
+    assert (site / "single.py").read_bytes() == b"another\n"
+    assert report.replaced == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symlinks need a right there")
+def test_symlinks(tmp_path: Path, site: Path) -> None:
+    wheel = sample_wheel(tmp_path / "linked")
+    (wheel / "demo/link.py").symlink_to("module.py")
+    link_wheel_files(site, wheel, exclude=["link.*"])
+    assert files_in(site) == without()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="clonefile is a POSIX call")
+def test_of_whole_clones(wheel: Path, site: Path, fake_clonefile: FakeClonefile) -> None:
+    backend = MacOSBackend(library=fake_clonefile.library)
+    report = link_wheel_files(
+        site, wheel, mode=("clone",), backend=backend, exclude=["sub", "*.sh"]
+    )
+    assert files_in(site) == without("demo/sub/", "demo/tool.sh")
+    assert fake_clonefile.calls() < len(SAMPLE)
+    assert report.files == len(without("demo/sub/", "demo/tool.sh")) + DIST_INFO_FILES
+
+
+@pytest.mark.parametrize("mode", ["copy", "hardlink"])
+def test_an_error_leaves_nothing(wheel: Path, site: Path, mode: LinkMode) -> None:
+    def exclude(path: PurePosixPath) -> bool:
+        raise ZeroDivisionError(path)
+
+    with pytest.raises(ZeroDivisionError):
+        link_wheel_files(site, wheel, mode=mode, exclude=exclude)
+    assert list(site.iterdir()) == []
