@@ -7,7 +7,7 @@ Whatever is in it is a hint: a line that is torn, missing or of an entry that is
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs._windows.retry import is_in_use
 from wheel_linker._fs.copying import write_all
@@ -20,10 +20,13 @@ from wheel_linker.store.lease import FULL, NOT_OURS
 from wheel_linker.store.trust import settle_one
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wheel_linker._fs.folder import Folder
     from wheel_linker.store.trust import Standing
+
+
+_FEW: Final = 8
 
 
 class Known(NamedTuple):
@@ -34,7 +37,11 @@ class Known(NamedTuple):
 
 
 class Index:
-    """The index of one store, read once."""
+    """The index of one store, read once.
+
+    To take all of its lines apart takes twenty times as long as to search what was read for one. That is done only for
+    who has searched several times.
+    """
 
     def __init__(self, folder: Folder | None) -> None:
         """Read it.
@@ -42,20 +49,35 @@ class Index:
         :param folder: the directory of the store's own files; None for an index that knows nothing.
         :raises OSError: if it cannot be read, or is something else than a file.
         """
-        self._lines: dict[str, str] = {}
-        self._sizes: set[str] = set()
-        for key, value in [] if folder is None else _read(folder):
-            self._lines[key] = value
-            self._sizes.add(key.partition(" ")[0])
+        self._data = b"" if folder is None else _read(folder)
+        self._lines: dict[bytes, bytes] = {}
+        self._sizes: set[bytes] = set()
+        self._searches = 0
 
     def find(self, path: str, status: os.stat_result) -> Known | None:
         """Return what is known of the file at ``path``, if it is as it was when it was added."""
-        value = self._lines.get(f"{identity(status)} {path}")
+        try:
+            key = f"{identity(status)} {path}".encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return None
+        self._search()
+        value = self._lines.get(key) or _value(self._data, b"\n%b\t" % key)
         return None if value is None else _known(value)
 
     def may_know(self, size: int) -> bool:
         """Tell whether a file of this size was ever added, so that reading its digest first may save unpacking it."""
-        return str(size) in self._sizes
+        self._search()
+        return b"%d" % size in self._sizes or b"\n%d " % size in self._data
+
+    def _search(self) -> None:
+        """Take the lines apart if this is not one of the first searches."""
+        self._searches += 1
+        # Threads may do it at once; what was noted meanwhile is of more use than a line.
+        if self._searches > _FEW and self._data:
+            lines = dict(_pairs(self._data))
+            self._sizes |= {key.partition(b" ")[0] for key in lines}
+            self._lines = {**lines, **self._lines}
+            self._data = b""
 
     def add(
         self, folder: Folder, path: str, status: os.stat_result, known: Known, standing: Standing
@@ -66,14 +88,15 @@ class Index:
 
         :raises OSError: if the disk is broken.
         """
-        key, value = f"{identity(status)} {path}", f"{known.digest} {known.entry}"
-        self._lines[key] = value
-        self._sizes.add(str(status.st_size))
+        value = f"{known.digest} {known.entry}".encode("ascii")
         try:
-            # Begun by a line break, for whoever was killed in the middle of the line before.
-            line = f"\n{key}\t{value}\n".encode("utf-8", "surrogateescape")
+            key = f"{identity(status)} {path}".encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
             return
+        self._lines[key] = value
+        self._sizes.add(b"%d" % status.st_size)
+        # Begun by a line break, for whoever was killed in the middle of the line before.
+        line = b"\n%b\t%b\n" % (key, value)
         if line.count(b"\n") != 2:
             return
         try:
@@ -103,16 +126,17 @@ def compact(folder: Folder, exists: Callable[[str], bool], standing: Standing) -
     :param exists: whether there is an entry of that name.
     :raises OSError: if it cannot be written.
     """
-    newest: dict[str, str] = {}
-    for key, value in _read(folder):
-        where = key.split(" ", 4)[-1]
+    newest: dict[bytes, bytes] = {}
+    for key, value in _pairs(_read(folder)):
+        where = key.split(b" ", 4)[-1]
         newest.pop(where, None)
-        if exists(value.partition(" ")[2]):
-            newest[where] = f"{key}\t{value}\n"
+        if exists(value.partition(b" ")[2].decode("ascii", "replace")):
+            newest[where] = b"%b\t%b\n" % (key, value)
     new = f"{INDEX}.{os.urandom(6).hex()}"
     try:
         try:
-            _write(folder, new, "".join(newest.values()))
+            # A line is searched for with the line break before it.
+            _write(folder, new, b"\n" + b"".join(newest.values()))
             settle_one(folder, new, standing, written_by_all=True)
             folder.move(new, folder, INDEX)
         except BaseException:
@@ -124,10 +148,10 @@ def compact(folder: Folder, exists: Callable[[str], bool], standing: Standing) -
         log("cannot write the index in %s anew: %s", folder.path, error)
 
 
-def _write(folder: Folder, name: str, text: str) -> None:
+def _write(folder: Folder, name: str, data: bytes) -> None:
     fd = open_file(folder, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        write_all(fd, text.encode("utf-8", "surrogateescape"))
+        write_all(fd, data)
     finally:
         os.close(fd)
 
@@ -139,19 +163,30 @@ def _remove(folder: Folder, name: str) -> None:
         log("cannot remove %s in %s: %s", name, folder.path, error)
 
 
-def _read(folder: Folder) -> list[tuple[str, str]]:
+def _read(folder: Folder) -> bytes:
     try:
-        data = read_regular(folder.prefix + INDEX, LONGEST, dir_fd=folder.fd)
+        return read_regular(folder.prefix + INDEX, LONGEST, dir_fd=folder.fd)
     except FileNotFoundError:
-        return []
-    pairs = []
-    for line in data.decode("utf-8", "surrogateescape").split("\n"):
-        key, _, value = line.rpartition("\t")
+        return b""
+
+
+def _pairs(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for line in data.split(b"\n"):
+        key, _, value = line.rpartition(b"\t")
         if key:
-            pairs.append((key, value))
-    return pairs
+            yield key, value
 
 
-def _known(value: str) -> Known | None:
-    digest, _, entry = value.partition(" ")
+def _value(data: bytes, start: bytes) -> bytes | None:
+    """Return what the last of the lines that begin so has after that; None if there is none."""
+    found = data.rfind(start)
+    if found < 0:
+        return None
+    begin = found + len(start)
+    end = data.find(b"\n", begin)
+    return data[begin:] if end < 0 else data[begin:end]
+
+
+def _known(value: bytes) -> Known | None:
+    digest, _, entry = value.decode("ascii", "replace").partition(" ")
     return Known(digest, entry) if is_digest(digest) and is_entry_name(entry) else None
