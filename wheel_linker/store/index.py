@@ -131,12 +131,12 @@ def compact(folder: Folder, exists: Callable[[str], bool], standing: Standing) -
         where = key.split(b" ", 4)[-1]
         newest.pop(where, None)
         if exists(value.partition(b" ")[2].decode("ascii", "replace")):
-            newest[where] = b"%b\t%b\n" % (key, value)
+            # A line is searched for with the line break before it.
+            newest[where] = b"\n%b\t%b\n" % (key, value)
     new = f"{INDEX}.{os.urandom(6).hex()}"
     try:
         try:
-            # A line is searched for with the line break before it.
-            _write(folder, new, b"\n" + b"".join(newest.values()))
+            _write(folder, new, b"".join(newest.values()))
             settle_one(folder, new, standing, written_by_all=True)
             folder.move(new, folder, INDEX)
         except BaseException:
