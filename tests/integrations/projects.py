@@ -55,6 +55,14 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     with open("local.py") as file:
         return pack(wheel_directory, {"local.py": file.read()})
 
+def build_sdist(sdist_directory, config_settings=None):
+    import tarfile
+    name = "local-1.0.tar.gz"
+    with tarfile.open(os.path.join(sdist_directory, name), "w:gz") as archive:
+        for file in ("pyproject.toml", "backend.py", "local.py"):
+            archive.add(file, f"local-1.0/{file}")
+    return name
+
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
     return pack(wheel_directory, {"local.pth": os.getcwd() + "\\n"})
 """

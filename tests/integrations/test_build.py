@@ -9,6 +9,8 @@ from typing import Final
 import pytest
 from examples.kit import run, write_wheel, written
 
+from integrations.projects import write_project
+
 BACKEND: Final = """
 import os, shutil, subprocess, sys, zipfile
 import stamp
@@ -107,3 +109,22 @@ def test_missing_requirement_is_named(project: Path, wheels: Path) -> None:
     assert "No matching distribution found for late-helper" in said
     assert "pip could not resolve the requirements" in said
     assert "Traceback" not in said
+
+
+def test_sdist_and_a_wheel_of_it(tmp_path: Path) -> None:
+    write_project(tmp_path / "project")
+    # What the sdist leaves out is not seen by the wheel.
+    (tmp_path / "project" / "unpacked.txt").write_text("", encoding="utf-8")
+    said = run(["-m", "wheel_linker", "build", "project", "--store", "store"], tmp_path)
+    names = ["local-1.0.tar.gz", "local-1.0-py3-none-any.whl"]
+    lines = [line for line in said.splitlines() if line.startswith("built ")]
+    assert [Path(line.partition(" ")[2]).name for line in lines] == names
+    assert {path.name for path in (tmp_path / "project" / "dist").iterdir()} == set(names)
+
+
+def test_a_back_end_that_fails_is_said_in_a_line(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project")
+    (project / "backend.py").write_text("raise RuntimeError('broken')", encoding="utf-8")
+    said = run(["-m", "wheel_linker", "build", "project", "--store", "s"], tmp_path, fails=True)
+    assert "cannot build 'project'" in said.splitlines()[-1]
+    assert not (project / "dist").exists()

@@ -133,7 +133,7 @@ def build_distributions(
     :returns: the paths of what was built.
     :raises WheelLinkerError: if the project cannot be built, or what that takes cannot be had.
     """
-    from build import BuildException
+    from build import BuildBackendException, BuildException
 
     def build(source: str, kind: Kind) -> str:
         with LinkedEnv(store=store, pip_args=pip_args, mode=mode) as env:
@@ -146,7 +146,7 @@ def build_distributions(
         sdist = build(source, "sdist")
         with TemporaryDirectory(prefix="build-via-sdist-") as directory:
             return [sdist, build(_unpacked(sdist, directory), "wheel")]
-    except (BuildException, OSError, tarfile.TarError) as error:
+    except (BuildException, BuildBackendException, OSError, tarfile.TarError) as error:
         raise WheelLinkerError(f"cannot build {source!r}: {error}") from error
 
 
@@ -168,7 +168,6 @@ def _built(
 def _unpacked(sdist: str, directory: str) -> str:
     """Unpack an sdist that was built here, and return its one directory."""
     with tarfile.open(sdist) as archive:
-        archive.extraction_filter = staticmethod(tarfile.data_filter)
-        archive.extractall(directory)  # noqa: S202 - by the filter for data
+        archive.extractall(directory, filter="data")
     (name,) = os.listdir(directory)
     return os.path.join(directory, name)
