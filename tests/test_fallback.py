@@ -305,9 +305,9 @@ class TestWarning:
         self, site: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from wheel_linker import LinkFallbackWarning
-        from wheel_linker._link import pipeline
+        from wheel_linker._link import fallback
 
-        monkeypatch.setattr(pipeline, "_warned", set())
+        monkeypatch.setattr(fallback, "_warned", set())
         before = snapshot(site)
         backend = ScriptedBackend(always=refusal(errno.EXDEV))
         with warnings.catch_warnings():
@@ -322,9 +322,9 @@ class TestWarning:
     ) -> None:
         """Where nothing clones, "auto" stands for hard links; a copy is worth a word."""
         from wheel_linker import LinkFallbackWarning
-        from wheel_linker._link import pipeline
+        from wheel_linker._link import fallback
 
-        monkeypatch.setattr(pipeline, "_warned", set())
+        monkeypatch.setattr(fallback, "_warned", set())
         backend = ScriptedBackend(always=refusal(errno.EOPNOTSUPP))
         with warnings.catch_warnings():
             warnings.simplefilter("error")

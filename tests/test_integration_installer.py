@@ -41,7 +41,7 @@ from wheel_linker import (
     WheelFilename,
 )
 from wheel_linker._fs.folder import Folder
-from wheel_linker._link import pipeline
+from wheel_linker._link import fallback
 from wheel_linker.integrations.installer import LinkingDestination, UnpackedSource
 from wheel_linker.integrations.installer import destination as linking_destination
 from wheel_linker.store import WheelStore
@@ -469,7 +469,7 @@ class TestFallback:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(pipeline, "_warned", set())
+        monkeypatch.setattr(fallback, "_warned", set())
         before = snapshot(tmp_path)
         with warnings.catch_warnings():
             warnings.simplefilter("error", LinkFallbackWarning)

@@ -21,7 +21,7 @@ from wheel_linker import (
 )
 from wheel_linker._fs import sharing
 from wheel_linker._fs.sharing import NotSharedError
-from wheel_linker._link import pipeline
+from wheel_linker._link import fallback
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def test_no_second_name_is_made_for_a_set_id_file(tmp_path: Path, source: Path, 
 def test_the_warning_names_the_reason(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "_warned", set())
+    monkeypatch.setattr(fallback, "_warned", set())
     (source / "demo/tool").chmod(0o4755)
     with pytest.warns(LinkFallbackWarning, match="set-id bits; used copy instead"):
         link_wheel_files(tmp_path / "site", source, mode="hardlink")

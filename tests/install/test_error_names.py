@@ -22,7 +22,7 @@ from wheel_linker import (
     PackageConflictError,
     WheelLinkerError,
 )
-from wheel_linker._link import pipeline
+from wheel_linker._link import fallback
 from wheel_linker.backends.unsupported import UnsupportedBackend
 from wheel_linker.install import Layout, install_wheel, install_wheels, plan_install, sync_wheels
 from wheel_linker.store import WheelStore
@@ -233,7 +233,7 @@ def test_warnings(
     store: WheelStore | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pipeline, "_warned", set())
+    monkeypatch.setattr(fallback, "_warned", set())
     archive = written(tmp_path / "given", Wrong({"demo-1.0.data/data/share/x": b""}))
     with pytest.warns(LinkFallbackWarning) as caught:
         install_wheel(

@@ -1,18 +1,28 @@
-"""The state machine behind the fallback chain: what one refusal says about the files to come."""
+"""The state machine behind the fallback chain: what one refusal says about the files to come, and the warning of it."""
 
 from __future__ import annotations
 
 import errno
+import os
+import threading
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import LeftBehindError
-from wheel_linker.errors import ENOTSUPP
+from wheel_linker._log import warn_caller
+from wheel_linker.errors import ENOTSUPP, LinkFallbackWarning
+from wheel_linker.mode import AUTO, LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from wheel_linker.mode import LinkMode
+    from wheel_linker._link.report import Fallback
+
+_warned: set[tuple[LinkMode, int | None, type[OSError]]] = set()
+_warned_guard = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A thread of the parent may have held the lock at the fork. In the child nobody would ever release it.
+    os.register_at_fork(after_in_child=lambda: globals().update(_warned_guard=threading.Lock()))
 
 
 class Attempt(Enum):
@@ -121,3 +131,33 @@ def classify(error: OSError) -> Cause:
     if error.errno in _NOT_THIS_FILE:
         return Cause.NOT_THIS_FILE
     return Cause.FATAL
+
+
+def warn_of_fallbacks(
+    called: str, chain: Sequence[LinkMode], fallbacks: Iterable[Fallback]
+) -> None:
+    """Warn of modes that were refused, once in the life of the process for each mode and cause.
+
+    :param called: what the wheel is called in messages.
+    :param chain: the modes that were asked for.
+    """
+    for fallback in fallbacks:
+        if chain == AUTO and fallback.used is LinkMode.HARDLINK:
+            continue  # what was asked for, on the commonest file systems
+        cause = (fallback.tried, fallback.error.errno, type(fallback.error))
+        with _warned_guard:
+            if cause in _warned:
+                continue
+            _warned.add(cause)
+        try:
+            warn_caller(
+                f"cannot {fallback.tried} {os.path.join(called, fallback.path)!r}: "
+                f"{fallback.error.strerror or fallback.error}; used {fallback.used} instead. To silence this, "
+                f"ask for mode {str(fallback.used)!r}, or filter wheel_linker.LinkFallbackWarning",
+                LinkFallbackWarning,
+            )
+        except LinkFallbackWarning:
+            # Made an error by a filter: it has to fail the next call as well.
+            with _warned_guard:
+                _warned.discard(cause)
+            raise

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.destination import resolved
 from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import PREFIX
+from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.merge import commit
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import note_symlinks
@@ -24,13 +23,12 @@ from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import (
     InvalidWheelError,
     LinkError,
-    LinkFallbackWarning,
     PackageConflictWarning,
     refused,
 )
-from wheel_linker.mode import AUTO, LinkMode
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from wheel_linker._link.options import LinkOptions
@@ -41,11 +39,6 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.unpacked import UnpackedWheel
 
 _GIVE_NAME: Final = "give the wheel's file name"
-_warned: set[tuple[LinkMode, int | None, type[OSError]]] = set()
-_warned_guard = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    # A thread of the parent's may have had it.
-    os.register_at_fork(after_in_child=lambda: globals().update(_warned_guard=threading.Lock()))
 
 
 class Wheel(NamedTuple):
@@ -104,7 +97,8 @@ def _stage_and_commit(
     how.progress.expect(sum(placer.tree.files for placer in placers))
     stage_all(placers, site.stage, how.jobs, how.progress)
     # While nothing has been changed: a filter may turn the warning into an error.
-    warn_of_fallbacks(placers)
+    for placer in placers:
+        warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
     with sites.committing([path], how.locks):
         replaced = [
             commit(site.transaction, wheel.tree, str(index)) for index, wheel in enumerate(wheels)
@@ -194,28 +188,3 @@ def refuse_or_warn(conflicts: tuple[PackageConflict, ...], on_conflict: OnConfli
         raise PackageConflictError(conflicts)
     for conflict in conflicts:
         warn_caller(str(conflict), PackageConflictWarning)
-
-
-def warn_of_fallbacks(placers: Sequence[Placer]) -> None:
-    """Warn of modes that were refused, once in the life of the process for each mode and cause."""
-    for placer in placers:
-        for fallback in placer.fallbacks():
-            if placer.chain == AUTO and fallback.used is LinkMode.HARDLINK:
-                continue  # what was asked for, on the commonest file systems
-            cause = (fallback.tried, fallback.error.errno, type(fallback.error))
-            with _warned_guard:
-                if cause in _warned:
-                    continue
-                _warned.add(cause)
-            try:
-                warn_caller(
-                    f"cannot {fallback.tried} {os.path.join(placer.tree.called, fallback.path)!r}: "
-                    f"{fallback.error.strerror or fallback.error}; used {fallback.used} instead. To silence this, "
-                    f"ask for mode {str(fallback.used)!r}, or filter wheel_linker.LinkFallbackWarning",
-                    LinkFallbackWarning,
-                )
-            except LinkFallbackWarning:
-                # Made an error by a filter: it has to fail the next call as well.
-                with _warned_guard:
-                    _warned.discard(cause)
-                raise

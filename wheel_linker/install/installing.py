@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.paths import is_directory
-from wheel_linker._link.pipeline import refuse_or_warn, supplier_of, warn_of_fallbacks
+from wheel_linker._link.fallback import warn_of_fallbacks
+from wheel_linker._link.pipeline import refuse_or_warn, supplier_of
 from wheel_linker._link.report import LinkReport, note_symlinks
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._wheel.bytecode import is_bytecode
@@ -192,7 +193,10 @@ def _install(
 ) -> Outcome:
     staged = stage(plans, how, sites)
     # While nothing has been changed: a filter may turn the warning into an error.
-    warn_of_fallbacks([piece.placer for pieces in staged for piece in pieces])
+    for pieces in staged:
+        for piece in pieces:
+            placer = piece.placer
+            warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
     libraries = {one.library for one in plans} | {
         path for path in where.layout.libraries() if is_directory(path)
     }

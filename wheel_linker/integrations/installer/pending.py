@@ -17,8 +17,9 @@ from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.destination import resolved
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import PREFIX
+from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.merge import commit
-from wheel_linker._link.pipeline import refuse_own_inside, warn_of_fallbacks
+from wheel_linker._link.pipeline import refuse_own_inside
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import combined
 from wheel_linker._link.sites import opened_sites
@@ -128,7 +129,9 @@ class Pending:
             return None
         roots = sorted(self._roots.values(), key=attrgetter("has_dist_info"))
         # While nothing has been changed: a filter may turn the warning into an error.
-        warn_of_fallbacks([placer for root in roots for placer in root.placers()])
+        for root in roots:
+            for placer in root.placers():
+                warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
         with (
             refused("put everything into place", destination=roots[-1].path),
             self._sites.committing([root.path for root in roots], self._locks),
