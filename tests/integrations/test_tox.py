@@ -9,6 +9,7 @@ import pytest
 from examples.kit import entry_points, run
 
 from integrations.projects import write_index, write_project
+from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,3 +134,15 @@ def test_what_cannot_be_had_is_said_as_tox_says_it(project: Path) -> None:
     said = tox(project, "run", "-e", "one", fails=True)
     assert "No matching distribution found for unheard-of" in said
     assert "Traceback" not in said
+
+
+def test_what_was_pruned_is_had_anew(project: Path) -> None:
+    tox(project, "run", "-e", "one", "--notest")
+    with WheelStore(project / "store") as store:
+        store.remove(*store.entries())
+    edit(project / "tox.ini", "dependency_groups = dev", "dependency_groups =")
+    edit(project / "tox.ini", "extra, grouped, top", "extra, top")
+    said = tox(project, "run", "-e", "one")
+    assert "recreate env because the wheel of" in said
+    assert "\nbase 1.0\n" in said
+    assert not (library(project, "one") / "grouped.py").exists()

@@ -56,6 +56,10 @@ class Means(NamedTuple):
     """Whether what was found out by other processes does not count."""
 
 
+class GoneError(WheelLinkerError):
+    """A wheel that an environment has is in the store no more, and the environment has to change."""
+
+
 class _Asked(NamedTuple):
     """What pip is to be asked."""
 
@@ -245,7 +249,7 @@ class Filling:
         for one in chosen.values():
             wheel = self.means.store.find(one.digest)
             if wheel is None:
-                raise WheelLinkerError(
+                raise GoneError(
                     f"the wheel of {one.name!r} is in the store no more: make the environment "
                     f"of {self._python!r} anew"
                 )

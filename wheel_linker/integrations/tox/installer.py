@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from packaging.requirements import InvalidRequirement, Requirement
 from tox.execute.request import StdinSource
-from tox.tox_env.errors import Fail
+from tox.tox_env.errors import Fail, Recreate
 from tox.tox_env.python.package import EditableLegacyPackage
 from tox.tox_env.python.pip.pip_install import Pip
 from tox.tox_env.python.pip.req_file import PythonDeps
@@ -18,7 +18,7 @@ from tox.tox_env.python.pip.req_file import PythonDeps
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import WheelLinkerError
 from wheel_linker.install import Layout, install_wheels, installed
-from wheel_linker.integrations._filling.filling import Filling, Means
+from wheel_linker.integrations._filling.filling import Filling, GoneError, Means
 from wheel_linker.integrations._filling.lots import key_of
 from wheel_linker.integrations._filling.memory import Memory
 from wheel_linker.integrations._filling.user_store import shared_store
@@ -87,6 +87,7 @@ class LinkingInstaller(Pip):
         :param section: who asks.
         :param of_type: what this is for, such as ``deps``.
         :raises Fail: if it cannot be had.
+        :raises Recreate: if the environment has to change, and what it has is in the store no more.
         """
         name = f"{section} {of_type}"
         try:
@@ -96,6 +97,8 @@ class LinkingInstaller(Pip):
                 self._install_lock(name, cast("Pylock", arguments))
             else:
                 self._install_list(name, arguments)
+        except GoneError as error:
+            raise Recreate(str(error)) from error
         except (OSError, ValueError, WheelLinkerError) as error:
             raise Fail(str(error)) from error
 
