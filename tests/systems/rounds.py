@@ -21,7 +21,8 @@ _MOST_KEPT: Final = 200_000_000
 _REPORT: Final = ".nox/report.xml"
 _COMPILER: Final = ("gcc", "libc6-dev")
 _SID_PYTHONS: Final = ("pypy3-venv", "python3.13-venv", "python3.15-venv")
-_PROOF_ELSEWHERE: Final = "--ignore=tests/proof"
+# Neither the proof nor what real tools make of an environment.
+_SUITE: Final = "--ignore=tests/proof --ignore=tests/real_tools"
 # All of the proof but its threads.
 _THREADS_ONLY: Final = "'--ignore-glob=*/proof/test_[!t]*'"
 _BUILDING: Final = (
@@ -131,7 +132,7 @@ def _readme(spec: Spec, room: Room, log: Path) -> Tried:
 def _suite(spec: Spec, room: Room, log: Path) -> Tried:
     begin = time.monotonic()
     session = f"tests-all-{spec.interpreter}"
-    left_out = _THREADS_ONLY if spec.interpreter == FREE_THREADED else _PROOF_ELSEWHERE
+    left_out = _THREADS_ONLY if spec.interpreter == FREE_THREADED else _SUITE
     command = (
         "python3 -m venv .venv && .venv/bin/pip install -q nox uv && "
         f".venv/bin/nox -s {session} -- {left_out} --junitxml={room.checkout}/{_REPORT}"
