@@ -16,7 +16,7 @@ from benchmarks.commands import PROJECT, CommandError
 from benchmarks.contenders import MODES, UNPACK
 from benchmarks.corpus import CorpusError
 from benchmarks.filesystems import (
-    MAKERS,
+    IMAGES,
     Place,
     PlaceError,
     directory_place,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Measure wheel_linker beside others who put the same wheels into a directory."
 DISK = "disk"
-PLACES = (*MAKERS, DISK)
+PLACES = (*IMAGES, DISK)
 ALL_MODES = (*MODES, UNPACK)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from images import Unavailable, check_can_mount, mount_image, unmount
 
 from benchmarks import commands
 
@@ -17,11 +18,7 @@ if TYPE_CHECKING:
 
     from benchmarks.corpus import Wheel
 
-MAKERS = {
-    "xfs": ("mkfs.xfs", "-q", "-m", "reflink=1"),
-    "btrfs": ("mkfs.btrfs", "-q"),
-    "ext4": ("mkfs.ext4", "-q"),
-}
+IMAGES = ("xfs", "btrfs", "ext4")
 IMAGE_BYTES = 8 << 30
 
 
@@ -70,50 +67,31 @@ def as_place(name: str, root: Path) -> Place:
     return Place(name, root, filesystem_of(root), can_clone(root))
 
 
-def unmount(mount: Path) -> None:
-    """Unmount, lazily when something still holds it."""
-    if not os.path.ismount(mount):
-        return
-    try:
-        commands.run(["umount", mount])
-    except commands.CommandError:
-        commands.run(["umount", "--lazy", mount])
-
-
 def discard(image: Path, mount: Path) -> None:
     """Remove an image and its mount point."""
-    unmount(mount)
+    if os.path.ismount(mount):
+        unmount(mount)
     with suppress(FileNotFoundError):
         mount.rmdir()
     image.unlink(missing_ok=True)
 
 
-def check_images(name: str) -> None:
-    """Raise `PlaceError` where no image can be mounted."""
-    if sys.platform != "linux":
-        raise PlaceError("loop mounts need Linux")
-    if os.geteuid() != 0:
-        raise PlaceError("loop mounts need root")
-    if not shutil.which(MAKERS[name][0]):
-        raise PlaceError(f"{MAKERS[name][0]} is not installed")
-
-
 @contextmanager
 def image_place(name: str, work: Path, size: int = IMAGE_BYTES) -> Iterator[Place]:
     """A fresh file system in a sparse file, gone at the end whatever happens."""
-    check_images(name)
+    try:
+        check_can_mount()
+    except Unavailable as error:
+        raise PlaceError(str(error)) from error
     work.mkdir(parents=True, exist_ok=True)
     image, mount = work / f"{name}.img", work / name
     # A run that was killed leaves its mount behind.
     discard(image, mount)
     try:
-        with image.open("wb") as stream:
-            stream.truncate(size)
-        commands.run([*MAKERS[name], image])
         mount.mkdir()
-        commands.run(["mount", "-o", "loop", image, mount])
+        mount_image(name, image, mount, size)
         yield as_place(name, mount)
-    except commands.CommandError as error:
+    except (Unavailable, commands.CommandError) as error:
         raise PlaceError(str(error)) from error
     finally:
         discard(image, mount)

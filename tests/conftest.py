@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filesystems import LOCAL, NAMES, FileSystems, Unavailable, unmount
+from filesystems import LOCAL, NAMES, FileSystems
+from images import Unavailable, unmount
 from standins import FakeClonefile
 from wheels import sample_wheel
 

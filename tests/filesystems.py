@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from images import Unavailable, check_can_mount, mount_image, run, unmount
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
@@ -31,20 +33,7 @@ CLONING: Final = ("btrfs", "xfs")
 
 _PREFIX: Final = "wheel_linker-tests-"
 _IMAGE_SIZE: Final = 512 * 1024 * 1024  # sparse; mkfs.xfs refuses less than 300 MB
-_MAKERS: Final = {
-    "ext4": ("mkfs.ext4", "-q", "-F"),
-    "btrfs": ("mkfs.btrfs", "-q", "-f"),
-    "xfs": ("mkfs.xfs", "-q", "-f", "-m", "reflink=1"),
-    "exfat": ("mkfs.exfat",),
-    "ntfs": ("mkntfs", "-q", "-F", "-f"),
-}
-# These are drivers of their own, over FUSE; for the others the kernel looks what it is.
-_TYPES: Final = {"exfat": ("-t", "exfat-fuse"), "ntfs": ("-t", "ntfs-3g")}
 _FICLONE: Final = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
-
-
-class Unavailable(Exception):
-    """A file system cannot be had on this machine; the text says why."""
 
 
 class FileSystems:
@@ -139,19 +128,14 @@ class FileSystems:
             run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point))
             return point
         image = point.with_suffix(".img")
-        with image.open("wb") as file:
-            file.truncate(_IMAGE_SIZE)
-        run(*_MAKERS[name], str(image))
-        run("mount", *_TYPES.get(name, ()), "-o", "loop", str(image), str(point))
+        mount_image(name, image, point, _IMAGE_SIZE)
         return point
 
     def _mount_point(self, label: str) -> Path:
-        if sys.platform != "linux":
-            raise Unavailable(
-                f"file systems are mounted on Linux only; {GIVEN} may name directories"
-            )
-        if os.geteuid() != 0:
-            raise Unavailable(f"mounting needs root; {GIVEN} may name directories")
+        try:
+            check_can_mount()
+        except Unavailable as error:
+            raise Unavailable(f"{error}; {GIVEN} may name directories") from None
         if self._base is None:
             self._base = self._make_base()
         point = self._base / label
@@ -197,19 +181,6 @@ def _parse_given(text: str) -> dict[str, Path]:
     return {name: Path(directory) for name, _, directory in pairs}
 
 
-def run(*command: str) -> None:
-    """Run a tool that makes or mounts a file system.
-
-    :raises Unavailable: where it is missing or fails.
-    """
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise Unavailable(f"{command[0]} is not installed") from None
-    if done.returncode:
-        raise Unavailable(f"{' '.join(command)} failed: {done.stderr.strip() or done.returncode}")
-
-
 def _sweep() -> None:
     """Remove what killed sessions left behind."""
     for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*.lock"):
@@ -251,12 +222,3 @@ def _mounted_below(base: Path) -> list[Path]:
     # The kernel writes blanks in octal.
     plain = (re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), point) for point in points)
     return [Path(point) for point in plain if base in Path(point).parents][::-1]
-
-
-def unmount(point: Path) -> None:
-    """Take a file system away, at the latest when its last user is gone."""
-    with contextlib.suppress(Unavailable):
-        run("umount", str(point))
-        return
-    with contextlib.suppress(Unavailable):
-        run("umount", "--lazy", str(point))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filesystems import CLONING, GIVEN, NAMES, FileSystems, Unavailable, can_clone
+from filesystems import CLONING, GIVEN, NAMES, FileSystems, can_clone
+from images import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from filesystems import NAMES, FileSystems, Unavailable
+from filesystems import NAMES, FileSystems
+from images import Unavailable
 from left_out import sentence
 from systems import outcome, rounds, table
 from systems.outcome import Outcome, Row

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from filesystems import LOCAL, FileSystems, Unavailable
+from filesystems import LOCAL, FileSystems
+from images import Unavailable
 
 from wheel_linker import LinkMode
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
-from filesystems import FileSystems, Unavailable, run
+from images import Unavailable, run
 from wheels import make_wheel
 
 from proof.kit import package_files
@@ -21,6 +21,8 @@ from wheel_linker import LinkMode
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
+
+    from filesystems import FileSystems
 
 LIMITED: Final = "demo/m0.py"
 """The file that has as many links as it can have, where that is the situation."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 from conftest import unavailable_is_a_skip
-from filesystems import FileSystems, Unavailable, run, unmount
+from images import Unavailable, run, unmount
 from store.archives import FILES, NAME, files_below, with_record, write_wheel
 
 from proof.block_log import DISK, Write, crash_state, read_log
@@ -27,6 +27,8 @@ from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from filesystems import FileSystems
 
     from proof.plugin import Figures
 

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 import pytest
-from filesystems import FileSystems, Unavailable
+from images import Unavailable
 
 from real_tools.everything import write_everything
 from real_tools.published import published, skip
@@ -14,6 +14,8 @@ from real_tools.rounds import Rounds
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from filesystems import FileSystems
 
 
 @pytest.fixture(scope="session")

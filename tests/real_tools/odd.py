@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from filesystems import Unavailable
+from images import Unavailable
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from filesystems import Unavailable
+from images import Unavailable
 
 from real_tools.environment import CommandError
 from real_tools.odd import KEPT, download, for_this_interpreter, pins
