@@ -323,6 +323,9 @@ class TestInstalling:
         found = shown(zip_wheel(source, tmp_path) if archived else source)
         assert found[f"import {NAME}"][1].startswith(f"{NAME} 1.5 from ...")
         assert ("unpack into the store, once" in found) == archived
+        assert ("with bytecode of the store" in found) == archived
+        if archived:
+            assert all(float(cell) > 0 for cell in found["with bytecode of the store"])
 
     def test_without_either_it_says_so(
         self, tmp_path: Path, shown: Callable[[Path], dict[str, list[str]]]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from wheel_linker._api import link_wheels
 from wheel_linker._archive.wheel_file import is_archive
+from wheel_linker._cli.demo.bytecode import demonstrate_bytecode
 from wheel_linker._cli.demo.fresh_import import importable_names
 from wheel_linker._cli.output import Column, counted, print_table
 from wheel_linker._fs.paths import is_within
@@ -96,6 +97,8 @@ def demonstrate_install(given: Given, place: str, find_pip: Callable[[], str]) -
     called = _install_and_remove(given, layout, root, rows)
     print(f"\nInstalling into the environment {root}:")
     print_table(_STEPS, rows)
+    if any(map(is_archive, given.wheels)):
+        demonstrate_bytecode(given.wheels, given.trees, layout, given.store, place)
     _compare(given, layout, place, called, find_pip)
 
 
