@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from real_tools.published import published, skip
 from real_tools.rounds import Rounds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from filesystems import FileSystems
@@ -42,11 +44,15 @@ def published_wheels(
 @pytest.fixture(scope="session", params=["made", "made, a path with spaces", "published"])
 def rounds(
     request: pytest.FixtureRequest, tools: None, tmp_path_factory: pytest.TempPathFactory
-) -> Rounds:
+) -> Iterator[Rounds]:
     """What becomes of some wheels: the one with everything, at two paths, and of published ones."""
     directory = tmp_path_factory.mktemp("rounds")
     if request.param == "published":
         wheels: list[Path] = request.getfixturevalue("published_wheels")
-        return Rounds(directory, wheels, "environment")
-    name = "environment" if request.param == "made" else "an environment"
-    return Rounds(directory, [write_everything(directory)], name)
+        name = "environment"
+    else:
+        wheels = [write_everything(directory)]
+        name = "environment" if request.param == "made" else "an environment"
+    yield Rounds(directory, wheels, name)
+    # A hundred megabytes, which pytest would keep until the next run.
+    shutil.rmtree(directory)
