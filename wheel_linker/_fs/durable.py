@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 _UNSUPPORTED: Final = frozenset(
     {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, 524}
 )
-_LIST: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_LIST: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 # FlushFileBuffers wants a descriptor that may write, fsync(2) any.
 _FLUSH: Final = (
     (os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
 )
 # <sys/fcntl.h> of macOS.
 _F_FULLFSYNC: Final = 51

@@ -14,7 +14,6 @@ READ: Final = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
 )
 """How such a file is opened: a symlink is not followed, and a FIFO not waited for."""
 NOT_READABLE: Final = frozenset(
