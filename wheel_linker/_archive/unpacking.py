@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from wheel_linker._threads import Crew
 
 # O_EXCL never writes through a link, nor over a file that the checks of names have missed.
-_CREATE: Final = (
-    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-)
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _PLAIN: Final = 0o666
 _EXECUTABLE: Final = 0o777
 _READ_ONLY: Final = 0o555

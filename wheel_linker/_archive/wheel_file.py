@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 # O_NONBLOCK: should there be a FIFO, the open must not wait for a writer.
-_READ: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-)
+_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _CHUNK: Final = 1024 * 1024
 # Windows has no pread(2).
 _READS_ANYWHERE: Final = hasattr(os, "pread")

@@ -20,7 +20,7 @@ def keeps_execute_bits(folder: Folder) -> bool:
 
 
 def _tried(folder: Folder, name: str, mode: int) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     fd = os.open(folder.prefix + name, flags, mode, dir_fd=folder.fd)
     try:
         return os.fstat(fd).st_mode & stat.S_IXUSR

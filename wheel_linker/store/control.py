@@ -18,10 +18,7 @@ DIRECTORY_MODE: Final = 0o775
 """Of a directory that is made in a store: whatever the umask, not everybody may write to it."""
 FILE_MODE: Final = 0o664
 _SAFE: Final = (
-    getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 )
 # No hint and no lease has this many bytes.
 LONGEST: Final = 1024**3
