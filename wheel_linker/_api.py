@@ -36,6 +36,7 @@ def link_wheel_files(
     backend: Backend | None = None,
     native_mode: Modes = None,
     exclude: Exclude = None,
+    exact: bool = False,
 ) -> LinkReport:
     """Put the files of one unpacked wheel into ``site_packages``, all of them or none.
 
@@ -58,6 +59,8 @@ def link_wheel_files(
     :param exclude: what is left out: shell patterns, each compared with the path relative to the wheel and with the
         name alone (``*`` stands for slashes, too), or what is called with each such path, of files, symlinks and
         directories. Of a directory that is left out, everything is. What is there already of these stays.
+    :param exact: whether ``site_packages`` ends as a mirror of the wheel: what is there beside that goes, in the same
+        all-or-nothing step, whoever put it there. What ``exclude`` names stays.
     :returns: what became of the files.
     :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, or its
         name is neither given nor found. Nothing has been touched then.
@@ -69,7 +72,7 @@ def link_wheel_files(
         given = UnpackedWheel(given.path, filename)
     from wheel_linker._link.pipeline import link
 
-    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode, exclude)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode, exclude, exact)
     # The wheel under its other name is not the one that can be held.
     with unpacked(wheel).hold():
         return link(site_packages, [given], how)[0]
@@ -88,6 +91,7 @@ def link_wheels(
     backend: Backend | None = None,
     native_mode: Modes = None,
     exclude: Exclude = None,
+    exact: bool = False,
 ) -> list[LinkReport]:
     """Put the files of many unpacked wheels into ``site_packages``: all wheels completely, or none.
 
@@ -106,6 +110,7 @@ def link_wheels(
     :param backend: how to clone; the platform's own by default.
     :param native_mode: as for :func:`link_wheel_files`.
     :param exclude: as for :func:`link_wheel_files`. Conflicts are looked for among all files.
+    :param exact: as for :func:`link_wheel_files`, with all of the wheels.
     :returns: what became of each wheel, in the order given.
     :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been
         touched then.
@@ -116,7 +121,7 @@ def link_wheels(
     refuse_unknown(on_conflict)
     from wheel_linker._link.pipeline import link
 
-    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode, exclude)
+    how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode, exclude, exact)
     return link(site_packages, [unpacked(wheel) for wheel in wheels], how, on_conflict)
 
 
@@ -147,6 +152,7 @@ def link_options(
     backend: Backend | None,
     native_mode: Modes = None,
     exclude: Exclude = None,
+    exact: bool = False,
 ) -> LinkOptions:
     """Return what a call is asked for, from its arguments.
 
@@ -171,6 +177,7 @@ def link_options(
         backend=default_backend() if backend is None else backend,
         native=None if native_mode is None else fallback_chain(native_mode),
         exclude=excluding(exclude),
+        exact=exact,
     )
 
 

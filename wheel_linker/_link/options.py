@@ -58,6 +58,9 @@ class LinkOptions(NamedTuple):
     exclude: Callable[[str], bool] | None = None
     """Tells of a path relative to the wheel whether it is left out."""
 
+    exact: bool = False
+    """Whether what none of the wheels has goes from the directory."""
+
     def modes(self) -> tuple[LinkMode, ...]:
         """Return all modes that files may end in."""
         return (*self.chain, *(self.native or ()))

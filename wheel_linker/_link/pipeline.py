@@ -10,6 +10,7 @@ from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.merge import commit
+from wheel_linker._link.mirror import remove_surplus
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import note_symlinks
 from wheel_linker._link.sites import opened_sites
@@ -100,6 +101,8 @@ def _stage_and_commit(
     for placer in placers:
         warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
     with sites.committing([path], how.locks):
+        if how.exact:
+            remove_surplus(site.transaction, [wheel.tree for wheel in wheels], how.exclude)
         replaced = [
             commit(site.transaction, wheel.tree, str(index)) for index, wheel in enumerate(wheels)
         ]
