@@ -10,8 +10,8 @@ from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.merge import commit
-from wheel_linker._link.mirror import remove_surplus
 from wheel_linker._link.placer import Placer
+from wheel_linker._link.removal import remove_surplus
 from wheel_linker._link.report import note_symlinks
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all

@@ -1,4 +1,4 @@
-"""Removing installed files: for an uninstall, or where a new version lacks what an old one had."""
+"""Removing files: for an uninstall, where a new version lacks what an old one had, or from a mirror of wheels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import errno
 import os
 import stat
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.sharing import how_to_unlock
+from wheel_linker._fs.stage import PREFIX
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker.errors import LinkError, refused
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder, Parts
     from wheel_linker._link.transaction import Transaction
+    from wheel_linker._wheel.tree import Tree
 
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
@@ -126,3 +129,61 @@ def _with_parents(directories: Iterable[Parts]) -> list[Parts]:
         everything.add((*parts, CACHE))
         everything.update(parts[:depth] for depth in range(1, len(parts) + 1))
     return sorted(everything, key=lambda parts: (parts[:-1], parts[-1]))
+
+
+class _Surplus(NamedTuple):
+    """What is there and in none of the wheels."""
+
+    files: list[Parts]
+    """Directory by directory."""
+    directories: list[Parts]
+
+
+def remove_surplus(
+    transaction: Transaction, trees: Iterable[Tree], spare: Callable[[str], bool] | None
+) -> None:
+    """Remove what none of the wheels has, before they are merged. It can all be taken back.
+
+    :param spare: tells of a path relative to the site, with forward slashes, whether it stays.
+    :raises LinkError: if a directory leads outside of the site, or the system refuses.
+    """
+    surplus = _find(transaction, _supplied(trees), spare)
+    remove_files(transaction, surplus.files, lambda _: False)
+    for parts in surplus.directories:
+        transaction.remove_when_empty(parts)
+
+
+def _supplied(trees: Iterable[Tree]) -> dict[Parts, bool]:
+    """Return everything in the wheels by its path, with True for directories."""
+    supplied: dict[Parts, bool] = {}
+    for tree in trees:
+        for directory in tree.directories:
+            supplied[directory.parts] = True
+            within = (*directory.files, *(name for name, _ in directory.links))
+            supplied.update(((*directory.parts, name), False) for name in within)
+    return supplied
+
+
+def _find(
+    transaction: Transaction, supplied: dict[Parts, bool], spare: Callable[[str], bool] | None
+) -> _Surplus:
+    found = _Surplus([], [])
+    pending: list[Parts] = [()]
+    with Descent(transaction.site, transaction.containment.enter) as folders:
+        while pending:
+            above = pending.pop()
+            folder = folders.go(above)
+            for name in folder.listdir():
+                parts = (*above, name)
+                if (not above and name.startswith(PREFIX)) or (spare and spare("/".join(parts))):
+                    continue
+                status = folder.lstat(name)
+                if status is None:
+                    continue
+                if is_directory(status):
+                    pending.append(parts)
+                    if supplied.get(parts) is not True:
+                        found.directories.append(parts)
+                elif supplied.get(parts) is not False:
+                    found.files.append(parts)
+    return found
