@@ -92,20 +92,13 @@ def run(
     def end() -> None:
         # One that Ctrl-C kept from being waited for, while it was starting, finds nothing to do.
         pending.clear()
-        if stop is not None and any(map(_is_interrupt, failures)):
-            stop()
-        # Any other one would write into a directory that is being removed.
-        uninterrupted(lambda: _wait_for(threads, stop))
+        _stop_and_wait(threads, failures, stop)
 
-    try:
-        try:
-            _begin(threads)
-            drain(work)
-        finally:
-            end()
-    finally:
-        # Ctrl-C may have come as the first call began, before it could heed it.
-        end()
+    def begin() -> None:
+        _begin(threads)
+        drain(work)
+
+    _ended(begin, end)
     if failures:
         raise min(failures, key=_precedence)[1]
 
@@ -166,6 +159,29 @@ def _follow_debuggers() -> None:
         sys.settrace(trace)
     if profile is not None:
         sys.setprofile(profile)
+
+
+def _ended(action: Callable[[], None], end: Callable[[], None]) -> None:
+    """Do something, and end it whatever comes; ``end`` may be called again."""
+    try:
+        try:
+            action()
+        finally:
+            end()
+    finally:
+        # Ctrl-C may have come as the first call began, before it could heed it.
+        end()
+
+
+def _stop_and_wait(
+    threads: Sequence[_Thread],
+    failures: Iterable[tuple[int, BaseException]],
+    stop: Callable[[], None] | None,
+) -> None:
+    if stop is not None and any(map(_is_interrupt, failures)):
+        stop()
+    # Any that is still at work would write into a directory that is being removed.
+    uninterrupted(lambda: _wait_for(threads, stop))
 
 
 def _begin(threads: Sequence[_Thread]) -> None:
@@ -239,14 +255,7 @@ class Crew:
         :param weight: how many bytes a waiting task takes.
         """
         shift = _Shift(work, weight)
-        try:
-            try:
-                self._work_through(tasks, shift)
-            finally:
-                shift.end()
-        finally:
-            # Ctrl-C may have come as the first call began, before it could heed it.
-            shift.end()
+        _ended(lambda: self._work_through(tasks, shift), shift.end)
         if shift.failures:
             raise shift.failures[0]
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from standins import windows_error
 
-from wheel_linker._archive import unpacking
-from wheel_linker._fs import folder
+from wheel_linker._fs import copying, folder
 from wheel_linker._fs._windows import deletion, rules
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class Windows:
         self.removed_read_only: list[str] = []
         monkeypatch.setattr(folder, "BY_DESCRIPTOR", False)
         monkeypatch.setattr(rules, "WINDOWS", True)
-        monkeypatch.setattr(unpacking, "_TIMES_BY_DESCRIPTOR", False)
+        monkeypatch.setattr(copying, "TIMES_BY_DESCRIPTOR", False)
         if not sleep:
             monkeypatch.setattr(time, "sleep", self.pauses.append)
         self._let_read_only_files_be_removed()

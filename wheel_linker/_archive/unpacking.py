@@ -15,6 +15,7 @@ from wheel_linker._archive import inflate
 from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
 from wheel_linker._archive.links import files_led_to
 from wheel_linker._archive.zip_directory import STORED, Member
+from wheel_linker._fs import copying
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._wheel.names import ambiguous
 from wheel_linker._wheel.progress import Progress
@@ -35,7 +36,6 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 
 _PLAIN: Final = 0o666
 _EXECUTABLE: Final = 0o777
 _READ_ONLY: Final = 0o555
-_TIMES_BY_DESCRIPTOR: Final = os.utime in os.supports_fd
 # A piece of work: enough to be worth passing to another thread, not so much that the last one takes long.
 _UNIT_COMPRESSED: Final = 512 * 1024
 _UNIT_SIZE: Final = 4 * 1024 * 1024
@@ -306,12 +306,12 @@ class _Unpacking:
         return os.open(self._tree.at(member.name), _CREATE, permissions, dir_fd=self._tree.fd)
 
     def _stamp_open(self, fd: int) -> None:
-        if _TIMES_BY_DESCRIPTOR:
+        if copying.TIMES_BY_DESCRIPTOR:
             if_allowed(os.utime, fd, ns=self._times)
 
     def _stamp_closed(self, member: Member) -> None:
         # By its path only now: Windows sets the time once more when a file is closed that was written to.
-        if not _TIMES_BY_DESCRIPTOR:
+        if not copying.TIMES_BY_DESCRIPTOR:
             if_allowed(os.utime, self._tree.at(member.name), ns=self._times, dir_fd=self._tree.fd)
 
 

@@ -37,8 +37,8 @@ _BLOCK: Final = 512
 _LINUX: Final = sys.platform == "linux"
 _SEEK_DATA: Final[int] = getattr(os, "SEEK_DATA", 3 if _LINUX else -1)
 _SEEK_HOLE: Final[int] = getattr(os, "SEEK_HOLE", 4 if _LINUX else -1)
-# Windows keeps the time at which a file that was written is closed.
-_TIMES_BY_DESCRIPTOR: Final = os.utime in os.supports_fd
+TIMES_BY_DESCRIPTOR: Final = os.utime in os.supports_fd
+"""Not on Windows, which keeps the time at which a file that was written is closed."""
 _FINDS_HOLES: Final = _SEEK_DATA >= 0
 # copy_file_range(2) where the two ends or the kernel cannot do it, read and write still can.
 _PLAIN_COPY_INSTEAD: Final = frozenset(
@@ -88,7 +88,7 @@ def create_from(
             fill(new, original, status.st_size)
             if bits & stat.S_IXUSR:
                 stay_executable(new)
-            if keep_time and _TIMES_BY_DESCRIPTOR:
+            if keep_time and TIMES_BY_DESCRIPTOR:
                 if_allowed(os.utime, new, ns=(status.st_atime_ns, status.st_mtime_ns))
         except BaseException:
             try:
@@ -103,7 +103,7 @@ def create_from(
             # Where writing is put off, close(2) is what tells that the disk is full.
             _take_back(destination, destination_dir)
             raise
-        if keep_time and not _TIMES_BY_DESCRIPTOR:
+        if keep_time and not TIMES_BY_DESCRIPTOR:
             times = (status.st_atime_ns, status.st_mtime_ns)
             if_allowed(os.utime, destination, ns=times, dir_fd=destination_dir)
     finally:

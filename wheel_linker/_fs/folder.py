@@ -76,6 +76,11 @@ class Folder:
             return cls(path, os.open(path, _LIST if listing else _NAME), "")
         if not stat.S_ISDIR(os.stat(extended(path)).st_mode):
             raise _os_error(errno.ENOTDIR, path)
+        return cls.by_path(path)
+
+    @classmethod
+    def by_path(cls, path: str) -> Folder:
+        """Name the directory at ``path`` without opening it."""
         return cls(path, None, os.path.join(extended(path), ""))
 
     def enter(self, name: str, *, listing: bool = False) -> Folder:

@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs import sharing
-from wheel_linker._fs._windows.long_paths import extended
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.sharing import NotSharedError, is_owned
 from wheel_linker._link.fallback import Cause, Ladder, classify
@@ -183,7 +182,7 @@ class Placer:
         """Tell whether any file of the wheel is native."""
         for directory in self.tree.directories:
             path = os.path.join(self.tree.path, *directory.parts)
-            folder = Folder(path, None, os.path.join(extended(path), ""))
+            folder = Folder.by_path(path)
             if any(is_native(folder, name) for name in directory.files):
                 return True
         return False

@@ -127,17 +127,9 @@ class StoredWheel(UnpackedWheel):
             store compares it.
         """
         with self._session.linking(self.entry):
-            if self._check is not None:
-                session = self._session
-                if not whole(
-                    session.layout,
-                    self.entry,
-                    self.digest,
-                    self._check,
-                    session.mends_bits,
-                    keeps_notes=not session.read_only,
-                ):
-                    raise self._damaged("its files are not as they were unpacked")
+            check = self._check
+            if check is not None and not whole_entry(self._session, self.entry, self.digest, check):
+                raise self._damaged("its files are not as they were unpacked")
             yield
 
     @override
@@ -228,6 +220,12 @@ def _row(file: StoredFile) -> Row:
 
 EntryLike = Entry | StoredWheel | str
 """What is accepted as an entry: itself, its wheel, its name, or the wheel's SHA-256."""
+
+
+def whole_entry(session: Session, name: str, digest: str, check: Check) -> manifest.Listing | None:
+    """Return what an entry of a session's store has, as :func:`whole` does; errors as there."""
+    notes = not session.read_only
+    return whole(session.layout, name, digest, check, session.mends_bits, keeps_notes=notes)
 
 
 def read_entry(layout: Layout, name: str) -> Entry | None:

@@ -12,10 +12,9 @@ from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.store._entry.checking import whole
 from wheel_linker.store._entry.damage import find_damage
 from wheel_linker.store._entry.making import check_digest, unpack_entry
-from wheel_linker.store.entries import StoredWheel, find_entry
+from wheel_linker.store.entries import StoredWheel, find_entry, whole_entry
 from wheel_linker.store.index import Known
 
 if TYPE_CHECKING:
@@ -118,14 +117,7 @@ def _held(
     if not session.hold(known.entry):
         return None
     check = options.check
-    has = whole(
-        session.layout,
-        known.entry,
-        known.digest,
-        check or "size",
-        session.mends_bits,
-        keeps_notes=not session.read_only,
-    )
+    has = whole_entry(session, known.entry, known.digest, check or "size")
     if has is None:
         return None
     return StoredWheel.of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheel_linker.store._bytecode.sets import names_of_sets, sets_of
+from wheel_linker.store._bytecode.sets import names_of_sets, never, sets_of
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.content import NOT_THERE, size_of
 from wheel_linker.store._entry.damage import CHANGED, MISSING, Damage, find_damage
@@ -35,12 +35,8 @@ def damaged_bytecode(layout: Layout, entry: Entry, *, deep: bool) -> Iterator[tu
             yield name, Damage(entry, f"{above}/{MANIFEST}", kind)
             continue
         there = entry._replace(path=sets.tree(name))
-        for found in find_damage(there, facts, files, deep=deep, keeps_bits=_never):
+        for found in find_damage(there, facts, files, deep=deep, keeps_bits=never):
             yield name, Damage(entry, f"{above}/{TREE}/{found.path}", found.kind)
-
-
-def _never() -> bool:
-    return False
 
 
 def remove_sets(entry: Folder, names: set[str], waste: Folder) -> None:
