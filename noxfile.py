@@ -14,7 +14,13 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Spelt out, because what nox derives from the classifiers depends on its version.
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t", "3.15t", "pypy3.11"]
 # Each file's tests stay together: what a module makes once is made once.
-SHARED_OUT = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+SHARED_OUT = (
+    "--numprocesses=auto",
+    "--maxprocesses=4",
+    "--dist=loadfile",
+    # The order is ours: see tests/conftest.py.
+    "--no-loadscope-reorder",
+)
 PLATFORMS = ("linux", "darwin", "win32")
 EXAMPLES = ("docs/examples/build_backend/backend.py", "docs/examples/tox_plugin")
 CHECKED = ("wheel_linker", "tests", "benchmarks", "docs/conf.py", "noxfile.py", *EXAMPLES)

@@ -2,6 +2,7 @@
 
 As root on Linux each file system is a sparse image, mounted on a loop device for the session. Elsewhere
 ``WHEEL_LINKER_TEST_FILESYSTEMS="btrfs=/one:xfs=/two"`` names directories that lie on them.
+What a test does on each of them in turn, it does on those only that ``WHEEL_LINKER_TEST_PLACES="xfs:local"`` names.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 GIVEN: Final = "WHEEL_LINKER_TEST_FILESYSTEMS"
 REQUIRED: Final = "WHEEL_LINKER_REQUIRE_FILESYSTEMS"
+CHOSEN: Final = "WHEEL_LINKER_TEST_PLACES"
 
 LOCAL: Final = "local"
 """Wherever this machine keeps temporary files."""
@@ -152,6 +154,22 @@ class FileSystems:
         base.mkdir(mode=0o755)
         atexit.register(self.close)
         return base
+
+
+def places(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the file systems on which tests that are for all of them are run.
+
+    :raises ValueError: if one that was asked for is none of :data:`NAMES` and :data:`LOCAL`.
+    """
+    everything = [*NAMES, LOCAL]
+    chosen = environ.get(CHOSEN, "")
+    if not chosen:
+        return everything
+    names = chosen.split(os.pathsep)
+    for name in names:
+        if name not in everything:
+            raise ValueError(f"{CHOSEN}: {name!r} is none of {', '.join(everything)}")
+    return names
 
 
 def can_clone(directory: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filesystems import CLONING, GIVEN, NAMES, FileSystems, can_clone
+from filesystems import CHOSEN, CLONING, GIVEN, LOCAL, NAMES, FileSystems, can_clone, places
 from images import Unavailable
 
 if TYPE_CHECKING:
@@ -63,3 +63,20 @@ def test_mounts_of_a_killed_session_are_removed_by_the_next(tmp_path: Path) -> N
 def test_an_unknown_file_system_is_unavailable() -> None:
     with FileSystems({}) as filesystems, pytest.raises((Unavailable, KeyError)):
         filesystems.directory("fat")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("", [*NAMES, LOCAL]),
+        ("xfs", ["xfs"]),
+        (os.pathsep.join(["local", "ext4"]), ["local", "ext4"]),
+    ],
+)
+def test_places_are_all_or_those_asked_for(chosen: str, expected: list[str]) -> None:
+    assert places({CHOSEN: chosen}) == expected
+
+
+def test_an_unknown_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="'xsf' is none of ext4"):
+        places({CHOSEN: "xsf"})

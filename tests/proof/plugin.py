@@ -73,7 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--every-call",
         action="store_true",
-        help="spoil every system call, not every third one; --long does, too",
+        help="spoil every system call, not every fifth one; --long does, too",
     )
     group.addoption(
         "--proof-report", metavar="FILE", type=Path, help="keep the figures of the proof as JSON"

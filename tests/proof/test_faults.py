@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="spoils POSIX calls")
 
 NUMBERS: Final = (errno.EIO, errno.ENOSPC, errno.EACCES)
 INTERRUPTS: Final = (interrupt_before, interrupt_after)
-STRIDE: Final = 3
+STRIDE: Final = 5
 DESTINATIONS: Final = ("empty", "overlapping", "identical")
 
 DIRECTORIES: Final = "clone of directories"
@@ -113,7 +113,7 @@ def spoiler(scene: Linking, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
 
 @pytest.fixture
 def steps(request: pytest.FixtureRequest, is_thorough: bool) -> Iterator[int]:
-    """The numbers of the calls that are spoilt: every third one, in each test others, or all."""
+    """The numbers of the calls that are spoilt: every fifth one, in each test others, or all."""
     return steps_for(request.node.name, 1 if is_thorough else STRIDE)
 
 

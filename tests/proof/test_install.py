@@ -32,8 +32,8 @@ INTERRUPTS: Final = (interrupt_before, interrupt_after)
 CALLS: Final = ("install", "upgrade", "uninstall")
 PORTABLE: Final = "hardlink by path"
 WAYS: Final = (*MODES, PORTABLE)
-STRIDE: Final = 13
-"""By default every thirteenth call is spoilt, from another one on for each mode and fault; in full, all are."""
+STRIDE: Final = 19
+"""By default every nineteenth call is spoilt, from another one on for each mode and fault; in full, all are."""
 
 OLD_INFO: Final = "demo-1.0.dist-info"
 NEW_INFO: Final = "demo-2.0.dist-info"

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 
 KILLS = 300
-"""For each mode."""
+"""For each mode, in full; a fifth of them by default."""
+STRIDE = 8
+"""By default a process is killed before every eighth call, in full before each."""
 ROUNDS = 100
-"""With two processes at work; for each mode."""
-STOPS = 25
+"""With two processes at work; for each mode, in full; half of them by default."""
+STOPS = 12
 """Of a process in the middle of its work; for each mode."""
 
 
@@ -93,7 +95,7 @@ def test_kill_at_random_moments(
     upgrade: Upgrade, tmp_path: Path, chance: random.Random, is_long: bool, figures: Figures
 ) -> None:
     """Each time every file is whole, and the next call completes and sweeps."""
-    wanted = KILLS if is_long else KILLS // 2
+    wanted = KILLS if is_long else KILLS // 5
     durations = {installed: duration(upgrade, installed=installed) for installed in (False, True)}
     current = tmp_path / "current"
     show(current, upgrade.site(installed=False))
@@ -134,7 +136,7 @@ def test_kill_at_every_step(
         return was_killed(in_child(link))
 
     kills = 0
-    for step in itertools.count(1, 1 if is_long else 4):
+    for step in itertools.count(1, 1 if is_long else STRIDE):
         site = upgrade.site(installed=installed)
         killed = killed_before(step, site)
         upgrade.check_after_kill(site, installed=installed)
@@ -149,10 +151,13 @@ def test_kill_at_every_step(
     figures.add("kills", at_chosen_steps=kills)
 
 
-def test_two_processes_at_once(upgrade: Upgrade, chance: random.Random, figures: Figures) -> None:
+def test_two_processes_at_once(
+    upgrade: Upgrade, chance: random.Random, is_long: bool, figures: Figures
+) -> None:
     """Two versions into the same directory: one wins, everywhere."""
     longest = duration(upgrade, installed=False)
-    for _ in range(ROUNDS):
+    rounds = ROUNDS if is_long else ROUNDS // 2
+    for _ in range(rounds):
         site = upgrade.site(installed=False)
         if chance.random() < 0.3:
             site.rmdir()  # made by whoever comes first
@@ -168,7 +173,7 @@ def test_two_processes_at_once(upgrade: Upgrade, chance: random.Random, figures:
         upgrade.check_one_version(site)
         shutil.rmtree(site)
     upgrade.check_source()
-    figures.add("two processes at once", rounds=ROUNDS)
+    figures.add("two processes at once", rounds=rounds)
 
 
 def test_a_stopped_process_loses_nothing(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
+from filesystems import CHOSEN
+
 from systems.debian import PATH, USER
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ _NOT_COPIED: Final = (
 )
 _IDS: Final = {"root": 0, USER: 1000}
 _HOMES: Final = {"root": "/root", USER: f"/home/{USER}"}
-# How this machine reaches the package index is nobody's business but its own.
+# What tests were asked for; and how this machine reaches the package index, which is nobody's business but its own.
 _LENT: Final = re.compile(
-    r"PIP_(?!NO_INDEX)\w+|UV_\w*INDEX\w*|\w+_proxy|\w+_PROXY|SSL_CERT_\w+|\w+_CA_BUNDLE"
+    rf"{CHOSEN}|PIP_(?!NO_INDEX)\w+|UV_\w*INDEX\w*|\w+_proxy|\w+_PROXY|SSL_CERT_\w+|\w+_CA_BUNDLE"
 )
 _CONFIGURATIONS: Final = ("/etc/pip.conf", "/etc/xdg/pip")
 
