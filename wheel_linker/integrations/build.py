@@ -167,7 +167,8 @@ def _built(
 
 def _unpacked(sdist: str, directory: str) -> str:
     """Unpack an sdist that was built here, and return its one directory."""
-    with tarfile.open(sdist) as archive:
-        archive.extractall(directory, filter="data")
+    from wheel_linker.integrations._filling.sdist import extract
+
+    extract(sdist, directory)
     (name,) = os.listdir(directory)
     return os.path.join(directory, name)
