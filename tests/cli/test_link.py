@@ -446,6 +446,8 @@ class TestProbe:
         for mode in LinkMode:
             assert any(line.split()[:1] == [mode.value] for line in done.stdout.splitlines())
         assert "works" in done.stdout
+        shown = json.loads(run("probe", tmp_path, tmp_path, "--json").stdout)
+        assert (set(shown), shown["copy"]) == ({mode.value for mode in LinkMode}, None)
         assert names(tmp_path) == set()
 
     @pytest.mark.parametrize("place", ["xfs"], indirect=True)
@@ -454,6 +456,8 @@ class TestProbe:
         rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
         assert "cross-device" in rows["hardlink"]
         assert "works" in rows["symlink"]
+        shown = json.loads(run("probe", place, tmp_path, "--json").stdout)
+        assert "cross-device" in shown["hardlink"]
 
     def test_a_missing_directory_is_1(self, tmp_path: Path) -> None:
         assert "missing" in failed(1, "probe", tmp_path, tmp_path / "missing")

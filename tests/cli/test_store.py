@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from examples.kit import write_wheel as write_other
 from store.archives import FILES, NAME, files_below, sha256_of, with_record, write_wheel
 from store.conftest import entry_names
 
@@ -65,6 +66,67 @@ class TestCommands:
 
     def test_list_of_nothing(self, run: Run) -> None:
         assert "entry" in run("list")
+
+    def test_path(self, run: Run, root: Path) -> None:
+        assert run("path") == f"{root}\n"
+        base = root.parent / "base"
+        found = json.loads(run("path", "--base", base, "--json"))
+        assert found == {"path": str(root), "bases": [str(base)]}
+        assert not root.exists()
+
+    def test_size(self, run: Run, wheel_file: Path, root: Path) -> None:
+        assert run("size") == "0 wheels, 0 files, 0.0 MiB\n"
+        run("add", wheel_file)
+        run("compile", "--python", sys.executable)
+        (entry,) = WheelStore(root).entries()
+        assert json.loads(run("size", "--json")) == {
+            "entries": 1,
+            "files": entry.files,
+            "bytes": entry.whole_size,
+            "bytecode": entry.bytecode,
+        }
+        out = run("size")
+        assert out.startswith(f"1 wheel, {entry.files} files, ")
+        assert "bytecode" in out
+
+    def test_remove(self, run: Run, wheel_file: Path, root: Path, tmp_path: Path) -> None:
+        run("add", wheel_file, write_other(tmp_path / "other-1.0-py3-none-any.whl", {"o.py": ""}))
+        one, other = WheelStore(root).entries()
+        assert "abcdefghij" in run("remove", one.name, "abcdefghij", code=1)
+        assert entry_names(root) == {one.name, other.name}
+        assert run("remove", one.name) == f"{one.name} {one.filename}: removed\n"
+        (gone,) = json.loads(run("remove", other.digest, "--json"))
+        assert (gone["entry"], gone["sha256"]) == (other.name, other.digest)
+        assert entry_names(root) == set()
+
+    def test_remove_of_what_is_in_use(self, run: Run, wheel_file: Path, root: Path) -> None:
+        with WheelStore(root) as store:
+            wheel = store.add(wheel_file)
+            assert "in use" in run("remove", wheel.entry, code=1)
+        assert entry_names(root) == {wheel.entry}
+
+    def test_remove_of_one_whose_description_is_lost(
+        self, run: Run, wheel_file: Path, root: Path
+    ) -> None:
+        run("add", wheel_file)
+        (name,) = entry_names(root)
+        (root / name / "entry").write_bytes(b"")
+        assert name in run("remove", name)
+        assert entry_names(root) == set()
+
+    def test_json(self, run: Run, wheel_file: Path, root: Path) -> None:
+        (added,) = json.loads(run("add", wheel_file, "--json"))
+        (entry,) = json.loads(run("list", "--json"))
+        assert (added["entry"], added["path"]) == (entry["entry"], entry["path"])
+        assert (entry["wheel"], entry["files"]) == (NAME, len(FILES) + 1)
+        assert json.loads(run("verify", "--json")) == {"damage": [], "record_problems": []}
+        Path(entry["path"], "single.py").write_bytes(b"")
+        found = run("verify", "--json", code=1)
+        (damage,) = json.loads(found.partition("wheel-linker: ")[0])["damage"]
+        assert (damage["path"], damage["kind"]) == ("single.py", "changed")
+        assert json.loads(run("repair", entry["entry"], wheel_file, "--json")) == [damage]
+        (pruned,) = json.loads(run("prune", "--max-size", "10", "--json"))
+        assert (pruned["entry"], pruned["frees"] > 0) == (entry["entry"], True)
 
     @pytest.mark.parametrize(("seconds", "shown"), [(90, "1 m"), (7200, "2 h"), (200_000, "2 d")])
     def test_list_shows_age(

@@ -13,6 +13,7 @@ from examples.kit import write_wheel
 from wheels import snapshot
 
 from wheel_linker._cli import main
+from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +97,25 @@ class TestSync:
             assert "two 2.0: would take the place of 1.0" in out
             assert "old 1.0: would be removed" in out
 
+    @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+    def test_a_wheel_for_another_interpreter(
+        self, tmp_path: Path, target: Path, run: Run, dry_run: list[str]
+    ) -> None:
+        path = wheel(tmp_path, "one").rename(tmp_path / "one-1.0-cp27-none-any.whl")
+        assert "cp27" in run("sync", path, *dry_run, code=1)
+        assert "cp27" in run("install", path, *dry_run, code=1)
+        assert not target.exists()
+        run("sync", path, "--no-compatibility-check", *dry_run)
+        assert target.exists() == (not dry_run)
+
+    def test_links_from_a_base(self, tmp_path: Path, target: Path, run: Run) -> None:
+        path, base = wheel(tmp_path, "one"), tmp_path / "base"
+        with WheelStore(base) as store:
+            (kept,) = store.add_all([path])
+        run("sync", path, "--base", base, "--mode", "hardlink")
+        assert os.path.samefile(target / "one.py", os.path.join(kept.path, "one.py"))
+        assert WheelStore(tmp_path / "store").entries() == []
+
 
 class TestInstall:
     def test_the_same_again_is_there_already(self, tmp_path: Path, target: Path, run: Run) -> None:
@@ -131,6 +151,8 @@ class TestUninstall:
     def test_dry_run(self, tmp_path: Path, target: Path, run: Run) -> None:
         run("install", wheel(tmp_path, "one"))
         assert "one 1.0: would be removed" in run("uninstall", "one", "--dry-run")
+        plan = json.loads(run("uninstall", "one", "--dry-run", "--json"))
+        assert plan["removed"] == ["one==1.0"]
         assert (target / "one.py").exists()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._cli.options import add_option
+from wheel_linker._cli.options import add_json, add_option
 from wheel_linker._cli.output import say
+from wheel_linker._cli.reports import print_json
 from wheel_linker._cli.store import needed_store
 from wheel_linker.errors import WheelLinkerError
 
@@ -40,6 +41,7 @@ def add_build(parser: argparse.ArgumentParser) -> None:
         help="for pip install, such as --pip-arg=--no-index; may be given several times",
     )
     add_option(parser)
+    add_json(parser)
 
 
 def build(arguments: argparse.Namespace) -> None:
@@ -62,7 +64,9 @@ def build(arguments: argparse.Namespace) -> None:
             store=store,
             pip_args=arguments.pip_arg,
         )
-    for path in made:
+    if arguments.json:
+        print_json([{"path": path} for path in made])
+    for path in () if arguments.json else made:
         say(f"built {path}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._cli.environment import add_environment, layout_to_change
 from wheel_linker._cli.link import refuse_misuse, usable_store
-from wheel_linker._cli.options import add_common, add_json, modes
+from wheel_linker._cli.options import add_common, add_compatibility, add_json, modes
 from wheel_linker._cli.output import progress, say
 from wheel_linker._cli.reports import (
     installed_as_json,
@@ -42,11 +42,7 @@ def add_install(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="install what is there in the same version with the same files, too",
     )
-    parser.add_argument(
-        "--no-compatibility-check",
-        action="store_true",
-        help="install wheels that are not for this interpreter, too",
-    )
+    add_compatibility(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument(
         "--as-dependencies",
@@ -130,7 +126,12 @@ def _foresee(arguments: argparse.Namespace, layout: Layout, store: WheelStore | 
     from wheel_linker.install import plan_install
 
     plan = plan_install(
-        arguments.wheels, layout, store=store, mode=modes(arguments), record=arguments.record
+        arguments.wheels,
+        layout,
+        store=store,
+        mode=modes(arguments),
+        record=arguments.record,
+        check_tags=not arguments.no_compatibility_check,
     )
     if arguments.json:
         print_json(plan_as_json(plan))
@@ -146,7 +147,9 @@ def uninstall(arguments: argparse.Namespace) -> None:
 
     if arguments.dry_run:
         plan = plan_uninstall(arguments.names, layout)
-        for line in plan_lines(plan):
+        if arguments.json:
+            print_json(plan_as_json(plan))
+        for line in () if arguments.json else plan_lines(plan):
             say(line)
         return
     reports = remove(arguments.names, layout)

@@ -13,10 +13,11 @@ from wheel_linker._cli.build import add_build, build
 from wheel_linker._cli.inspect import add_check, add_list, add_show, check, list_installed, show
 from wheel_linker._cli.install import add_install, add_uninstall, install, uninstall
 from wheel_linker._cli.link import add_link, link
-from wheel_linker._cli.options import add_verbosity
+from wheel_linker._cli.options import add_json, add_verbosity
 from wheel_linker._cli.output import PROGRAM, Column, complain, configure, misused, print_table
 from wheel_linker._cli.pip import add_pip
-from wheel_linker._cli.store import add_commands
+from wheel_linker._cli.reports import print_json
+from wheel_linker._cli.storing.commands import add_commands
 from wheel_linker._cli.sync import add_sync, sync
 from wheel_linker.errors import WheelLinkerError
 
@@ -61,6 +62,14 @@ def _probe(arguments: argparse.Namespace) -> None:
     from wheel_linker._api import supported_modes
 
     modes = supported_modes(arguments.source, arguments.destination)
+    if arguments.json:
+        print_json(
+            {
+                mode.value: None if error is None else error.strerror or str(error)
+                for mode, error in modes.items()
+            }
+        )
+        return
     rows = [
         (mode.value, "works" if error is None else f"no: {error.strerror or error}")
         for mode, error in modes.items()
@@ -143,6 +152,7 @@ def _command(
 def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="where files would be linked from")
     parser.add_argument("destination", metavar="DESTINATION", help="where they would be linked to")
+    add_json(parser)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

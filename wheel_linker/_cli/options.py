@@ -39,6 +39,13 @@ def add_option(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
         help=f"the store of unpacked wheels (default: in this user's cache directory{otherwise})",
     )
     parser.add_argument(
+        "--base",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="another store, which is only read: what it has is linked from there; may be given several times",
+    )
+    parser.add_argument(
         "--trust-store",
         action="store_true",
         help="use the store although it belongs to another user, or everybody may write to it",
@@ -81,6 +88,15 @@ def add_record(parser: argparse.ArgumentParser) -> None:
         choices=("lenient", "strict"),
         default="lenient",
         help="whether a wheel whose RECORD is not right is refused (default: lenient, what is there is used)",
+    )
+
+
+def add_compatibility(parser: argparse.ArgumentParser) -> None:
+    """Add the option for wheels that the environment's interpreter may not be able to use."""
+    parser.add_argument(
+        "--no-compatibility-check",
+        action="store_true",
+        help="install wheels that are not for this interpreter, too",
     )
 
 

@@ -54,7 +54,7 @@ def pip_install(arguments: argparse.Namespace) -> None:
         layout = layout_to_change(arguments, store.root if store.trusted else None)
         chosen = resolve([], python=layout.python, pip_args=given.all, ignore_installed=False)
         if arguments.dry_run:
-            _print_plan(chosen)
+            _tell_plan(chosen, as_json=arguments.json)
             return
         reports = _link(
             arguments, store, layout, [one for one in chosen if not one.editable], given
@@ -64,7 +64,7 @@ def pip_install(arguments: argparse.Namespace) -> None:
         print_json([installed_as_json(report) for report in reports])
     for report in () if arguments.json else reports:
         say(installed_line(report))
-    if not chosen:
+    if not chosen and not arguments.json:
         say("everything that is asked for is installed already")
 
 
@@ -102,6 +102,10 @@ def _install_editable(layout: Layout, given: Arguments) -> None:
         run_pip("install the editable projects", layout.python, command)
 
 
-def _print_plan(chosen: Sequence[Resolved]) -> None:
-    for one in chosen:
+def _tell_plan(chosen: Sequence[Resolved], *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [{"name": one.name, "version": one.version, "editable": one.editable} for one in chosen]
+        )
+    for one in () if as_json else chosen:
         say(f"{one.name} {one.version}: would be installed{' in place' if one.editable else ''}")

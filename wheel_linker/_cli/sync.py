@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheel_linker._cli.environment import add_environment, layout_to_change
-from wheel_linker._cli.options import add_json, add_linking, add_option, add_record, modes
+from wheel_linker._cli.options import (
+    add_compatibility,
+    add_json,
+    add_linking,
+    add_option,
+    add_record,
+    modes,
+)
 from wheel_linker._cli.output import progress, say
 from wheel_linker._cli.reports import (
     installed_as_json,
@@ -53,6 +60,7 @@ def add_sync(parser: argparse.ArgumentParser) -> None:
     add_option(parser)
     add_linking(parser)
     add_record(parser)
+    add_compatibility(parser)
     parser.add_argument("--compile", action="store_true", help="compile the sources to bytecode")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     add_json(parser)
@@ -73,6 +81,7 @@ def sync(arguments: argparse.Namespace) -> None:
                 store=store,
                 mode=modes(arguments),
                 record=arguments.record,
+                check_tags=not arguments.no_compatibility_check,
             )
             if arguments.json:
                 print_json(plan_as_json(plan))
@@ -91,6 +100,7 @@ def sync(arguments: argparse.Namespace) -> None:
                 progress=shown,
                 record=arguments.record,
                 compile_bytecode=arguments.compile,
+                check_tags=not arguments.no_compatibility_check,
             )
     _tell(report, as_json=arguments.json)
 

@@ -118,6 +118,7 @@ def plan_install(
     store: WheelStore | None = None,
     mode: Modes = None,
     record: RecordMode = "lenient",
+    check_tags: bool = False,
 ) -> ChangePlan:
     """Tell what :func:`install_wheels` would do, and touch nothing in the environment.
 
@@ -126,11 +127,12 @@ def plan_install(
     :param store: as for :func:`install_wheel`; without one ``.whl`` files are unpacked in the system's temporary place.
     :param mode: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
+    :param check_tags: as for :func:`install_wheels`.
     :raises InvalidWheelError: as for :func:`install_wheels`.
     :raises NoRecordError: as for :func:`install_wheels`.
     :raises LinkError: if something cannot be read.
     """
-    how, options = _looking(mode, record)
+    how, options = _looking(mode, record, check_tags)
     with all_unpacked(listed(wheels), layout, store, how, record, dry_run=True) as given:
         return _told(foreseen(given, layout, how, options), how)
 
@@ -143,6 +145,7 @@ def plan_sync(
     store: WheelStore | None = None,
     mode: Modes = None,
     record: RecordMode = "lenient",
+    check_tags: bool = False,
 ) -> ChangePlan:
     """Tell what :func:`sync_wheels` would do, and touch nothing in the environment.
 
@@ -152,11 +155,12 @@ def plan_sync(
     :param store: as for :func:`plan_install`.
     :param mode: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
+    :param check_tags: as for :func:`install_wheels`.
     :raises InvalidWheelError: as for :func:`sync_wheels`.
     :raises NoRecordError: as for :func:`sync_wheels`.
     :raises LinkError: if something cannot be read.
     """
-    how, options = _looking(mode, record)
+    how, options = _looking(mode, record, check_tags)
     with all_unpacked(listed(wheels), layout, store, how, record, dry_run=True) as given:
         return _told(foreseen_sync(given, layout, keep, how, options), how)
 
@@ -187,11 +191,18 @@ def plan_uninstall(name: str | Collection[str], layout: Layout) -> ChangePlan:
     )
 
 
-def _looking(mode: Modes, record: RecordMode) -> tuple[LinkOptions, InstallOptions]:
+def _looking(
+    mode: Modes, record: RecordMode, check_tags: bool
+) -> tuple[LinkOptions, InstallOptions]:
     refuse_unknown_record(record)
     how = link_options(mode, None, None, None, None, None)
     return how, InstallOptions(
-        notes_for("wheel-linker", False, {}), "ignore", False, record, dry_run=True
+        notes_for("wheel-linker", False, {}),
+        "ignore",
+        False,
+        record,
+        dry_run=True,
+        check_tags=check_tags,
     )
 
 
