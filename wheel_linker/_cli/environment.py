@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wheel_linker.install import Layout
+    from wheel_linker.store import WheelStore
 
 _VERSION: Final = re.compile(r"\d+(\.\d+)?t?")
 _CONFIGURATION: Final = "pyvenv.cfg"
@@ -20,7 +21,6 @@ _NAME: Final = ".venv"
 _INTERPRETERS: Final = (
     (os.path.join("Scripts", "python.exe"),) if os.name == "nt" else ("bin/python", "bin/python3")
 )
-_NOTES: Final = os.path.join(".store", "interpreters")
 
 
 def add_environment(parser: argparse.ArgumentParser, target: str | None = None) -> None:
@@ -48,10 +48,10 @@ def add_environment(parser: argparse.ArgumentParser, target: str | None = None) 
     )
 
 
-def chosen_layout(arguments: argparse.Namespace, store: str | None = None) -> Layout:
+def chosen_layout(arguments: argparse.Namespace, store: WheelStore | None = None) -> Layout:
     """Return the environment that is meant.
 
-    :param store: the directory of a store, where the answers of interpreters are kept.
+    :param store: a store, where the answers of interpreters are kept if it is there and trusted.
     :raises WheelLinkerError: if there is none, or the library is missing that it takes to install.
     """
     try:
@@ -60,11 +60,17 @@ def chosen_layout(arguments: argparse.Namespace, store: str | None = None) -> La
         raise WheelLinkerError(str(error)) from error
     if getattr(arguments, "target", None) is not None:
         return Layout.for_target(arguments.target)
-    kept_in = None if store is None else os.path.join(store, _NOTES)
-    return Layout.for_python(chosen_python(arguments.python), kept_in=kept_in)
+    return Layout.for_python(chosen_python(arguments.python), kept_in=_kept_in(store))
 
 
-def layout_to_change(arguments: argparse.Namespace, store: str | None = None) -> Layout:
+def _kept_in(store: WheelStore | None) -> str | None:
+    from wheel_linker.install.asking import kept_in
+
+    directory = None if store is None else kept_in(store.root)
+    return directory if store is not None and directory is not None and store.trusted else None
+
+
+def layout_to_change(arguments: argparse.Namespace, store: WheelStore | None = None) -> Layout:
     """Return the environment that is meant, if it may be changed; errors as for :func:`chosen_layout`."""
     layout = chosen_layout(arguments, store)
     if layout.externally_managed is not None and not arguments.break_system_packages:

@@ -67,9 +67,9 @@ def add_uninstall(parser: argparse.ArgumentParser) -> None:
 def install(arguments: argparse.Namespace) -> None:
     """Do as ``install`` is told."""
     refuse_misuse(arguments)
-    layout = layout_to_change(arguments)
     store = usable_store(arguments)
     with nullcontext() if store is None else store:
+        layout = layout_to_change(arguments, store)
         if arguments.dry_run:
             _foresee(arguments, layout, store)
             return

@@ -51,7 +51,7 @@ def pip_install(arguments: argparse.Namespace) -> None:
 
     given = parse(arguments.others)
     with needed_store(arguments) as store:
-        layout = layout_to_change(arguments, store.root if store.trusted else None)
+        layout = layout_to_change(arguments, store)
         chosen = resolve([], python=layout.python, pip_args=given.all, ignore_installed=False)
         if arguments.dry_run:
             _tell_plan(chosen, as_json=arguments.json)

@@ -69,7 +69,7 @@ def add_sync(parser: argparse.ArgumentParser) -> None:
 def sync(arguments: argparse.Namespace) -> None:
     """Do as ``sync`` is told."""
     with needed_store(arguments) as store:
-        layout = layout_to_change(arguments, store.root)
+        layout = layout_to_change(arguments, store)
         from wheel_linker.install import plan_sync, sync_wheels
 
         wheels = _wheels(arguments, layout, store)

@@ -11,12 +11,13 @@ import csv
 import hashlib
 from binascii import b2a_base64
 from io import StringIO
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 NOTES: Final = ("INSTALLER", "REQUESTED", "direct_url.json")
 """What an installer writes into the ``*.dist-info``, besides ``RECORD``."""
@@ -87,6 +88,17 @@ class Row(NamedTuple):
     """Bytes, if it says so."""
 
 
+def rows_of(entries: Iterable[tuple[str, Row | None]]) -> bytes:
+    """Return the rows of a ``RECORD``, in the order of their paths; None leaves hash and size empty."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    for path, row in sorted(entries, key=itemgetter(0)):
+        digest = f"{row.algorithm}={row.digest}" if row is not None else ""
+        size = row.size if row is not None and row.size is not None else ""
+        writer.writerow((path, digest, size))
+    return text.getvalue().encode("utf-8")
+
+
 def encoded(digest: bytes) -> str:
     """Return a digest as ``RECORD`` has it."""
     return b2a_base64(digest, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
@@ -99,9 +111,6 @@ def parse_record(content: bytes) -> dict[str, Row | None]:
     :raises InvalidWheelError: if it is not UTF-8 or CSV, has two rows for a path that differ, or a hash that is
         too weak or not a hash.
     """
-    import csv
-    from io import StringIO
-
     found: dict[str, Row | None] = {}
     try:
         for row in csv.reader(StringIO(content.decode("utf-8"), newline=""), strict=True):

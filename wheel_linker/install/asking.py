@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from wheel_linker._log import log
@@ -15,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SECONDS: Final = 60
+_KEPT: Final = os.path.join(".store", "interpreters")
+
+
+def kept_in(store: str) -> str | None:
+    """Return where the answers of interpreters are kept in a store; None if there is no such store yet."""
+    directory = os.path.join(store, _KEPT)
+    return directory if os.path.isdir(os.path.dirname(directory)) else None
 
 
 def executable(python: str) -> str:
@@ -51,6 +57,9 @@ def answer(path: str, question: str, arguments: Sequence[str], what: str) -> Any
     :param what: what is asked for, in a word or two.
     :raises LinkError: if the interpreter cannot be run, or does not answer as a Python should.
     """
+    # Late: mostly the answer is known.
+    import subprocess
+
     doing = f"ask the interpreter {path!r} for its {what}"
     try:
         done = subprocess.run(  # noqa: S603 - running it is what was asked for

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._log import log
@@ -48,6 +47,8 @@ def compile_all(files: Iterable[str], layout: Layout, optimize: int) -> list[str
     listed = "\0".join(path for path in files if path.endswith(".py"))
     if not listed:
         return []
+    import subprocess
+
     doing = f"compile what was installed, with {layout.python!r}"
     with refused(doing, destination=layout.python):
         done = subprocess.run(  # noqa: S603 - the caller's own interpreter

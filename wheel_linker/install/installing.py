@@ -160,7 +160,7 @@ def _plans(
     _refuse_twice(plans)
     refuse_protected(plans, where.layout)
     if options.check_tags:
-        refuse_incompatible(plans, where.layout)
+        refuse_incompatible(plans, given, where.layout)
     _warn_of_records(given, plans)
     return plans
 

@@ -1,7 +1,6 @@
 """``RECORD`` of what is installed.
 
-The rows of linked files are those of the wheel's own ``RECORD``, letter by letter: nothing is hashed twice. Rows for
-what was written, or goes elsewhere, are made by the library ``installer``.
+The rows of linked files are those of the wheel's own ``RECORD``, letter by letter: nothing is hashed twice.
 
 Format: "Recording installed projects", https://packaging.python.org/specifications/recording-installed-packages/
 """
@@ -12,17 +11,16 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from installer.records import Hash, RecordEntry
-from installer.utils import Scheme, construct_record_file
-
 from wheel_linker._wheel.record import (
     NOTES,
     RECORD,
     SHA256,
     SIGNATURES,
+    Row,
     carried_rows,
     encoded,
     parse_record,
+    rows_of,
 )
 from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker._wheel.record_reading import read_record, refuse_huge
@@ -31,13 +29,15 @@ from wheel_linker.install.metadata import read_bytes, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
-    from wheel_linker._wheel.record import Row
     from wheel_linker._wheel.record_reading import RecordContent
     from wheel_linker._wheel.tree import Tree
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.metadata import Metadata
     from wheel_linker.install.piece import Piece
+
+    _Entry: TypeAlias = tuple[str, Row | None]
 
 
 _SHOWN: Final = 3
@@ -81,7 +81,7 @@ def installed_record(
         content = read_own_record(tree, metadata)
         rows = content.rows
         problems = (*content.problems, *_edited(tree, metadata, content.rows))
-    entries = [RecordEntry(own[0], None, None)]
+    entries: list[_Entry] = [(own[0], None)]
     if carried is None:
         as_it_is = not problems and not _has_links(tree)
         carried, others = _carried(tree, metadata) if as_it_is else (b"", None)
@@ -90,9 +90,7 @@ def installed_record(
         carried = _without(carried, metadata.data)
     entries += _elsewhere(tree, metadata, pieces, starts, rows)
     entries += _of_written(pieces, starts)
-    made = construct_record_file((Scheme("purelib"), entry) for entry in entries)
-    with made:
-        return Recorded(carried + made.read(), problems)
+    return Recorded(carried + rows_of(entries), problems)
 
 
 def _without(rows: bytes, directory: str) -> bytes:
@@ -174,7 +172,7 @@ def _at_home(
     rows: Mapping[str, Row | None],
     own: Sequence[str],
     wanted: Collection[str] | None,
-) -> list[RecordEntry]:
+) -> list[_Entry]:
     """Return entries for files that stay where they lie in the wheel, all of them or those that are wanted."""
     data = f"{metadata.data}/"
     paths = (
@@ -197,7 +195,7 @@ def _elsewhere(
     pieces: Sequence[Piece],
     starts: Sequence[str],
     rows: Mapping[str, Row | None] | None,
-) -> list[RecordEntry]:
+) -> list[_Entry]:
     """Return entries for linked files that do not lie in the wheel's root.
 
     :param rows: what is known of them; None if ``RECORD`` is right, and has it.
@@ -228,14 +226,14 @@ def _about(text: str, prefixes: Iterable[str]) -> str:
     return "\n".join([line for line in text.split("\n") if line.startswith(starts)])
 
 
-def _entry(tree: Tree, path: str, recorded: str, row: Row | None) -> RecordEntry:
+def _entry(tree: Tree, path: str, recorded: str, row: Row | None) -> _Entry:
     """Return the entry for a linked file by the wheel's own row, if it has one; with the size, if that lacks it."""
     if row is None:
         return _hashed(tree, path, recorded)
     size = row.size
     if size is None:
         size = _status(os.path.join(tree.path, path)).st_size
-    return RecordEntry(recorded, Hash(row.algorithm, row.digest), size)
+    return recorded, row._replace(size=size)
 
 
 def _status(path: str) -> os.stat_result:
@@ -243,23 +241,22 @@ def _status(path: str) -> os.stat_result:
         return os.stat(path)
 
 
-def _of_written(pieces: Sequence[Piece], starts: Sequence[str]) -> list[RecordEntry]:
+def _of_written(pieces: Sequence[Piece], starts: Sequence[str]) -> list[_Entry]:
     return [
-        RecordEntry(
+        (
             start + "/".join((*file.parts, file.name)),
-            Hash(SHA256, encoded(hashlib.sha256(file.data).digest())),
-            len(file.data),
+            Row(SHA256, encoded(hashlib.sha256(file.data).digest()), len(file.data)),
         )
         for piece, start in zip(pieces, starts)
         for file in piece.written
     ]
 
 
-def _hashed(tree: Tree, path: str, recorded: str) -> RecordEntry:
+def _hashed(tree: Tree, path: str, recorded: str) -> _Entry:
     full = os.path.join(tree.path, path)
     if os.path.islink(full) and not os.path.isfile(full):
-        return RecordEntry(recorded, None, None)
-    return RecordEntry(recorded, Hash(SHA256, _digest(full, SHA256)), _status(full).st_size)
+        return recorded, None
+    return recorded, Row(SHA256, _digest(full, SHA256), _status(full).st_size)
 
 
 def _digest(path: str, algorithm: str) -> str:

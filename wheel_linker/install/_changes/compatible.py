@@ -5,30 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheel_linker.errors import InvalidWheelError
+from wheel_linker.install.asking import kept_in
 from wheel_linker.install.interpreter import describe
 from wheel_linker.install.metadata import read_fields
+from wheel_linker.store import StoredWheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.interpreter import Interpreter
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.plan import Plan
 
 
-def refuse_incompatible(plans: Sequence[Plan], layout: Layout) -> None:
+def refuse_incompatible(
+    plans: Sequence[Plan], given: Sequence[UnpackedWheel], layout: Layout
+) -> None:
     """Refuse wheels that are for other interpreters.
 
+    :param given: the wheels, which are held; the interpreter's answer is kept in the store that one is from.
     :raises InvalidWheelError: if one is.
     :raises LinkError: if the interpreter cannot be asked.
     """
     if not plans:
         return
-    interpreter = describe(layout.python)
+    interpreter = describe(layout.python, kept_in=_kept_in(given))
     tags = set(interpreter.tags)
     for plan in plans:
         _check_tags(plan, tags, layout)
         _check_python(plan, interpreter, layout)
+
+
+def _kept_in(given: Sequence[UnpackedWheel]) -> str | None:
+    for wheel in given:
+        if (
+            isinstance(wheel, StoredWheel)
+            and wheel.session is not None
+            and wheel.session.standing.doubt is None
+        ):
+            return kept_in(wheel.session.layout.root)
+    return None
 
 
 def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:

@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from installer.records import RecordEntry
-from installer.utils import Scheme, construct_record_file
-
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._link.merge import commit
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
-from wheel_linker._wheel.record import RECORD
+from wheel_linker._wheel.record import RECORD, rows_of
 from wheel_linker._wheel.tree import Directory, Tree, in_order
 from wheel_linker.errors import refused
 
@@ -115,11 +112,7 @@ def _paths(plan: Plan, made: Mapping[str, Sequence[str]]) -> Iterator[str]:
 
 def with_rows(record: bytes, paths: Sequence[str]) -> bytes:
     """Return a ``RECORD`` with rows for bytecode, which a wheel may have brought and the interpreter written anew."""
-    rows = construct_record_file(
-        (Scheme("purelib"), RecordEntry(path, None, None)) for path in paths
-    )
-    with rows:
-        added = rows.read()
+    added = rows_of((path, None) for path in paths)
     known = set(map(_path_of, added.splitlines()))
     if b".pyc" in record:
         lines = record.splitlines(keepends=True)

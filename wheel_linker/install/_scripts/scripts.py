@@ -7,8 +7,6 @@ import re
 import stat
 from typing import TYPE_CHECKING, Final
 
-from installer.scripts import Script
-
 from wheel_linker._wheel.names import fault
 from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.install._scripts.entry_points import script_entry_points
@@ -85,6 +83,9 @@ def _for_version(point: EntryPoint, layout: Layout, distribution: str) -> EntryP
 
 
 def _launcher(point: EntryPoint, layout: Layout) -> tuple[str, bytes]:
+    # Late: most wheels have no launchers.
+    from installer.scripts import Script
+
     script = Script(point.name, point.module, point.attribute, point.section)
     if layout.launcher != "posix":
         file, data = script.generate(layout.python, layout.launcher)  # type: ignore[arg-type]

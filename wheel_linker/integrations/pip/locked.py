@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from wheel_linker.install.asking import kept_in
 from wheel_linker.install.interpreter import describe
 from wheel_linker.integrations.pip.pylock import read_pylock
 from wheel_linker.integrations.pip.requirements_file import read_requirements
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from wheel_linker.integrations.pip.running import RunPip
     from wheel_linker.integrations.pip.wanted import Wanted
     from wheel_linker.store import StoredWheel, WheelStore
-
-_NOTES: Final = os.path.join(".store", "interpreters")
 
 
 def obtain_locked(
@@ -50,8 +49,7 @@ def obtain_locked(
     :raises PipError: if pip cannot fetch what is missing.
     """
     path = os.fspath(lock)
-    kept_in = os.path.join(store.root, _NOTES) if store.trusted else None
-    interpreter = describe(python, kept_in=kept_in)
+    interpreter = describe(python, kept_in=kept_in(store.root) if store.trusted else None)
     if path.endswith(".toml"):
         wanted, options = list(read_pylock(path, interpreter, extras, groups)), list[str]()
     else:
