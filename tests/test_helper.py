@@ -492,9 +492,9 @@ class TestWhereThereIsNone:
         assert not helper_process.how_many(1, default_backend())
 
 
-def test_not_where_it_is_vendored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program would have to import the application."""
-    monkeypatch.setattr(helper_process, "__package__", "tool._vendor.wheel_linker")
+def test_not_where_its_directory_has_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program could not find it by its name; tests/test_vendoring.py has those that can."""
+    monkeypatch.setattr(helper_process, "_LIBRARY", "tool._vendor.linker")
     assert not helper_process.how_many(10**6, default_backend())
 
 

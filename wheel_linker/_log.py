@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-_PACKAGE = __name__.partition(".")[0]
+# Where it is vendored, more comes before it: `installer._vendor.wheel_linker`.
+_PACKAGE = __name__.rpartition(".")[0]
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
@@ -24,7 +25,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
 
 def _is_own(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and name.partition(".")[0] == _PACKAGE
+    return isinstance(name, str) and (name + ".").startswith(_PACKAGE + ".")
 
 
 def log(message: str, *arguments: object) -> None:

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # The interpreter need not have the package packaging: it gets this process's own, after everything it has itself.
+# Tools that vendor this library rewrite lines that begin with `from packaging`; there it has to keep its name.
 _QUESTION: Final = """
 import json, sys
+from importlib import import_module
 sys.path.append(sys.argv[1])
-from packaging.markers import default_environment
-from packaging.tags import sys_tags
-print(json.dumps([default_environment(), [str(tag) for tag in sys_tags()]]))
+markers, tags = (import_module("packaging." + name) for name in ("markers", "tags"))
+print(json.dumps([markers.default_environment(), [str(tag) for tag in tags.sys_tags()]]))
 """
 _WHAT: Final = "tags"
 

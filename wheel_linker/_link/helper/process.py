@@ -29,12 +29,25 @@ if TYPE_CHECKING:
 
 # An interpreter and this library take 20 ms to start, in which a thread places some thousands of files.
 _ENTRIES_EACH: Final = 8_000
-_START: Final = (
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from wheel_linker._link.helper.program import main; main()"
+# The name that the library has here: another one where it is vendored, as in `installer._vendor.wheel_linker`.
+_LIBRARY: Final = (__package__ or "").removesuffix("._link.helper")
+# The library's directory, and the one that it was imported from.
+_ROOT, _DIRECTORY = os.path.split(
+    os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 2))
 )
-# The directory that the library was imported from.
-_ROOT: Final = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
+# Packages that a vendored library lies in are empty there: nothing of the program that vendors it is to run.
+_START: Final = """
+import sys
+root, library = sys.argv.pop(1), sys.argv.pop(1)
+parents = library.split(".")[:-1]
+if not parents:
+    sys.path.append(root)
+for count in range(1, len(parents) + 1):
+    module = type(sys)(".".join(parents[:count]))
+    module.__path__ = [root]
+    sys.modules[module.__name__] = module
+__import__(library + "._link.helper.program", fromlist=["main"]).main()
+"""
 _MILLISECONDS_TO_START: Final = 5_000
 
 
@@ -54,13 +67,13 @@ def _can_be_had() -> bool:
         return False  # not measured there
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False  # threads do not wait for each other
-    # An application that embeds Python, or is frozen, may have itself there; a library in an archive, or vendored under
-    # another name, is not found.
+    # An application that embeds Python, or is frozen, may have itself there; a library in an archive, or under a name
+    # that is not its directory's, is not found.
     return (
         not getattr(sys, "frozen", False)
         and os.path.basename(sys.executable or "").startswith("python")
         and os.path.isfile(__file__)
-        and __package__ == "wheel_linker._link.helper"
+        and _LIBRARY.rpartition(".")[2] == _DIRECTORY
     )
 
 
@@ -126,7 +139,7 @@ def _start(path: str, descriptor: int, kept: Sequence[int]) -> subprocess.Popen[
         options.append("-B")
     try:
         return subprocess.Popen(  # noqa: S603 - this interpreter
-            [sys.executable, *options, "-c", _START, _ROOT, str(descriptor), path],
+            [sys.executable, *options, "-c", _START, _ROOT, _LIBRARY, str(descriptor), path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
