@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import corpus, machine, parts, plots, report, scaling, summary, synthetic
+from benchmarks import corpus, machine, parts, picture, plots, report, scaling, summary, synthetic
 from benchmarks.commands import PROJECT, CommandError
 from benchmarks.contenders import MODES, UNPACK
 from benchmarks.corpus import CorpusError
@@ -164,6 +164,7 @@ def publish(results: Results, output: Path | None) -> None:
     if output:
         report.write(results, output)
         plots.write(results, output)
+        picture.write(results, output)
         if output.resolve() == PROJECT / "docs":
             summary.fill(PROJECT / "README.md", summary.summary(results))
 

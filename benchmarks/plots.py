@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from benchmarks.results import PlaceResult, Results, Row, Scaling
 
-OURS, C_PROGRAM, OTHERS = "#2563a8", "#8c8c8c", "#c9ced6"
-MODE_COLOURS = {"hardlink": "#2563a8", "clone": "#d9702b"}
+# Of middle brightness, since the background is the page's, light or dark.
+OURS, C_PROGRAM, OTHERS, TEXT = "#3b82d0", "#6e7681", "#a3abb5", "#7a828c"
+MODE_COLOURS = {"hardlink": OURS, "clone": "#d9702b"}
 STYLE: Any = {
     "svg.hashsalt": "wheel_linker",
     "svg.fonttype": "none",
@@ -22,6 +23,9 @@ STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "savefig.transparent": True,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), TEXT),
+    **dict.fromkeys(("axes.titlecolor", "xtick.color", "ytick.color"), TEXT),
 }
 
 
@@ -45,7 +49,7 @@ def draw_bars(axes: Axes, title: str, rows: list[Row]) -> None:
         [row.median for row in rows],
         xerr=[low, high],
         color=[colour(row) for row in rows],
-        error_kw={"elinewidth": 0.8, "ecolor": "#444444"},
+        error_kw={"elinewidth": 0.8, "ecolor": TEXT},
     )
     axes.bar_label(bars, [f"{row.median:.2f}" for row in rows], padding=4)
     axes.invert_yaxis()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks import picture
 from benchmarks.contenders import PIP, UNPACK
 from benchmarks.results import IMPORT, PLACE_PARTS, SCALING
 from benchmarks.scaling import exponent
@@ -17,8 +18,24 @@ if TYPE_CHECKING:
 
     from benchmarks.results import PlaceResult, Results, Scaling
 
+PICTURE = """\
+```{{image}} seconds-light.svg
+:class: only-light
+:alt: "{alternative}"
+```
+
+```{{image}} seconds-dark.svg
+:class: only-dark
+:alt: "{alternative}"
+```
+
+"""
+
 INTRODUCTION = """\
-# Benchmarks
+All figures come from one command, `nox -s bench`. Results come first, place by place; how they compare with the
+project's targets is [at the end](#targets).
+
+## What is measured
 
 Everybody below puts the same {wheels:,} wheels into an empty directory: {files:,} files,
 {directories:,} directories, {megabytes:,.0f} MB. Seconds are medians of {rounds} rounds, in each of
@@ -32,9 +49,9 @@ cannot pass for a link; `shutil.copytree` and `installer` are libraries as well.
 [`least.c`](https://github.com/wheel-linker/wheel-linker/blob/main/benchmarks/least.c), which does
 the least possible: no staging, no rollback, no report. `uv` is `uv pip install --offline --no-deps`
 with a hot cache. `installer` and `pip` unpack the wheel files.
-*x C* compares with the C program at the same number of threads, or at the most where a contender does
-not say how many it uses; *x uv* with uv in the same mode. On Linux every thread of `wheel_linker` but the
-first has a process to do its work.
+*x C* compares with the C program at the same number of threads. If a contender does not say how many threads it
+uses, it is compared with the C program at its largest number. *x uv* compares with uv in the same mode. On Linux,
+`wheel_linker` starts a helper process for each thread but the first.
 On XFS and btrfs a copy may share blocks as well: `copy_file_range`, which the C program uses, clones
 there.
 """
@@ -59,8 +76,8 @@ The same wheel files, from the page cache, into an empty directory. In mode *unp
 `WheelStore.add_all` in an empty store, which checks every file against `RECORD`; `zipfile` is the module,
 in one process, and `python -m zipfile -e` the program, once for each wheel, its processes added up: both
 write what is there, checked by CRC-32. `uv` has no command that does only that: it is a cold
-`uv pip install` of the files by hard links less a hot one. `wheel_linker --no-durable` is the store with
-`durable=False`, which does not wait until everything is on the disk; nobody else here waits for that. In mode *again*
+`uv pip install` of the files by hard links less a hot one. `wheel_linker` waits until everything is on the disk, and
+nobody else here does; with `--no-durable`, where that was measured, it does not wait either. In mode *again*
 `wheel_linker` is opening a store that has the wheels and `WheelStore.add` of each.
 
 ![Seconds to unpack](benchmarks-store.svg)
@@ -101,7 +118,9 @@ def store_section(places: list[PlaceResult]) -> Iterator[str]:
 
 def targets_section(results: Results) -> Iterator[str]:
     """The targets and whether the figures of this page meet them."""
-    yield "## Targets\n"
+    targets = all_targets(results)
+    met = sum(target.met for target in targets)
+    yield f"## Targets\n\n{met} of {len(targets)} are met.\n"
     head = ["target", "place", "measured", "at most", "met"]
     rows = (
         [
@@ -111,7 +130,7 @@ def targets_section(results: Results) -> Iterator[str]:
             f"{t.limit:g} {t.unit}",
             "yes" if t.met else "**no**",
         ]
-        for t in all_targets(results)
+        for t in targets
     )
     yield table(head, rows, left=2)
 
@@ -187,8 +206,12 @@ def unstamped(results: Results) -> list[str]:
 def markdown(results: Results) -> str:
     """The whole page."""
     corpus = dict(results.corpus)
-    parts = [INTRODUCTION.format(**corpus, megabytes=corpus["bytes"] / 1e6, rounds=results.rounds)]
-    parts += targets_section(results)
+    parts = ["# Benchmarks\n"]
+    if picture.place_of(results):
+        parts.append(PICTURE.format(alternative=picture.alternative(results)))
+    parts.append(
+        INTRODUCTION.format(**corpus, megabytes=corpus["bytes"] / 1e6, rounds=results.rounds)
+    )
     for place in results.places:
         parts += place_section(place)
     if results.install:
@@ -197,6 +220,7 @@ def markdown(results: Results) -> str:
         parts += store_section(results.store)
     if results.scaling:
         parts += scaling_section(results.scaling)
+    parts += targets_section(results)
     parts += machine_section(results)
     if results.stamps:
         parts += stamps_section(results)

@@ -1,76 +1,52 @@
-"""The few figures that the README shows, written between its markers."""
+"""What the README shows of the figures, written between its markers: the picture, and what it was measured on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks import picture
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from benchmarks.results import PlaceResult, Results, Row
+    from benchmarks.results import Results
 
 START = "<!-- bench:start -->\n"
 END = "<!-- bench:end -->"
-MODES = ("hardlink", "clone", "copy", "unpack")
-INTRODUCTION = """\
-{wheels:,} real wheels, {files:,} files, into an empty directory; median seconds, sources in the page cache,
-{cpus} CPUs. `wheel_linker`, C and `cp` start from unpacked wheels, `uv` from its hot cache, `installer` and
-`pip` from the wheel files. *C program* is the least that the job takes: no staging, no rollback.
+# Absolute, for the page on PyPI, which has no other files of the project.
+FILES = "https://raw.githubusercontent.com/wheel-linker/wheel-linker/main/docs"
+PAGE = "https://wheel-linker.readthedocs.io/en/latest/benchmarks.html"
+TEXT = """\
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="{files}/seconds-dark.svg">
+  <img alt="{alternative}" src="{files}/seconds-light.svg">
+</picture>
 
+Medians, {wheels:,} real wheels with {files_linked:,} files, {cpus} CPUs, {filesystem}, hard links, no bytecode
+compiled. The first time is unpacking and installing, measured apart and added. Clones and copies take longer, and
+a C program that only links takes less: [all figures]({page}).
 """
-INSTALL_INTRODUCTION = """
-The same wheels installed into a new virtual environment, metadata checked, launchers and `RECORD` written:
-`wheel_linker` is `install_wheels` from a store that has them, `uv` has a hot cache, `pip` starts from the wheel
-files.
-
-"""
-
-
-def best(place: PlaceResult) -> Iterator[Row]:
-    """The rows to show: of each contender and mode the one with the most threads."""
-    names = dict.fromkeys((row.contender, row.mode) for row in place.rows if row.mode in MODES)
-    for contender, mode in names:
-        row = place.find(contender, mode)
-        if row:
-            yield row
-
-
-def places_table(results: list[PlaceResult]) -> str:
-    """A table with a column for each place."""
-    figures: dict[tuple[str, str], dict[str, float]] = {}
-    for place in results:
-        for row in best(place):
-            figures.setdefault((row.mode, row.contender), {})[place.name] = row.median
-    places = [place.name for place in results]
-    lines = [
-        f"| mode | | {' | '.join(places)} |",
-        f"|:--|:--|{'--:|' * len(places)}",
-    ]
-    for (mode, contender), medians in sorted(figures.items(), key=lambda item: order(*item)):
-        cells = [f"{medians[place]:.2f}" if place in medians else "" for place in places]
-        lines.append(f"| {mode} | {contender} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
 
 
 def summary(results: Results) -> str:
-    """Linking, and installing if that was measured."""
-    corpus = dict(results.corpus)
-    text = INTRODUCTION.format(**corpus, cpus=results.machine["processors usable"])
-    text += places_table(results.places)
-    if results.install:
-        text += INSTALL_INTRODUCTION + places_table(results.install)
-    return text
-
-
-def order(key: tuple[str, str], medians: dict[str, float]) -> tuple[int, float]:
-    """By mode, and then the fastest first."""
-    return MODES.index(key[0]), min(medians.values())
+    """The picture and a paragraph; nothing if what the picture takes was not measured."""
+    places = picture.place_of(results)
+    if places is None:
+        return ""
+    return TEXT.format(
+        files=FILES,
+        page=PAGE,
+        alternative=picture.alternative(results),
+        wheels=results.corpus["wheels"],
+        files_linked=results.corpus["files"],
+        cpus=results.machine["processors usable"],
+        filesystem={"xfs": "XFS"}.get(places[0].filesystem, places[0].filesystem),
+    )
 
 
 def fill(readme: Path, text: str) -> None:
-    """Put `text` between the markers of a README that has them."""
+    """Put `text` between the markers of a README that has them; an empty one leaves it as it is."""
     before, start, rest = readme.read_text(encoding="utf-8").partition(START)
     _, end, after = rest.partition(END)
-    if start and end:
+    if text and start and end:
         readme.write_text(before + start + text + end + after, encoding="utf-8")

@@ -19,6 +19,8 @@ exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+# Quotes and ellipses only: dashes would be made of the two hyphens of options.
+smartquotes_action = "qe"
 
 html_theme = "furo"
 html_title = "wheel_linker"

@@ -119,6 +119,14 @@ COSTLY: Final = frozenset(
 )
 
 
+# Where files of the project are published.
+PUBLISHED: Final = (
+    ("https://wheel-linker.readthedocs.io/en/latest/", "docs/", ".md"),
+    ("https://github.com/wheel-linker/wheel-linker/blob/main/", "", ""),
+    ("https://raw.githubusercontent.com/wheel-linker/wheel-linker/main/", "", ""),
+)
+
+
 def modules() -> Iterator[str]:
     """Yield the package's modules by their names in it, such as ``backends`` and ``backends.linux``."""
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -337,9 +345,29 @@ class TestReadme:
         assert tests.endswith("&& .venv/bin/nox -s tests\n")
 
     def test_links_lead_somewhere(self, text: str) -> None:
-        links = re.findall(r"\]\(([^):]+)\)", text)
-        assert links
-        assert [link for link in links if not (ROOT / link).exists()] == []
+        """Absolute, because the page on PyPI has no other files of the project."""
+        links = re.findall(r"\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
+        paths = [path_of(link or image) for link, image in links]
+        assert len(paths) > 10
+        assert [path for path in paths if path and not (ROOT / path).exists()] == []
+
+    def test_is_short(self, text: str) -> None:
+        assert len(text.splitlines()) <= 130
+
+    def test_figures_are_those_that_were_recorded(
+        self, text: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.syspath_prepend(ROOT)
+        from benchmarks import picture, summary
+        from benchmarks.results import Results
+
+        results = Results.load(ROOT / "docs" / "benchmarks.json")
+        written = summary.summary(results)
+        assert written
+        assert f"{summary.START}{written}{summary.END}" in text
+        for theme in picture.THEMES:
+            svg = (ROOT / "docs" / f"seconds-{theme}.svg").read_text(encoding="utf-8")
+            assert svg == picture.drawn(results, theme)
 
     def test_example_runs(
         self,
@@ -357,6 +385,16 @@ class TestReadme:
         exec(compile(code, "README.md", "exec"), {})
         lines = capsys.readouterr().out.splitlines()
         assert lines == ["idna: 3 files, most by copy", "rich: 3 files, most by copy"]
+
+
+def path_of(link: str) -> str | None:
+    """Return what of the project a link of the README leads to, or None if it leads to another project."""
+    for start, folder, end in PUBLISHED:
+        if link.startswith(start):
+            path = link[len(start) :].partition("#")[0]
+            return folder + (path.removesuffix(".html") + ".md" if end == ".md" else path)
+    assert link.startswith("https://")
+    return None
 
 
 def write_wheel(root: Path, name: str, version: str) -> None:
