@@ -306,9 +306,10 @@ class TestInstalling:
                 "install_wheels(), in this process",
             )
         )
+        # What is quicker is the benchmark's business; here the ratio must be that of the seconds beside it.
         assert pip[1] == "1.0"
-        assert float(call[0]) < float(pip[0])
-        assert float(own[1]) > 1
+        for seconds, ratio in (own, call):
+            assert float(ratio) == pytest.approx(float(pip[0]) / float(seconds), abs=0.06, rel=0.1)
 
     @pytest.mark.parametrize("archived", [True, False])
     def test_without_a_script_a_module_is_imported(
