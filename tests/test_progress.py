@@ -40,7 +40,7 @@ class Bar(ProgressBar):
     """
 
     def __init__(self, last: float = float("inf")) -> None:
-        self.files = self.size = self.calls = 0
+        self.files = self.size = self.calls = self.put_back = 0
         self.totals: list[tuple[int, int]] = []
         self.wheels: list[str] = []
         self._last = last
@@ -65,6 +65,11 @@ class Bar(ProgressBar):
     def wheel(self, name: str, /) -> object:
         # How often depends on the threads.
         self.wheels.append(name)
+        return None
+
+    @override
+    def putting_back(self) -> object:
+        self.put_back += 1
         return None
 
     def _note(self) -> str:
@@ -130,6 +135,19 @@ def install(place: Path, wheels: Sequence[Path], bar: ProgressBar) -> object:
 
 def synchronise(place: Path, wheels: Sequence[Path], bar: ProgressBar) -> object:
     return sync_wheels(wheels, layout_in(place), jobs=2, progress=bar)
+
+
+def link(place: Path, wheels: Sequence[Path], bar: ProgressBar) -> object:
+    with WheelStore(place.parent / "store") as store:
+        return link_wheels(place / "site", store.add_all(wheels), jobs=2, progress=bar)
+
+
+def add(place: Path, wheels: Sequence[Path], bar: ProgressBar) -> object:
+    return WheelStore(place / "store", jobs=1).add(wheels[0], progress=bar)
+
+
+def unpack_first(place: Path, wheels: Sequence[Path], bar: ProgressBar) -> object:
+    return unpack_wheel(wheels[0], place / "tree", jobs=1, progress=bar)
 
 
 class TestTotals:
@@ -200,6 +218,28 @@ class TestEnding:
                 assert store.verify(deep=True) == []
                 store.add_all(archives)
                 assert len(store.entries()) == COUNT
+
+    @pytest.mark.parametrize("call", [install, synchronise, link, add, unpack_first])
+    def test_is_told_once_before_all_is_put_back(
+        self, tmp_path: Path, archives: list[Path], call: Call
+    ) -> None:
+        class Watching(Bar):
+            there: frozenset[Path] = frozenset()
+
+            @override
+            def putting_back(self) -> object:
+                self.there = frozenset((tmp_path / "env").rglob("*"))
+                return super().putting_back()
+
+        (tmp_path / "env").mkdir()
+        bar = Watching(1)
+        with pytest.raises(Stop):
+            call(tmp_path / "env", archives, bar)
+        assert bar.put_back == 1
+        assert bar.there - frozenset((tmp_path / "env").rglob("*"))
+        well = Bar()
+        call(tmp_path / "env", archives, well)
+        assert well.put_back == 0
 
     def test_while_unpacking_leaves_nothing(self, tmp_path: Path, archives: list[Path]) -> None:
         for last in range(3):

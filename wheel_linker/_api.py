@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheel_linker._wheel.conflicts import refuse_unknown
-from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
+from wheel_linker._wheel.unpacked import UnpackedWheel, listed, unpacked
 
 if TYPE_CHECKING:
     import os
@@ -122,7 +122,7 @@ def link_wheels(
     from wheel_linker._link.pipeline import link
 
     how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode, exclude, exact)
-    return link(site_packages, [unpacked(wheel) for wheel in wheels], how, on_conflict)
+    return link(site_packages, [unpacked(wheel) for wheel in listed(wheels)], how, on_conflict)
 
 
 def supported_modes(

@@ -142,5 +142,7 @@ def test_a_reader_that_has_gone_is_no_failure(nowhere: Path) -> None:
     command = [sys.executable, "-m", "wheel_linker", *map(str, given)]
     with open(writing, "w", encoding="utf-8") as closed:
         done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    # On a machine that is busy, lines say how far it is.
+    others = [one for one in done.stderr.splitlines() if not one.endswith((b"linked", b"unpacked"))]
+    assert (done.returncode, others) == (0, [])
     assert (nowhere / "t" / "q.py").exists()

@@ -8,8 +8,23 @@ import pytest
 from wheels import names, snapshot, zip_wheel
 
 from install.kit import check_recorded, make, no_litter, pure, root_of
-from wheel_linker import InvalidWheelError, LinkError, LinkMode, WheelLinkerError, link_wheels
-from wheel_linker.install import Layout, install_wheel, install_wheels, uninstall
+from wheel_linker import (
+    InvalidWheelError,
+    LinkError,
+    LinkMode,
+    UnpackedWheel,
+    WheelLinkerError,
+    link_wheels,
+    unpack_wheel,
+)
+from wheel_linker.install import (
+    Layout,
+    install_wheel,
+    install_wheels,
+    plan_install,
+    sync_wheels,
+    uninstall,
+)
 from wheel_linker.store import WheelStore
 
 INFO = "demo-1.0.dist-info"
@@ -134,6 +149,42 @@ def test_nothing_there(layout: Layout, tmp_path: Path, given: str, with_store: b
     assert repr(given) in str(caught.value)
     assert ".wheel_linker-" not in str(caught.value)
     assert not root_of(layout).exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["missing-1.0-py3-none-any.whl", "file/missing-1.0-py3-none-any.whl"]
+)
+def test_a_wheel_file_that_is_missing_is_one_error_everywhere(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / name
+    layout = Layout.for_target(tmp_path / "target")
+    for call in (
+        lambda: install_wheels([path], layout),
+        lambda: sync_wheels([path], layout),
+        lambda: plan_install([path], layout),
+        lambda: WheelStore(tmp_path / "store").add(path),
+        lambda: WheelStore(tmp_path / "store").add_all([path]),
+        lambda: WheelStore(tmp_path / "store", bases=[tmp_path]).add(path),
+        lambda: unpack_wheel(path, tmp_path / "to"),
+    ):
+        with pytest.raises(InvalidWheelError, match=r"no wheel at .*: give a \.whl file") as caught:
+            call()
+        assert str(path) in str(caught.value)
+    assert not (tmp_path / "target").exists()
+
+
+def test_one_wheel_where_several_are_wanted(tmp_path: Path) -> None:
+    layout = Layout.for_target(tmp_path / "target")
+    for given in ("a.whl", Path("a.whl"), UnpackedWheel("a")):
+        for call in (
+            lambda given=given: link_wheels(tmp_path / "site", given),
+            lambda given=given: install_wheels(given, layout),
+            lambda given=given: sync_wheels(given, layout),
+            lambda given=given: WheelStore(tmp_path / "store").add_all(given),
+        ):
+            with pytest.raises(InvalidWheelError, match="give a list"):
+                call()
+    assert list(tmp_path.iterdir()) == []
 
 
 BROKEN = {

@@ -44,16 +44,16 @@ def extract(
     filename = filename_of(path)
     above, name = os.path.split(os.path.abspath(os.fsdecode(to)))
     target = os.path.join(above, name)
+    told = Progress.of(progress)
     with (
         refused(f"unpack the wheel {path!r} into {target!r}", source=path, destination=target),
         WheelFile(path) as file,
         opened(resolved(above)) as parent,
         staged(parent) as stage,
+        told.telling_of_failure(),
     ):
         _refuse_what_is_there(parent, name, target)
-        result = _unpack(
-            file, filename, stage.folder, strict, limits or Limits(), jobs, Progress.of(progress)
-        )
+        result = _unpack(file, filename, stage.folder, strict, limits or Limits(), jobs, told)
         if sha256 is not None and result.digest != sha256.lower():
             raise InvalidWheelError(
                 f"the wheel {path!r} has the SHA-256 {result.digest} and should have {sha256}: "

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._wheel.filename import WheelFilename
@@ -23,6 +24,18 @@ _CHUNK: Final = 1024 * 1024
 _READS_ANYWHERE: Final = hasattr(os, "pread")
 
 
+@contextmanager
+def wanted_at(path: str) -> Iterator[None]:
+    """Say in one way everywhere that a wheel file is not there.
+
+    :raises InvalidWheelError: if it is missing, or no file can have such a name.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise InvalidWheelError(f"no wheel at {path!r}: give a .whl file") from error
+
+
 class WheelFile:
     """A wheel file, open until :meth:`close`.
 
@@ -34,12 +47,12 @@ class WheelFile:
     def __init__(self, path: str) -> None:
         """Open the file at ``path``.
 
-        :raises InvalidWheelError: if it is no regular file.
-        :raises LinkError: if it is missing or cannot be read.
+        :raises InvalidWheelError: if it is missing, or no regular file.
+        :raises LinkError: if it cannot be read.
         """
         self.path = path
         self._lock = threading.Lock()
-        with refused(f"read the wheel {path!r}", source=path):
+        with refused(f"read the wheel {path!r}", source=path), wanted_at(path):
             self._fd = os.open(path, _READ)
         self.status = os.fstat(self._fd)
         self.size = self.status.st_size

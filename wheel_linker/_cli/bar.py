@@ -60,6 +60,12 @@ class _Bar(ProgressBar):
     def wheel(self, name: str, /) -> None:
         self._shown.update(self._files, wheel=escape(name))
 
+    @override
+    def putting_back(self) -> None:
+        # Without a total, rich has the bar move.
+        self._shown.update(self._bytes, visible=False)
+        self._shown.update(self._files, description="putting back", total=None, wheel="")
+
 
 @contextmanager
 def bar(console: Console) -> Iterator[ProgressBar]:

@@ -33,7 +33,8 @@ class Lines(ProgressBar):
         self._all_files = self._all_bytes = 0
         # How many of the files are unpacked; the others are linked.
         self._to_unpack = 0
-        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._started = time.monotonic()
+        self._next = self._started + _SECONDS_BETWEEN_LINES
 
     @override
     def total(self, files: int, size: int, /) -> None:
@@ -50,6 +51,12 @@ class Lines(ProgressBar):
     def unpacked(self, size: int, /) -> None:
         self._size += size
         self._say()
+
+    @override
+    def putting_back(self) -> None:
+        # What has taken no time to do takes none to put back.
+        if time.monotonic() >= self._started + _SECONDS_BETWEEN_LINES:
+            print("putting everything back as it was", file=sys.stderr)
 
     def _say(self) -> None:
         now = time.monotonic()

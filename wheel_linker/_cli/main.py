@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from wheel_linker._cli.build import add_build, build
@@ -36,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: its arguments; those of the process by default.
     :returns: the exit code: 0 if all went well, 1 if something failed, 2 for wrong usage, 130 after Ctrl-C.
     """
+    with _somewhere_to_write():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         with _warnings_in_one_line():
             arguments = _parsed(argv)
@@ -192,6 +197,17 @@ def _warnings_in_one_line() -> Iterator[None]:
     with warnings.catch_warnings():
         # Which of them are shown at all is decided by the filters, which are the user's.
         warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _somewhere_to_write() -> Iterator[None]:
+    """Write to nowhere what goes to standard output, or standard error, if the caller has closed it."""
+    with ExitStack() as kept:
+        for name, redirect in (("stdout", redirect_stdout), ("stderr", redirect_stderr)):
+            if getattr(sys, name) is None:
+                nowhere = kept.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                kept.enter_context(redirect(nowhere))
         yield
 
 

@@ -77,6 +77,7 @@ def _link(
     with (
         refused(f"link into {path!r}", destination=path),
         opened_sites([wheel.tree.path for wheel in wheels]) as sites,
+        how.progress.telling_of_failure(),
     ):
         site = sites.prepare(path)
         reports = [
@@ -100,7 +101,7 @@ def _stage_and_commit(
     # While nothing has been changed: a filter may turn the warning into an error.
     for placer in placers:
         warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
-    with sites.committing([path], how.locks):
+    with sites.committing([path], how.locks), how.progress.telling_of_failure():
         if how.exact:
             remove_surplus(site.transaction, [wheel.tree for wheel in wheels], how.exclude)
         replaced = [

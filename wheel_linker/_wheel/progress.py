@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class ProgressBar(Protocol):
@@ -40,6 +41,10 @@ class ProgressBar(Protocol):
         """Take note that files of the wheel of that name are finished from now on."""
         return None
 
+    def putting_back(self) -> object:
+        """Take note that the call has failed, and that what it has done is put back; nothing more is counted."""
+        return None
+
 
 class Progress:
     """Tells the caller what is done, one thread at a time.
@@ -52,6 +57,7 @@ class Progress:
         self._total: Callable[[int, int], object] | None = getattr(callback, "total", None)
         self._unpacked: Callable[[int], object] | None = getattr(callback, "unpacked", None)
         self._wheel: Callable[[str], object] | None = getattr(callback, "wheel", None)
+        self._putting_back: Callable[[], object] | None = getattr(callback, "putting_back", None)
         self._lock = threading.Lock()
         self._files = self._size = 0
         self._name = ""
@@ -65,6 +71,17 @@ class Progress:
     def wants_total(self) -> bool:
         """Whether the caller asks how much there is to do."""
         return self._total is not None
+
+    @contextmanager
+    def telling_of_failure(self) -> Iterator[None]:
+        """Tell that all is put back if the body of a ``with`` statement fails: the contexts around it do that."""
+        try:
+            yield
+        except BaseException:
+            tell, self._putting_back = self._putting_back, None
+            if tell is not None:
+                tell()
+            raise
 
     def expect(self, files: int, size: int = 0) -> None:
         """Tell how much more there is to do."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, Union
+
+from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from wheel_linker._wheel.filename import WheelFilename
@@ -61,6 +63,8 @@ class UnpackedWheel(NamedTuple):
         return ()
 
 
+_Given = TypeVar("_Given")
+
 WheelLike = Union[str, "os.PathLike[str]", UnpackedWheel]
 """What is accepted as an unpacked wheel: its root directory, with or without its file name."""
 
@@ -68,3 +72,15 @@ WheelLike = Union[str, "os.PathLike[str]", UnpackedWheel]
 def unpacked(wheel: WheelLike) -> UnpackedWheel:
     """Return ``wheel`` as an :class:`UnpackedWheel`."""
     return wheel if isinstance(wheel, UnpackedWheel) else UnpackedWheel(wheel)
+
+
+def listed(wheels: Iterable[_Given]) -> list[_Given]:
+    """Return the wheels as a list.
+
+    :raises InvalidWheelError: if one path was given, whose characters would be taken for wheels.
+    """
+    if isinstance(wheels, (str, bytes, os.PathLike, UnpackedWheel)):
+        raise InvalidWheelError(
+            f"{wheels!r} is one wheel and not several: give a list, [{wheels!r}]"
+        )
+    return list(wheels)

@@ -8,7 +8,8 @@ from wheel_linker._api import link_options
 from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
-from wheel_linker.install._changes.given import all_unpacked, listed, notes_for
+from wheel_linker._wheel.unpacked import listed
+from wheel_linker.install._changes.given import all_unpacked, notes_for
 from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, change
 from wheel_linker.install.plan import Notes

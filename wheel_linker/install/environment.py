@@ -10,7 +10,8 @@ from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
-from wheel_linker.install._changes.given import all_unpacked, listed, notes_for
+from wheel_linker._wheel.unpacked import listed
+from wheel_linker.install._changes.given import all_unpacked, notes_for
 from wheel_linker.install._changes.syncing import foreseen_sync, sync
 from wheel_linker.install._present.distributions import find_distributions, is_left_over
 from wheel_linker.install._present.installed import described

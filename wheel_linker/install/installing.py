@@ -113,7 +113,10 @@ def change(
         place = where.layout.schemes["purelib"]
         with refused(f"install into {place!r}", destination=place):
             sources = [one.wheel.tree.path for one in plans]
-            with opened_sites(sources, litter=where.layout.roots()) as sites:
+            with (
+                opened_sites(sources, litter=where.layout.roots()) as sites,
+                how.progress.telling_of_failure(),
+            ):
                 outcome = _install(plans, where, how, options, sites)
             note_symlinks(given, [report.link for report in outcome.installed])
     if options.compile_bytecode:
@@ -204,7 +207,7 @@ def _install(
         sites.prepare(path)
     if options.durable:
         sites.settle()
-    with sites.committing(libraries, how.locks):
+    with sites.committing(libraries, how.locks), how.progress.telling_of_failure():
         made = decided(plans, where, options)
         outcome = _commit(made, staged, where.layout, sites)
     if options.timestamp is not None:

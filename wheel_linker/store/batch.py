@@ -97,7 +97,7 @@ def _add(
         options.progress.expect(
             sum(files for files, _ in amounts), sum(size for _, size in amounts)
         )
-    with session.stage() as stage:
+    with session.stage() as stage, options.progress.telling_of_failure():
         batch = Batch(session, stage, options)
         try:
             run(ordered, batch.add, options.jobs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._archive.wheel_file import WheelFile, filename_of
+from wheel_linker._archive.wheel_file import WheelFile, filename_of, wanted_at
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
@@ -43,10 +43,11 @@ def find_wheel(
 
     :param path: the absolute path of the wheel file.
     :param expected: the digest that the file must have.
-    :raises InvalidWheelError: if the file has another one, or is called like another wheel.
+    :raises InvalidWheelError: if the file is missing, has another one, or is called like another wheel.
     :raises OSError: if the file, or the store, cannot be read.
     """
-    status = os.stat(path)
+    with wanted_at(path):
+        status = os.stat(path)
     others_write = not session.standing.exclusive
     known = session.index.find(path, status)
     # What others can write to is not taken for what is expected without a look.
@@ -72,13 +73,15 @@ def find_below(
     :param own: the store that is written to, whose index knows the file from then on.
     :param path: the absolute path of the wheel file.
     :param expected: the digest that the file must have.
-    :raises InvalidWheelError: if the file has another one, or is called like another wheel.
+    :raises InvalidWheelError: if the file is missing, has another one, or is called like another wheel.
     :raises LinkError: if the entry is another user's, and the bases are not trusted.
     :raises OSError: if the file, or a store, cannot be read.
     """
     if not bases:
         return None
-    known = own.index.find(path, os.stat(path))
+    with wanted_at(path):
+        status = os.stat(path)
+    known = own.index.find(path, status)
     with WheelFile(path) as file:
         # Where others write the index, what is expected is not taken from it.
         if known is None or (expected is not None and not own.standing.exclusive):

@@ -10,6 +10,7 @@ from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._threads import Crew, affordable, usable_cpus
 from wheel_linker._wheel.progress import Progress
 from wheel_linker._wheel.record_problems import refuse_unknown_record
+from wheel_linker._wheel.unpacked import listed
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._bytecode.making import compile_entries
 from wheel_linker.store._bytecode.sets import CompileOptions
@@ -148,8 +149,8 @@ class WheelStore:
         :param progress: called with the number of files unpacked since the last call, in whichever thread did so, one
             call at a time; a :class:`~wheel_linker.ProgressBar` is told the total and more. What it raises, but for an
             :exc:`OSError`, ends the call, and nothing is kept of a wheel that was not unpacked then.
-        :raises InvalidWheelError: if it is no wheel, not the one it is called, not what ``sha256`` or a strict
-            ``RECORD`` says, or holds what may not be unpacked. Nothing is kept of it.
+        :raises InvalidWheelError: if it is missing or no wheel, not the one it is called, not what ``sha256`` or a
+            strict ``RECORD`` says, or holds what may not be unpacked. Nothing is kept of it.
         :raises LinkError: if it cannot be read, or the store not be written. Nothing is kept of it.
         :raises ValueError: if ``sha256`` is no SHA-256, or ``record`` another word.
         """
@@ -180,7 +181,7 @@ class WheelStore:
         options = self._options_for(record, progress)
         wanted = [
             Wanted(position, os.path.abspath(os.fsdecode(wheel_file)), None)
-            for position, wheel_file in enumerate(wheel_files)
+            for position, wheel_file in enumerate(listed(wheel_files))
         ]
         with named_errors(f"add wheels to the store {self.root!r}", self.root):
             return add_all(self._session(), options, wanted, self._below())

@@ -29,18 +29,6 @@ if TYPE_CHECKING:
     from wheel_linker.store import WheelStore
 
 
-def listed(wheels: Iterable[WheelLike]) -> list[WheelLike]:
-    """Return the wheels as a list.
-
-    :raises InvalidWheelError: if one path was given, whose characters would be taken for wheels.
-    """
-    if isinstance(wheels, (str, bytes, os.PathLike, UnpackedWheel)):
-        raise InvalidWheelError(
-            f"{wheels!r} is one wheel and not several: give a list, [{wheels!r}]"
-        )
-    return list(wheels)
-
-
 def own_filename(wheel: UnpackedWheel) -> WheelFilename:
     """Return what a wheel is called, by its file name or its one ``*.dist-info``.
 

@@ -1,0 +1,82 @@
+"""Where output goes, and what is shown while a command is at work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from examples.kit import write_wheel
+
+from cli.kit import ENVIRONMENT
+from wheel_linker._cli import lines, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> list[str]:
+    """The arguments of a command that installs something."""
+    path = write_wheel(tmp_path / "demo-1.0-py3-none-any.whl", {"demo.py": ""})
+    return [
+        *("install", str(path)),
+        *("--target", str(tmp_path / "target"), "--store", str(tmp_path / "store")),
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes descriptors by numbers")
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)], ids=str)
+def test_closed_streams_are_no_failure(
+    tmp_path: Path, install: list[str], closed: tuple[int, ...]
+) -> None:
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    for command in (install, ["list", "--target", str(tmp_path / "target")]):
+        done = subprocess.run(
+            [sys.executable, "-m", "wheel_linker", *command],
+            capture_output=True,
+            check=False,
+            env=ENVIRONMENT,
+            preexec_fn=close,
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    assert (tmp_path / "target" / "demo.py").exists()
+
+
+@pytest.mark.parametrize("patience", [0.0, 3600.0])
+def test_a_line_says_that_all_is_put_back(
+    tmp_path: Path,
+    install: list[str],
+    patience: float,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wheel_linker.install.installing._commit", interrupted)
+    monkeypatch.setattr(lines, "_SECONDS_BETWEEN_LINES", patience)
+    assert main.main(install) == 130
+    *_, last = said = capsys.readouterr().err.splitlines()
+    assert last == "wheel-linker: interrupted: everything is as it was before"
+    assert ("putting everything back as it was" in said) == (not patience)
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_bar_says_that_all_is_put_back() -> None:
+    console = pytest.importorskip("rich.console")
+    from wheel_linker._cli.bar import bar
+
+    shown = StringIO()
+    with bar(console.Console(file=shown, force_terminal=True, width=100)) as told:
+        told.total(10, 0)
+        told(5)
+        told.putting_back()
+    assert "putting back" in shown.getvalue()
+    assert "5/10" in shown.getvalue()
