@@ -91,7 +91,7 @@ def systems(session: nox.Session) -> None:
 
 @nox.session
 def windows(session: nox.Session) -> None:
-    """Run the tests on a CPython for Windows under wine, as root; arguments go to pytest there."""
+    """Run chosen tests on a CPython for Windows under wine, as root, or --all; arguments go to pytest there."""
     session.install("pip", "pytest")
     session.run("python", "-m", "windows", *session.posargs, env={"PYTHONPATH": "tests"})
 

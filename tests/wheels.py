@@ -111,14 +111,14 @@ def set_times(root: Path, mtime: float) -> None:
 
 
 def snapshot(tree: Path, *, directory_times: bool = False) -> dict[str, Entry]:
-    """Return everything below ``tree``, itself included, so that two moments can be compared.
+    """Return everything below ``tree``, itself included, by paths with slashes, so that two moments can be compared.
 
     :param directory_times: whether the times of directories count; they change with what goes in and out.
     """
     found = {}
     for path, status in _walk(tree):
         directory = stat.S_ISDIR(status.st_mode)
-        found[os.path.relpath(path, tree)] = Entry(
+        found[os.path.relpath(path, tree).replace(os.sep, "/")] = Entry(
             kind=stat.filemode(status.st_mode)[0],
             digest=_digest(path, status),
             mode=stat.S_IMODE(status.st_mode),

@@ -15,13 +15,16 @@ from wheel_linker import LinkMode
 from wheel_linker.install import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from wheels import Entry
 
 MODES: Final = tuple(LinkMode)
 
 make = make_wheel
+
+EXE: Final = ".exe" if os.name == "nt" else ""
+"""The end of the name of a script that was made for an entry point."""
 
 FILES: Final[Mapping[str, bytes]] = {
     "demo/__init__.py": b"VERSION = 1\n",
@@ -125,6 +128,11 @@ def files_in(root: Path) -> set[str]:
         for path in root.rglob("*")
         if path.is_symlink() or not path.is_dir()
     }
+
+
+def relative(paths: Iterable[str], root: Path) -> set[str]:
+    """Return paths below a directory as :func:`files_in` gives them."""
+    return {Path(path).relative_to(root).as_posix() for path in paths}
 
 
 def check_recorded(layout: Layout, *infos: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
 import time
 import venv
 import zipfile
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from install.kit import FILES, check_record, files_in, make, pure, root_of
+from install.kit import EXE, FILES, check_record, files_in, make, pure, root_of
 from wheel_linker import InvalidWheelError, LinkMode
 from wheel_linker.install import Layout, install_wheel
 
@@ -163,8 +162,8 @@ def test_interpreter_is_the_layouts(tmp_path: Path, older: Path) -> None:
     layout = Layout.for_target(tmp_path / "env")
     install_wheel(older, layout)
     done = subprocess.run(
-        [os.fspath(tmp_path / "env/bin/demo")] if os.name == "posix" else [sys.executable, "-V"],
+        [os.fspath(tmp_path / f"env/bin/demo{EXE}")],
         check=False,
         env={**os.environ, "PYTHONPATH": os.fspath(pure(layout))},
     )
-    assert done.returncode == (7 if os.name == "posix" else 0)
+    assert done.returncode == 7

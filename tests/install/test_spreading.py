@@ -11,6 +11,7 @@ import pytest
 from wheels import snapshot
 
 from install.kit import (
+    EXE,
     FILES,
     check_record,
     check_recorded,
@@ -96,7 +97,7 @@ def test_flat(tmp_path: Path, older: Path, mode: LinkMode) -> None:
     layout = Layout.for_target(tmp_path / "env")
     install_wheel(older, layout, mode=mode)
     found = files_in(tmp_path / "env")
-    assert {"demo/main.py", "demo_plat.py", "bin/demo", "include/demo/demo.h"} <= found
+    assert {"demo/main.py", "demo_plat.py", f"bin/demo{EXE}", "include/demo/demo.h"} <= found
     assert "share/demo/page.txt" in found
     assert check_record(layout) == found
     uninstall("demo", layout)

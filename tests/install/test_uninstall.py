@@ -11,7 +11,16 @@ import pytest
 from proof.processes import in_child, send, was_killed
 from wheels import row_of, snapshot, write_tree
 
-from install.kit import check_record, check_recorded, files_in, make, no_litter, pure, root_of
+from install.kit import (
+    check_record,
+    check_recorded,
+    files_in,
+    make,
+    no_litter,
+    pure,
+    relative,
+    root_of,
+)
 from wheel_linker import LinkError, LinkMode
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._fs.stage import Stage
@@ -50,7 +59,7 @@ def test_everything_goes(layout: Layout, older: Path, mode: LinkMode) -> None:
     assert files_in(root_of(layout)) == set()
     assert list(pure(layout).iterdir()) == []
     assert (report.name, report.versions, report.kept) == ("demo", ("1.0",), ())
-    assert {os.path.relpath(path, root_of(layout)) for path in report.removed} == there
+    assert relative(report.removed, root_of(layout)) == there
     assert list(report.removed) == sorted(report.removed)
     assert not (root_of(layout) / "share").exists()
     assert snapshot(older, directory_times=True) == source

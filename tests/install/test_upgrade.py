@@ -19,6 +19,7 @@ from install.kit import (
     make,
     no_litter,
     pure,
+    relative,
     root_of,
 )
 from wheel_linker import LinkError, LinkMode
@@ -48,7 +49,7 @@ def test_leaves_what_a_fresh_install_gives(
     report = install_wheel(newer, layout, mode=mode)
     check_recorded(layout, NEW_INFO)
     assert report.upgraded == ("1.0",)
-    gone = {os.path.relpath(path, root_of(layout)) for path in report.removed}
+    gone = relative(report.removed, root_of(layout))
     kept = files_in(root_of(layout))
     assert gone == {path for path in there - kept if "__pycache__" not in path}
     assert snapshot(tmp_path / "cache", directory_times=True) == sources
