@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
@@ -18,36 +18,52 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheel_linker._link.transaction import Transaction
-    from wheel_linker._wheel.tree import Directory, Tree
+    from wheel_linker._wheel.tree import Directory, Listing, Tree
 
 _MOUNTED: Final = "something is mounted there: unmount it, or link into that mount itself"
 _ADVICE: Final = {errno.EXDEV: _MOUNTED, errno.EBUSY: _MOUNTED}
 
 
-def commit(transaction: Transaction, tree: Tree, staged: str) -> list[str]:
+class StagedFiles(NamedTuple):
+    """What lies staged in one directory, to be moved into place."""
+
+    name: str
+    """The name of that directory in the stage."""
+    listing: Listing
+    source: str
+    """Where it comes from: the path that errors carry."""
+    called: str
+    """What that is called in messages."""
+
+    @classmethod
+    def of_wheel(cls, name: str, tree: Tree) -> StagedFiles:
+        """Make one of all that an unpacked wheel has."""
+        return cls(name, tree.listing, tree.path, tree.called)
+
+
+def commit(transaction: Transaction, staged: StagedFiles) -> list[str]:
     """Move one wheel into place: ``*.pth`` after everything else, and ``*.dist-info`` last.
 
     :param transaction: what notes each step.
-    :param staged: the name of the wheel's directory in the stage.
     :returns: the files that were there before, relative to the site.
     :raises LinkError: if something is in the way, or the system refuses.
     """
     with (
-        transaction.stage.folder.enter(staged) as root,
+        transaction.stage.folder.enter(staged.name) as root,
         Descent(root, Folder.enter) as sources,
         Descent(transaction.site, transaction.containment.enter) as targets,
     ):
-        return _Merge(transaction, tree, staged, sources, targets).run()
+        return _Merge(transaction, staged, sources, targets).run()
 
 
 class _Merge:
     """Moves one staged wheel into place."""
 
     def __init__(
-        self, transaction: Transaction, tree: Tree, staged: str, sources: Descent, targets: Descent
+        self, transaction: Transaction, staged: StagedFiles, sources: Descent, targets: Descent
     ) -> None:
         self._transaction = transaction
-        self._tree = tree
+        self._directories = staged.listing.directories
         self._staged = staged
         self._sources = sources
         self._targets = targets
@@ -68,7 +84,7 @@ class _Merge:
         return self._replaced
 
     def _in_order(self) -> None:
-        root, order = self._tree.directories[0], order_of(self._tree)
+        root, order = self._directories[0], order_of(self._staged.listing)
         self._merge_files(root, order.files)
         for index in order.directories:
             self._place_subtree(index)
@@ -80,9 +96,9 @@ class _Merge:
             self._place_subtree(index)
 
     def _place_subtree(self, index: int) -> None:
-        end = self._tree.directories[index].end
+        end = self._directories[index].end
         while index < end:
-            directory = self._tree.directories[index]
+            directory = self._directories[index]
             if self._move_whole(directory):
                 index = directory.end
                 continue
@@ -101,7 +117,7 @@ class _Merge:
             if not self._transaction.respell(target, parts, name):
                 return False
         source = self._sources.go(parts)
-        self._transaction.add(source, (self._staged, *parts), target, parts, name)
+        self._transaction.add(source, (self._staged.name, *parts), target, parts, name)
         return True
 
     def _merge_files(self, directory: Directory, names: Sequence[str]) -> None:
@@ -124,7 +140,7 @@ class _Merge:
         if status is None or (
             stat.S_ISDIR(status.st_mode) and self._transaction.make_way(target, parts, name)
         ):
-            self._transaction.add(source, (self._staged, *parts), target, parts, name)
+            self._transaction.add(source, (self._staged.name, *parts), target, parts, name)
         elif stat.S_ISDIR(status.st_mode) or self._hides_directory(directory, name, status):
             raise self._in_the_way(directory, "file", "a directory", name)
         else:
@@ -152,8 +168,8 @@ class _Merge:
         self, directory: Directory, wanted: str, there: str, name: str | None = None
     ) -> LinkError:
         below = (*directory.parts, name) if name else directory.parts
-        source = os.path.join(self._tree.path, *below)
-        called = os.path.join(self._tree.called, *below)
+        source = os.path.join(self._staged.source, *below)
+        called = os.path.join(self._staged.called, *below)
         number = errno.EISDIR if wanted == "file" else errno.ENOTDIR
         return LinkError(
             f"cannot put the {wanted} {called!r} at {self._at!r}: there is {there}; remove one of the two",

@@ -9,7 +9,7 @@ from wheel_linker._fs.destination import resolved
 from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
-from wheel_linker._link.merge import commit
+from wheel_linker._link.merge import StagedFiles, commit
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.removal import remove_surplus
 from wheel_linker._link.report import note_symlinks
@@ -105,7 +105,8 @@ def _stage_and_commit(
         if how.exact:
             remove_surplus(site.transaction, [wheel.tree for wheel in wheels], how.exclude)
         replaced = [
-            commit(site.transaction, wheel.tree, str(index)) for index, wheel in enumerate(wheels)
+            commit(site.transaction, StagedFiles.of_wheel(str(index), wheel.tree))
+            for index, wheel in enumerate(wheels)
         ]
     return [
         placer.report(wheel.name, gone) for placer, wheel, gone in zip(placers, wheels, replaced)

@@ -13,7 +13,7 @@ from wheel_linker._wheel.dist_info import DIST_INFO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from wheel_linker._wheel.tree import Directory, Tree
+    from wheel_linker._wheel.tree import Directory, Listing
 
 _PATH_CONFIGURATION: Final = ".pth"
 _RECORD: Final = "RECORD"
@@ -25,22 +25,22 @@ class Order(NamedTuple):
     files: Sequence[str]
     """The first."""
     directories: Sequence[int]
-    """The positions in the tree of those that come then."""
+    """The positions in the listing of those that come then."""
     path_configuration: Sequence[str]
     """The ``*.pth`` files."""
     infos: Sequence[int]
     """The positions of ``*.dist-info`` directories, which come last."""
 
 
-def order_of(tree: Tree) -> Order:
+def order_of(listing: Listing) -> Order:
     """Return the order in which a wheel's files come into place."""
-    names = entries(tree.directories[0])
-    top_level = list(tree.top_level())
+    names = entries(listing.directories[0])
+    top_level = list(listing.top_level())
     return Order(
         [name for name in names if not is_path_configuration(name)],
-        [index for index in top_level if not _is_info(tree, index)],
+        [index for index in top_level if not _is_info(listing, index)],
         [name for name in names if is_path_configuration(name)],
-        [index for index in top_level if _is_info(tree, index)],
+        [index for index in top_level if _is_info(listing, index)],
     )
 
 
@@ -60,5 +60,5 @@ def is_path_configuration(path: str) -> bool:
     return path.endswith(_PATH_CONFIGURATION)
 
 
-def _is_info(tree: Tree, index: int) -> bool:
-    return tree.directories[index].parts[0].endswith(DIST_INFO)
+def _is_info(listing: Listing, index: int) -> bool:
+    return listing.directories[index].parts[0].endswith(DIST_INFO)

@@ -1,4 +1,4 @@
-"""The names in an unpacked wheel."""
+"""The names in a wheel, and where a wheel with these names lies unpacked."""
 
 from __future__ import annotations
 
@@ -40,8 +40,34 @@ class Directory:
         return "/".join((*self.parts, name))
 
 
+class Listing(NamedTuple):
+    """The names in a wheel, or in what is staged like one."""
+
+    directories: Sequence[Directory]
+    """All directories in pre-order with their ends set, the root first, any ``*.dist-info`` last."""
+
+    @classmethod
+    def of(cls, directories: Iterable[Directory]) -> Listing:
+        """Make one of the directories of a whole tree, in whatever order they come."""
+        return cls(in_order(directories))
+
+    def find(self, name: str) -> int | None:
+        """Return the position of the root's own subdirectory of that name."""
+        for index in self.top_level():
+            if self.directories[index].parts[0] == name:
+                return index
+        return None
+
+    def top_level(self) -> Iterator[int]:
+        """Yield the positions of the root's own subdirectories."""
+        index = 1
+        while index < len(self.directories):
+            yield index
+            index = self.directories[index].end
+
+
 class Tree(NamedTuple):
-    """The names in an unpacked wheel."""
+    """An unpacked wheel: where it lies, and the names in it."""
 
     path: str
     """The absolute path of its root, symlinks resolved."""
@@ -57,6 +83,11 @@ class Tree(NamedTuple):
     """The path of the ``.whl`` file that it was unpacked from, if the caller gave that."""
     trusted: bool = False
     """Whether its files are hard-linked and symlinked whoever owns them."""
+
+    @property
+    def listing(self) -> Listing:
+        """The names in it, wherever it lies."""
+        return Listing(self.directories)
 
     @property
     def called(self) -> str:
@@ -152,10 +183,7 @@ class Tree(NamedTuple):
 
     def find(self, name: str) -> int | None:
         """Return the position of the root's own subdirectory of that name."""
-        for index in self.top_level():
-            if self.directories[index].parts[0] == name:
-                return index
-        return None
+        return self.listing.find(name)
 
     def subtree(self, index: int) -> Iterator[Directory]:
         """Yield the directory at ``index`` and everything below it."""
@@ -164,10 +192,7 @@ class Tree(NamedTuple):
 
     def top_level(self) -> Iterator[int]:
         """Yield the positions of the root's own subdirectories."""
-        index = 1
-        while index < len(self.directories):
-            yield index
-            index = self.directories[index].end
+        return self.listing.top_level()
 
     def dist_info(self, remedy: str) -> str:
         """Return the name of the one ``*.dist-info`` directory.

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.reading import read_regular
-from wheel_linker._link.merge import commit
+from wheel_linker._link.merge import StagedFiles, commit
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
 from wheel_linker._wheel.record import RECORD, rows_of
-from wheel_linker._wheel.tree import Directory, Tree, in_order
+from wheel_linker._wheel.tree import Directory, Listing
 from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class _Renewal(NamedTuple):
     before: bytes
     content: bytes
 
-    def staged_tree(self) -> Tree:
-        """Return the tree of what is staged: ``RECORD`` in its directory."""
+    def staged(self, name: str) -> StagedFiles:
+        """Return what is staged in the directory of that name: ``RECORD`` in its ``*.dist-info``."""
         info = self.plan.metadata.dist_info
-        directories = in_order([Directory((), [], []), Directory((info,), [RECORD], [])])
-        whole = self.plan.wheel.tree
-        return Tree.of(whole.path, whole.identity, directories)
+        listing = Listing.of([Directory((), [], []), Directory((info,), [RECORD], [])])
+        path = self.plan.wheel.tree.path
+        return StagedFiles(name, listing, path, path)
 
     def is_current(self) -> bool:
         """Tell whether nobody has replaced or removed the distribution since."""
@@ -75,7 +75,7 @@ def record_bytecode(
         with sites.committing(libraries, locks):
             for one, name in zip(renewals, names):
                 if one.is_current():
-                    commit(sites.at(one.plan.library).transaction, one.staged_tree(), name)
+                    commit(sites.at(one.plan.library).transaction, one.staged(name))
                 else:
                     log("%s has been changed by others meanwhile", one.plan.dist_info)
 

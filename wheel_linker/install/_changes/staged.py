@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.permissions import if_allowed
-from wheel_linker._link.merge import commit
+from wheel_linker._link.merge import StagedFiles, commit
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import combined
 from wheel_linker._link.staging import stage_all
@@ -118,7 +118,7 @@ def into_place(one: Plan, pieces: Sequence[Staged]) -> LinkReport:
     replaced: list[str] = []
     for staged in pieces:
         transaction = staged.site.transaction
-        replaced += commit(transaction, staged.piece.complete(), staged.name)
+        replaced += commit(transaction, StagedFiles.of_wheel(staged.name, staged.piece.complete()))
         links.append(staged.placer.report(one.wheel.name, ()))
         if staged.beside is not None:
             links[-1] = combined(

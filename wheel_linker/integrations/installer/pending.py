@@ -18,14 +18,14 @@ from wheel_linker._fs.destination import resolved
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
-from wheel_linker._link.merge import commit
+from wheel_linker._link.merge import StagedFiles, commit
 from wheel_linker._link.pipeline import refuse_own_inside
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import combined
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.walk import unchanged_root
 from wheel_linker._wheel.dist_info import DIST_INFO
-from wheel_linker._wheel.tree import Directory, Tree, in_order
+from wheel_linker._wheel.tree import Directory, Listing
 from wheel_linker.errors import VANISHED, InvalidWheelError, refused
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wheel_linker._link.report import LinkReport
     from wheel_linker._link.sites import Site, Sites
     from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.tree import Tree
     from wheel_linker.backends import Backend
     from wheel_linker.integrations.installer.file import UnpackedFile
     from wheel_linker.mode import LinkMode
@@ -195,7 +196,7 @@ class _Root:
 
     def commit(self) -> list[str]:
         """Put the files into place; return those that were there before."""
-        return commit(self._site.transaction, self._tree(), _STAGED)
+        return commit(self._site.transaction, self._staged_files())
 
     def placers(self) -> Iterator[Placer]:
         for source in self._sources.values():
@@ -205,14 +206,14 @@ class _Root:
         for source in self._sources.values():
             yield source.placer.report(source.filename, ())._replace(files=source.placed)
 
-    def _tree(self) -> Tree:
-        """Return what is staged as if it were a wheel."""
+    def _staged_files(self) -> StagedFiles:
         everywhere = {parts[:length] for parts in self._files for length in range(len(parts) + 1)}
-        directories = in_order(
+        listing = Listing.of(
             Directory(parts, [*self._files.get(parts, ())], []) for parts in everywhere
         )
         source = next((source.placer.tree.path for source in self._sources.values()), None)
-        return Tree.of(source or self.path, self._site.identity, directories)
+        path = source or self.path
+        return StagedFiles(_STAGED, listing, path, path)
 
     def _make_room(self, parts: Parts) -> Folder:
         if parts[0].startswith(PREFIX):
