@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytest.importorskip("installer")
 
 ASKED = "an interpreter"
-NOT_NEEDED = {ASKED, "installer", "email.message", "packaging.requirements"}
+NOT_NEEDED = {ASKED, "installer", "email.message", "packaging.tags"}
 CODE = """
 import subprocess, sys
 

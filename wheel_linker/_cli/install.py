@@ -113,12 +113,13 @@ def _install(
 def _name_of(wheel: str) -> str:
     """Return the normalised name of a wheel's distribution."""
     from wheel_linker._archive.wheel_file import is_archive
-    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.filename import normalised
     from wheel_linker._wheel.unpacked import unpacked
     from wheel_linker.install._changes.given import own_filename
 
     if is_archive(wheel):
-        return WheelFilename.parse(os.path.basename(wheel)).name
+        # It is the file name of a wheel: it has been installed.
+        return normalised(os.path.basename(wheel).partition("-")[0])
     return own_filename(unpacked(wheel)).name
 
 

@@ -48,7 +48,15 @@ def _kept_in(given: Sequence[UnpackedWheel]) -> str | None:
     return None
 
 
+def _is_universal(filename: str) -> bool:
+    """Tell by its file name whether a wheel is for every Python 3: loading ``packaging`` takes longer."""
+    pythons, _, platforms = filename.rpartition("-none-")
+    return platforms == "any.whl" and "py3" in pythons.rpartition("-")[2].split(".")
+
+
 def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:
+    if _is_universal(str(plan.wheel.name)):
+        return
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     try:
