@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib.util import cache_from_source
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from store.archives import FILES, record_of, write_archive, write_wheel
@@ -20,6 +20,8 @@ from wheel_linker._link.helper.program import Order, carry_out
 from wheel_linker.backends import default_backend
 from wheel_linker.install import install_wheel, install_wheels, sync_wheels, uninstall
 from wheel_linker.store import WheelStore
+from wheel_linker.store._bytecode import making
+from wheel_linker.store._bytecode.program import compile_all
 
 if TYPE_CHECKING:
     from wheel_linker import LinkMode
@@ -155,6 +157,29 @@ def test_it_is_made_once(layout: Layout, wheel: Path, root: Path, tmp_path: Path
         made = list(root.glob("*/bytecode/*/w/pack/__pycache__/mod.*"))
         assert len(made) == 1
         assert made[0].stat().st_nlink == 3
+
+
+def test_what_others_have_made_meanwhile_stays(
+    layout: Layout, wheel: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{making.__name__}.compile_all"
+    quicker: list[Path] = []
+
+    def slow(*given: Any, **others: Any) -> Any:
+        monkeypatch.setattr(name, compile_all)
+        with WheelStore(root) as other:
+            into = layout_in(tmp_path / "other")
+            install_wheel(wheel, into, store=other, mode="hardlink", compile_bytecode=True)
+        quicker.extend(root.glob("*/bytecode/*/w/pack/__pycache__/mod.*"))
+        return compile_all(*given, **others)
+
+    monkeypatch.setattr(name, slow)
+    with WheelStore(root) as store:
+        store.add(wheel)
+        install_wheel(wheel, layout, store=store, mode="hardlink", compile_bytecode=True)
+    (made,) = quicker
+    # The store's, and one in each environment.
+    assert made.stat().st_nlink == 3
 
 
 def test_levels(layout: Layout, wheel: Path, root: Path) -> None:

@@ -133,7 +133,7 @@ def _make(
         session.settle(stage.folder, made.name)
     have_on_disk(stage.folder, sets, durable=options.durable)
     for one, made in zip(wanted, sets):
-        _publish(session, stage, one.name, made.name, name)
+        _publish(session, options, stage, one, made.name, name)
 
 
 def _described(
@@ -148,13 +148,19 @@ def _described(
     return Made(number, facts, files, ())
 
 
-def _publish(session: Session, stage: Stage, entry: str, made: str, name: str) -> None:
+def _publish(
+    session: Session, options: CompileOptions, stage: Stage, one: _Wanted, made: str, name: str
+) -> None:
     """Put a set into its entry, in the place of one that is of no use; where others were faster, theirs stays."""
+    entry = one.name
     with session.coming(entry), Folder.open(session.layout.root) as root, root.enter(entry) as held:
         if make_directory(held, BYTECODE):
             settle_one(held, BYTECODE, session.standing)
         with held.enter(BYTECODE) as sets:
             if sets.lstat(name) is not None:
+                # It may have been made meanwhile, and be linked from already.
+                if find_set(session.layout, entry, one.facts.digest, name, options.check):
+                    return
                 sets.move(name, stage.old, f"{made}-{name}")
             try:
                 stage.folder.move(made, sets, name)
