@@ -85,6 +85,10 @@ def test_environments_are_filled_once_and_then_brought_up_to_date(project: Path)
     assert said.count(RESOLVED) == 3
     (stored,) = (project / "store").rglob("top.py")
     assert (library(project, "one") / "top.py").samefile(stored)
+    # Not what the command has made of it.
+    (bytecode,) = (project / "store").rglob("top.*.pyc")
+    (placed,) = (library(project, "one") / "__pycache__").glob("top.*.pyc")
+    assert placed.samefile(bytecode)
     made = (project / ".tox" / "one" / "pyvenv.cfg").stat().st_mtime_ns
 
     # Nothing has changed but the package.

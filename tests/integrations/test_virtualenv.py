@@ -33,6 +33,9 @@ def test_pip_is_linked_and_works(tmp_path: Path) -> None:
     if sys.platform == "linux":
         (stored,) = (tmp_path / "cache").rglob("pip/__main__.py")
         assert site.samefile(stored)
+        (bytecode,) = (tmp_path / "cache").rglob("pip/__pycache__/__main__.*.pyc")
+        (placed,) = (site.parent / "__pycache__").glob("__main__.*.pyc")
+        assert placed.samefile(bytecode)
     suffix = ".exe" if os.name == "nt" else ""
     versions = ("", "3", "{}.{}".format(*layout.version))
     for version in versions:

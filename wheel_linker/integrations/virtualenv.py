@@ -45,7 +45,13 @@ class StoreSeeder(BaseEmbed):
 
             with open_store() as store:
                 paths = [wheel.path for wheel in wheels]
-                install_wheels(paths, _layout(creator), store=store, requested=True)
+                install_wheels(
+                    paths,
+                    _layout(creator),
+                    store=store,
+                    requested=True,
+                    compile_bytecode=True,
+                )
         except (ImportError, OSError, WheelLinkerError) as error:
             raise RuntimeError(f"seeding by wheel-linker failed: {error}") from error
 

@@ -54,6 +54,8 @@ class Means(NamedTuple):
     """Whether projects that are named by their directories are built each time."""
     anew: bool = False
     """Whether what was found out by other processes does not count."""
+    compiled: bool = False
+    """Whether the store's bytecode comes along."""
 
 
 class GoneError(WheelLinkerError):
@@ -260,6 +262,7 @@ class Filling:
             keep=[*seeds, *(name for one in lots for name in one.lot.others)],
             store=self.means.store,
             mode=self.means.mode,
+            compile_bytecode=self.means.compiled,
             requested=[one.name for one in chosen.values() if one.requested],
             direct_urls={
                 one.name: one.direct_url for one in chosen.values() if one.direct_url is not None

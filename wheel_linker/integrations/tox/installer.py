@@ -217,6 +217,7 @@ class LinkingInstaller(Pip):
             variables=self._env.environment_variables,
             root=os.fspath(self._env.core["tox_root"]),
             anew=bool(self._env.conf["recreate"]),
+            compiled=True,
         )
 
     def _run(self, command: Sequence[str]) -> int:
