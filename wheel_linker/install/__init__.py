@@ -8,7 +8,10 @@ from __future__ import annotations
 from importlib.util import find_spec as _find_spec
 
 # It is imported where launchers are made: it takes a third of what a small wheel takes.
-if _find_spec("installer") is None:
+# Where this library is vendored, as `other._vendor.wheel_linker`, `installer` may lie beside it.
+if not any(
+    _find_spec(f"{where}installer") for where in {"", __name__.rpartition("wheel_linker.")[0]}
+):
     raise ModuleNotFoundError(
         "wheel_linker.install needs the library installer: install wheel-linker[install]",
         name="installer",
