@@ -387,6 +387,18 @@ class TestReadme:
         assert lines == ["idna: 3 files, most by copy", "rich: 3 files, most by copy"]
 
 
+def test_conda_recipe_has_the_same_version_and_command() -> None:
+    recipe = (ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for theirs, ours in (
+        (r'^version = "(.+)"', r'^  version: "(.+)"'),
+        (r'^requires-python = ">=(.+)"', r'^  python_min: "(.+)"'),
+        (r'^wheel-linker = "(.+:main)"', r"^      - wheel-linker = (.+)"),
+    ):
+        wanted = re.findall(theirs, pyproject, re.MULTILINE)
+        assert re.findall(ours, recipe, re.MULTILINE) == wanted != []
+
+
 def path_of(link: str) -> str | None:
     """Return what of the project a link of the README leads to, or None if it leads to another project."""
     for start, folder, end in PUBLISHED:
