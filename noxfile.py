@@ -21,6 +21,17 @@ SHARED_OUT = (
     # The order is ours: see tests/conftest.py.
     "--no-loadscope-reorder",
 )
+# Tools such as tox and hatchling need newer dependencies than this library.
+LOWEST = (
+    "tests/install",
+    "tests/cli",
+    "tests/test_bad_input.py",
+    "tests/test_cache_key.py",
+    "tests/test_conflicts.py",
+    "tests/test_filename.py",
+    "tests/test_integration_installer.py",
+    "--ignore=tests/cli/test_demo.py",
+)
 PLATFORMS = ("linux", "darwin", "win32")
 EXAMPLES = ("docs/examples/build_backend/backend.py", "docs/examples/tox_plugin")
 CHECKED = ("wheel_linker", "tests", "benchmarks", "docs/conf.py", "noxfile.py", *EXAMPLES)
@@ -48,6 +59,13 @@ def tests(session: nox.Session) -> None:
 def tests_all(session: nox.Session) -> None:
     """Run the tests on every supported Python; one that is not installed is skipped."""
     run_tests(session)
+
+
+@nox.session(python="3.10")
+def lowest(session: nox.Session) -> None:
+    """Run the tests that need no other tools on the oldest Python with the lowest versions of dependencies."""
+    session.install("-e", ".", *group("lowest"))
+    session.run("pytest", *SHARED_OUT, *(session.posargs or LOWEST))
 
 
 @nox.session

@@ -43,10 +43,11 @@ class WheelFilename:
         __ https://packaging.python.org/en/latest/specifications/binary-distribution-format/
         """
         from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+        from packaging.version import InvalidVersion
 
         try:
             name, version, _, _ = parse_wheel_filename(text)
-        except InvalidWheelFilename as error:
+        except (InvalidWheelFilename, InvalidVersion) as error:  # the latter until packaging 22.0
             raise InvalidWheelError(
                 f"{text!r} is not the file name of a wheel ({error}): "
                 "it has the form NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl"

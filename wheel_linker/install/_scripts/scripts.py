@@ -32,6 +32,9 @@ _VERSIONED: Final = {
     "pip": (re.compile(r"pip\d+\.\d+"), "pip{}.{}"),
     "setuptools": (re.compile(r"easy_install-\d+\.\d+"), "easy_install-{}.{}"),
 }
+# What is put in the place of an interpreter, and its line, which may say pythonw.
+_PLAIN: Final = "python.exe"
+_PLAIN_LINE: Final = b"#!python"
 _ANY_VERSION: Final = "pip3.0"
 # What setuptools once made for an entry point, beside its plain name.
 _WRAPPER: Final = re.compile(r"(?P<name>.+?)(?:\.exe|-script\.pyw?|\.pya)?", re.IGNORECASE)
@@ -88,11 +91,24 @@ def _launcher(point: EntryPoint, layout: Layout) -> tuple[str, bytes]:
 
     script = Script(point.name, point.module, point.attribute, point.section)
     if layout.launcher != "posix":
-        file, data = script.generate(layout.python, layout.launcher)  # type: ignore[arg-type]
-        return file, _undated(data)
+        file, data = script.generate(_PLAIN, layout.launcher)  # type: ignore[arg-type]
+        return file, _undated(_started_by(_interpreter(point, layout), data))
     file, data = script.generate("python", "posix")
     # Its own first line would have to be UTF-8.
     return file, first_line(layout.python, layout.launcher) + data[data.index(b"\n") :]
+
+
+def _interpreter(point: EntryPoint, layout: Layout) -> str:
+    if point.section != "gui":
+        return layout.python
+    directory, name = os.path.split(layout.python)
+    return os.path.join(directory, name.replace("python", "pythonw"))
+
+
+def _started_by(python: str, launcher: bytes) -> bytes:
+    """Return a launcher of Windows with another interpreter: installer has pythonw for GUI scripts since 1.0 only."""
+    start = launcher.rindex(_PLAIN_LINE)
+    return launcher[:start] + b"#!" + python.encode() + launcher[launcher.index(b"\n", start) :]
 
 
 def _undated(launcher: bytes) -> bytes:
