@@ -35,6 +35,12 @@ class Directory:
         made.end = self.end
         return made
 
+    def ending(self, end: int) -> Directory:
+        """Return the same directory in a tree where its subtree ends elsewhere."""
+        made = Directory(self.parts, self.files, self.links)
+        made.end = end
+        return made
+
     def path_of(self, name: str) -> str:
         """Return the path of one of its entries relative to the wheel, with forward slashes."""
         return "/".join((*self.parts, name))
@@ -108,37 +114,38 @@ class Tree(NamedTuple):
 
     def with_files(self, files: Mapping[Parts, Sequence[str]]) -> Tree:
         """Return the same tree with other names for the regular files of some of its directories."""
-        directories = [
-            directory.with_files(files[directory.parts]) if directory.parts in files else directory
-            for directory in self.directories
-        ]
-        left_out = [
-            (*before.parts, name)
-            for before, now in zip(self.directories, directories)
-            if before is not now
-            for name in set(before.files) - set(now.files)
-        ]
-        return self._with(directories, (*self.left_out, *left_out))
+        directories = list(self.directories)
+        left_out = list(self.left_out)
+        number = self.files
+        for index, before in enumerate(self.directories):
+            parts = before.parts
+            if parts in files:
+                directories[index] = now = before.with_files(files[parts])
+                number += len(now.files) - len(before.files)
+                left_out += [(*parts, name) for name in set(before.files) - set(now.files)]
+        return self._replace(directories=directories, files=number, left_out=tuple(left_out))
 
     def without(self, index: int) -> Tree:
         """Return the same tree without the directory at ``index`` and everything below it."""
-        start, stop = index, self.directories[index].end
-        kept = [*self.directories[:start], *self.directories[stop:]]
-        directories = [directory.with_files(directory.files) for directory in kept]
-        number_ends(directories)
+        stop = self.directories[index].end
+        kept = [*self.directories[:index], *self.directories[stop:]]
+        # What ends before it is the same in both trees.
+        directories = [
+            one if one.end <= index else one.ending(one.end - stop + index) for one in kept
+        ]
         left_out = (*self.left_out, self.directories[index].parts)
         return self._with(directories, left_out)
 
     def without_empty(self) -> Tree:
         """Return the same tree without the directories that have no file or symlink at any depth."""
+        if not any(map(_is_bare, self.directories, range(len(self.directories)))):
+            return self
         occupied: set[Parts] = {()}
         for directory in reversed(self.directories):
             parts = directory.parts
             if directory.files or directory.links or parts in occupied:
                 occupied.add(parts)
                 occupied.add(parts[:-1])
-        if len(occupied) == len(self.directories):
-            return self
         empty = [one.parts for one in self.directories if one.parts not in occupied]
         topmost = [parts for parts in empty if parts[:-1] in occupied]
         kept = [one.with_files(one.files) for one in self.directories if one.parts in occupied]
@@ -202,6 +209,11 @@ class Tree(NamedTuple):
         """
         names = (self.directories[index].parts[0] for index in self.top_level())
         return only_dist_info(names, f"the unpacked wheel {self.called!r}", remedy)
+
+
+def _is_bare(directory: Directory, index: int) -> bool:
+    """Tell whether there is nothing in a directory, the root left out."""
+    return directory.end == index + 1 and index > 0 and not (directory.files or directory.links)
 
 
 def is_dist_info(parts: Parts) -> bool:

@@ -10,7 +10,7 @@ from wheel_linker._fs.paths import is_within
 from wheel_linker.install.asking import executable, identity, kept_answer, no_python
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 SCHEMES: Final = ("purelib", "platlib", "headers", "scripts", "data")
 """The installation schemes of the binary distribution format."""
@@ -111,8 +111,8 @@ class Layout(NamedTuple):
 
     def resolved(self) -> Layout:
         """Return the same layout with all symlinks in its directories resolved, once for a whole call."""
-        real = {scheme: os.path.realpath(path) for scheme, path in self.schemes.items()}
-        return self._replace(schemes=real)
+        real = _real(self.schemes.values())
+        return self._replace(schemes={scheme: real[path] for scheme, path in self.schemes.items()})
 
     def directory(self, scheme: str, distribution: str) -> str:
         """Return where files of a scheme go; no symlinks are on the way if the layout is :meth:`resolved`.
@@ -134,8 +134,9 @@ class Layout(NamedTuple):
     def named_libraries(self) -> dict[str, str]:
         """Return the same, each with the path that this layout has for it."""
         found: dict[str, str] = {}
-        for scheme in ("purelib", "platlib"):
-            found.setdefault(os.path.realpath(self.schemes[scheme]), self.schemes[scheme])
+        libraries = (self.schemes["purelib"], self.schemes["platlib"])
+        for path, real in _real(libraries).items():
+            found.setdefault(real, path)
         return found
 
     def roots(self) -> list[str]:
@@ -144,10 +145,16 @@ class Layout(NamedTuple):
         That of headers is not among them where it is part of that for data: made for the first headers, it goes with
         the last.
         """
-        paths = {scheme: os.path.realpath(self.schemes[scheme]) for scheme in SCHEMES}
+        real = _real(self.schemes.values())
+        paths = {scheme: real[self.schemes[scheme]] for scheme in SCHEMES}
         if is_within(paths["headers"], paths["data"]):
             del paths["headers"]
         return sorted(set(paths.values()), key=lambda path: (-path.count(os.sep), path))
+
+
+def _real(paths: Iterable[str]) -> dict[str, str]:
+    """Return each path with its symlinks resolved: several schemes often have the same, and resolving costs."""
+    return {path: os.path.realpath(path) for path in dict.fromkeys(paths)}
 
 
 def _ask(path: str, kept_in: str | None) -> Layout:

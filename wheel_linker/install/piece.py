@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from wheel_linker._fs.folder import Parts
-    from wheel_linker._wheel.tree import Tree
+    from wheel_linker._wheel.tree import Directory, Tree
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.metadata import Metadata
 
@@ -63,10 +63,15 @@ class Piece(NamedTuple):
 
     def paths(self) -> Iterator[str]:
         """Yield the absolute path of everything that will be there."""
-        for directory in self.complete().directories:
-            where = os.path.join(self.destination, *directory.parts, "")
+        for where, directory in self.places():
             for name in (*directory.files, *(name for name, _ in directory.links)):
                 yield where + name
+
+    def places(self) -> Iterator[tuple[str, Directory]]:
+        """Yield every directory that will be there, after its absolute path, which ends with a separator."""
+        start = os.path.join(self.destination, "")
+        for directory in self.complete().directories:
+            yield start + "".join([f"{part}{os.sep}" for part in directory.parts]), directory
 
 
 def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> list[Piece]:
@@ -115,33 +120,39 @@ def _schemes(tree: Tree, data: int) -> list[str]:
 def without_overlap(pieces: Sequence[Piece], record: str) -> list[Piece]:
     """Return the pieces without those files that a later one has in the same place: one file, one row in RECORD.
 
+    Only the few directories are compared that have files which are not of the wheel's root.
+
     :param record: the path of RECORD, which none of them may have.
     """
-    if not _may_overlap(pieces):
-        return list(pieces)
+    shared = {
+        os.path.normcase(where)
+        for piece in pieces[:-1]
+        for where, directory in piece.places()
+        if directory.files or directory.links
+    }
     taken = {os.path.normcase(record)}
     kept = []
     for piece in reversed(pieces):
-        own = {os.path.normcase(path) for path in piece.paths()}
+        own = _paths_in(shared, piece)
         kept.append(_less(piece, taken) if own & taken else piece)
         taken |= own
     return kept[::-1]
 
 
-def _may_overlap(pieces: Sequence[Piece]) -> bool:
-    """Tell whether a file of one piece may lie where a later one's do.
-
-    Told by the few that are not of the wheel's root, which nearly never lead there.
-    """
-    for index, piece in enumerate(pieces[:-1], 1):
-        later = tuple(_inside(other.destination) for other in pieces[index:])
-        if any(os.path.normcase(path).startswith(later) for path in piece.paths()):
-            return True
-    return False
-
-
-def _inside(directory: str) -> str:
-    return os.path.normcase(os.path.join(directory, ""))
+def _paths_in(places: Collection[str], piece: Piece) -> set[str]:
+    """Return the paths of a piece's files in some directories, all of them as :func:`os.path.normcase` has them."""
+    start = os.path.normcase(os.path.join(piece.destination, ""))
+    wanted = {place[len(start) : -1] for place in places if place.startswith(start)}
+    if not wanted:
+        return set()
+    found = set()
+    for directory in piece.complete().directories:
+        relative = os.path.normcase(os.sep.join(directory.parts))
+        if relative in wanted:
+            where = os.path.join(start, relative, "")
+            names = (*directory.files, *(name for name, _ in directory.links))
+            found.update([where + os.path.normcase(name) for name in names])
+    return found
 
 
 def _less(piece: Piece, taken: Collection[str]) -> Piece:

@@ -73,7 +73,7 @@ def installed_record(
     own = [f"{metadata.dist_info}/{name}" for name in (RECORD, *NOTES)]
     carried, problems = given.carried_rows(), given.record_problems()
     rows: Mapping[str, Row | None] | None = None
-    if carried is None or problems:
+    if carried is None or (problems and any(piece.prefix and piece.tree.files for piece in pieces)):
         rows = given.known_rows()
     if carried is None and rows is None:
         if strict:

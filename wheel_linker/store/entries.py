@@ -84,6 +84,7 @@ class StoredWheel(UnpackedWheel):
     _file: str | None
     _check: Check | None
     _directories: Sequence[Directory] | None
+    _problems: tuple[RecordProblem, ...] | None
 
     @classmethod
     def of(
@@ -105,6 +106,7 @@ class StoredWheel(UnpackedWheel):
         made = cls(session.layout.tree(entry), filename)
         made.entry, made.digest, made._session = entry, digest, session
         made._file, made._check, made._directories = file, check, directories
+        made._problems = None
         return made
 
     @override
@@ -190,7 +192,9 @@ class StoredWheel(UnpackedWheel):
     @override
     def record_problems(self) -> tuple[RecordProblem, ...]:
         """Return what was not right about its ``RECORD`` when it was unpacked."""
-        return read_problems(self._session.layout.problems(self.entry))
+        if self._problems is None:
+            self._problems = read_problems(self._session.layout.problems(self.entry))
+        return self._problems
 
     @property
     def session(self) -> Session | None:
@@ -224,8 +228,15 @@ EntryLike = Entry | StoredWheel | str
 
 def whole_entry(session: Session, name: str, digest: str, check: Check) -> manifest.Listing | None:
     """Return what an entry of a session's store has, as :func:`whole` does; errors as there."""
-    notes = not session.read_only
-    return whole(session.layout, name, digest, check, session.mends_bits, keeps_notes=notes)
+    return whole(
+        session.layout,
+        name,
+        digest,
+        check,
+        session.mends_bits,
+        keeps_notes=not session.read_only,
+        listings=session.listings,
+    )
 
 
 def read_entry(layout: Layout, name: str) -> Entry | None:

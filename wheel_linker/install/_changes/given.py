@@ -13,7 +13,7 @@ from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
-from wheel_linker.install._changes.naming import adding_archives, naming_archives
+from wheel_linker.install._changes.naming import adding_archives, archives_of, naming_archives
 from wheel_linker.install.plan import Notes
 from wheel_linker.mode import LinkMode
 from wheel_linker.store.wheel_store import TemporaryStore
@@ -82,9 +82,8 @@ def all_unpacked(
     for wheel in wheels:
         _refuse_missing(_path_of(wheel))
     if store is not None:
-        with adding_archives() as files:
-            given = _unpacked(wheels, store, record, how.progress)
-            files.update(_files(given))
+        with adding_archives() as given:
+            given.extend(_unpacked(wheels, store, record, how.progress))
             yield given
         return
     archives = [path for path in map(_path_of, wheels) if is_archive(path)]
@@ -103,7 +102,7 @@ def all_unpacked(
         TemporaryStore(place, jobs=how.jobs) as temporary,
     ):
         given = _unpacked(wheels, temporary, record, how.progress)
-        files.update(_files(given))
+        files.update(archives_of(given))
         yield given
 
 
@@ -123,17 +122,6 @@ def _unpacked(
     return [
         next(stored) if is_packed else unpacked(wheel) for wheel, is_packed in zip(wheels, packed)
     ]
-
-
-def _files(wheels: Iterable[UnpackedWheel]) -> dict[str, str]:
-    """Return the ``.whl`` files of wheels that have one, by where they are unpacked."""
-    found = {}
-    for wheel in wheels:
-        file = wheel.file()
-        if file is not None:
-            path = os.fsdecode(wheel.path)
-            found[path] = found[os.path.realpath(path)] = file
-    return found
 
 
 def _refuse_missing(path: str) -> None:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker.errors import LinkError, WheelLinkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from wheel_linker._wheel.unpacked import UnpackedWheel
+
+
+def archives_of(wheels: Iterable[UnpackedWheel]) -> dict[str, str]:
+    """Return the ``.whl`` files of wheels that have one, by where they are unpacked."""
+    found = {}
+    for wheel in wheels:
+        file = wheel.file()
+        if file is not None:
+            path = os.fsdecode(wheel.path)
+            found[path] = found[os.path.realpath(path)] = file
+    return found
 
 
 @contextmanager
@@ -28,17 +42,17 @@ def naming_archives(place: str, library: str) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def adding_archives() -> Iterator[dict[str, str]]:
+def adding_archives() -> Iterator[list[UnpackedWheel]]:
     """Let errors of the body that name a file of a store name the ``.whl`` file, too.
 
-    :returns: as for :func:`naming_archives`.
+    :returns: to be filled with the wheels.
     """
-    files: dict[str, str] = {}
+    wheels: list[UnpackedWheel] = []
     try:
-        yield files
+        yield wheels
     except WheelLinkerError as error:
         message = str(error)
-        for place, file in files.items():
+        for place, file in archives_of(wheels).items():
             if _written(place) in message and _written(file) not in message:
                 _say(error, f"{message} (the wheel is {file!r})")
                 break

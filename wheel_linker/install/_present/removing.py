@@ -57,12 +57,14 @@ def is_among(row: Recorded, shared: Collection[str]) -> bool:
     return any(os.path.normcase(path) in shared for path in row)
 
 
-def prepare(paths: Iterable[str], layout: Layout, sites: Sites) -> None:
+def prepare(paths: Collection[str], layout: Layout, sites: Sites) -> None:
     """Make ready for the removal of files; done for all of them before anything is changed.
 
     :raises LinkError: if a directory of the environment that they are in is not writable.
     :raises OSError: if it cannot be told whether it is there.
     """
+    if not paths:
+        return
     for root in by_root(paths, layout.roots()):
         if is_directory(root):
             sites.prepare(root)

@@ -21,6 +21,7 @@ from wheel_linker.install._present.distributions import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from wheel_linker._fs.folder import Parts
     from wheel_linker.install.layout import Layout
@@ -41,8 +42,13 @@ def refuse_protected(plans: Sequence[Plan], layout: Layout) -> None:
     :raises InvalidWheelError: if one would.
     :raises LinkError: if what is installed cannot be read.
     """
+    scripts, home = layout.schemes["scripts"], os.path.dirname(layout.python)
+    programs = {scripts, home, os.path.realpath(home)}
+    above = {layout.schemes["data"], *map(os.path.dirname, programs)}
     for plan in plans:
-        found = [path for piece in plan.pieces for path in _protected(piece, layout)]
+        found = [
+            path for piece in plan.pieces for path in _protected(piece, layout, programs, above)
+        ]
         if found and (taken := [path for path in found if path not in _own(plan, layout)]):
             raise InvalidWheelError(
                 f"cannot install {plan.wheel.tree.called!r}: its {os.path.basename(taken[0])!r} would be "
@@ -62,11 +68,14 @@ def _own(plan: Plan, layout: Layout) -> set[str]:
     return paths
 
 
-def _protected(piece: Piece, layout: Layout) -> Iterator[str]:
-    """Yield the absolute paths of a piece's files that are an environment's own, by their names or what is there."""
-    scripts, home = layout.schemes["scripts"], os.path.dirname(layout.python)
-    programs = {scripts, home, os.path.realpath(home)}
-    above = {layout.schemes["data"], *map(os.path.dirname, programs)}
+def _protected(
+    piece: Piece, layout: Layout, programs: AbstractSet[str], above: AbstractSet[str]
+) -> Iterator[str]:
+    """Yield the absolute paths of a piece's files that are an environment's own, by their names or what is there.
+
+    :param programs: where interpreter and scripts are.
+    :param above: the directories over these, and the environment itself.
+    """
     for directory in sorted(programs | above):
         for name in _names_at(piece, directory):
             path = os.path.join(directory, name)

@@ -20,6 +20,7 @@ from wheel_linker.store.layout import TREE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from wheel_linker.store._entry.listings import Listings
     from wheel_linker.store._entry.manifest import Listing
     from wheel_linker.store.layout import Layout
 
@@ -50,6 +51,7 @@ def whole(
     mends_bits: Callable[[], bool],
     *,
     keeps_notes: bool = True,
+    listings: Listings | None = None,
 ) -> Listing | None:
     """Return what an entry has, if it is a wheel's and nothing of it is missing or destroyed.
 
@@ -61,10 +63,12 @@ def whole(
     :param check: ``"hash"`` to read all files in any case, None to look at the description alone.
     :param mends_bits: tells whether executables that are none any more count as destroyed; called if there are fewer.
     :param keeps_notes: whether what was found out is noted for the next time.
+    :param listings: the descriptions that were read before.
     :raises OSError: if it cannot be read.
     """
     try:
-        listing = manifest.read_listing(layout.manifest(name))
+        read = manifest.read_listing if listings is None else listings.read
+        listing = read(layout.manifest(name))
         if listing.facts.digest != digest:
             return None
         if check is not None and not _is_intact(
