@@ -9,10 +9,17 @@ import stat
 def is_within(path: str, directory: str) -> bool:
     """Tell whether an absolute path is a directory itself or somewhere below it, by its names alone."""
     path, directory = os.path.normcase(path), os.path.normcase(directory)
+    if _is_plain(path) and _is_plain(directory):
+        return path == directory or path.startswith(directory + os.sep)
     try:
         return os.path.commonpath((path, directory)) == directory
     except ValueError:  # different drives
         return False
+
+
+def _is_plain(path: str) -> bool:
+    """Tell whether a path has nothing in it that a comparison letter by letter would be wrong about."""
+    return os.sep == "/" and "//" not in path and "/." not in path and not path.endswith("/")
 
 
 def is_directory(path: str) -> bool:

@@ -22,7 +22,7 @@ from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.checking import whole
 from wheel_linker.store._entry.records import is_record, made_rows, read_problems
 from wheel_linker.store._entry.seal import unsealed
-from wheel_linker.store.layout import PARTS, is_digest, is_entry_name, names_for
+from wheel_linker.store.layout import PARTS, Layout, is_digest, is_entry_name, names_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker._wheel.tree import Directory
     from wheel_linker.store._entry.checking import Check
-    from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
 
 REMEDY: Final = "add the wheel again or repair the entry, both with the wheel file"
@@ -155,7 +154,8 @@ class StoredWheel(UnpackedWheel):
             if directories is None:
                 directories = manifest.read_listing(layout.manifest(self.entry)).directories
             # A file that was removed since is an error when it is linked, and one that was added is not linked.
-            with Folder.open(os.path.realpath(self.path)) as root:
+            path = Layout(self._session.open().root).tree(self.entry)
+            with Folder.open(path) as root:
                 return Tree.of(root.path, root.identity(), directories)
         except (FileNotFoundError, NotADirectoryError, manifest.BrokenManifestError) as error:
             raise self._damaged(str(error)) from error

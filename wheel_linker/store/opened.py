@@ -34,6 +34,7 @@ class Opened:
     """What one store object has open; closed with the object.
 
     :ivar lock: the descriptor of the store's lock; None for a store that can only be read.
+    :ivar root: its directory, symlinks resolved.
     :ivar pid: the process that opened it: a child of fork(2) shares its parent's locks, which would keep nobody out.
     """
 
@@ -56,6 +57,7 @@ class Opened:
             else:
                 self._open(layout, patience, trusted=trusted)
             self.index = self._read_index(layout)
+            self.root = os.path.realpath(layout.root)
         except OSError as error:
             self.close()
             doing = f"open the store {layout.root!r}"

@@ -77,6 +77,9 @@ class Session:
 
         :raises LinkError: if it cannot be opened.
         """
+        opened = self._opened
+        if opened is not None and opened.pid == os.getpid():
+            return opened
         with self.turn():
             opened = self._opened
             if opened is None or opened.pid != os.getpid():

@@ -21,7 +21,6 @@ from wheel_linker.install._present.distributions import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from collections.abc import Set as AbstractSet
 
     from wheel_linker._fs.folder import Parts
     from wheel_linker.install.layout import Layout
@@ -42,13 +41,9 @@ def refuse_protected(plans: Sequence[Plan], layout: Layout) -> None:
     :raises InvalidWheelError: if one would.
     :raises LinkError: if what is installed cannot be read.
     """
-    scripts, home = layout.schemes["scripts"], os.path.dirname(layout.python)
-    programs = {scripts, home, os.path.realpath(home)}
-    above = {layout.schemes["data"], *map(os.path.dirname, programs)}
+    places = _Places(layout)
     for plan in plans:
-        found = [
-            path for piece in plan.pieces for path in _protected(piece, layout, programs, above)
-        ]
+        found = [path for piece in plan.pieces for path in places.protected(piece)]
         if found and (taken := [path for path in found if path not in _own(plan, layout)]):
             raise InvalidWheelError(
                 f"cannot install {plan.wheel.tree.called!r}: its {os.path.basename(taken[0])!r} would be "
@@ -68,35 +63,50 @@ def _own(plan: Plan, layout: Layout) -> set[str]:
     return paths
 
 
-def _protected(
-    piece: Piece, layout: Layout, programs: AbstractSet[str], above: AbstractSet[str]
-) -> Iterator[str]:
-    """Yield the absolute paths of a piece's files that are an environment's own, by their names or what is there.
+class _Places:
+    """The directories of an environment in which some names are its own.
 
-    :param programs: where interpreter and scripts are.
-    :param above: the directories over these, and the environment itself.
+    :param layout: with its symlinks resolved.
     """
-    for directory in sorted(programs | above):
-        for name in _names_at(piece, directory):
-            path = os.path.join(directory, name)
-            if (directory in programs and _is_program(name, path, layout)) or (
-                name.lower() == _CONFIGURATION and (directory in above or os.path.lexists(path))
-            ):
-                yield path
 
+    def __init__(self, layout: Layout) -> None:
+        scripts, home = layout.schemes["scripts"], os.path.dirname(layout.python)
+        self._layout = layout
+        self._programs = {scripts, home, os.path.realpath(home)}
+        self._above = {layout.schemes["data"], *map(os.path.dirname, self._programs)}
+        self._below: dict[str, dict[Parts, str]] = {}
 
-def _names_at(piece: Piece, directory: str) -> Sequence[str]:
-    """Return the names of a piece's files that go to a directory."""
-    # For most pieces this is all there is to do.
-    if not is_within(directory, piece.destination):
-        return ()
-    below = os.path.relpath(directory, piece.destination)
-    wanted: Parts = () if below == os.curdir else tuple(below.split(os.sep))
-    for each in piece.tree.directories:
-        if each.parts == wanted:
-            written = [file.name for file in piece.written if file.parts == wanted]
-            return [*each.files, *(name for name, _ in each.links), *written]
-    return ()
+    def protected(self, piece: Piece) -> Iterator[str]:
+        """Yield the absolute paths of those files that are an environment's own, by their names or what is there."""
+        below = self._below.get(piece.destination)
+        if below is None:
+            below = self._below[piece.destination] = self._found_below(piece.destination)
+        if not below:
+            return  # as for most pieces
+        for each in piece.tree.directories:
+            directory = below.get(each.parts)
+            if directory is not None:
+                written = (file.name for file in piece.written if file.parts == each.parts)
+                for name in (*each.files, *(name for name, _ in each.links), *written):
+                    if self._is_own(directory, name):
+                        yield os.path.join(directory, name)
+
+    def _found_below(self, destination: str) -> dict[Parts, str]:
+        """Return those that lie in the directory that a piece goes to, by their names below it."""
+        found: dict[Parts, str] = {}
+        for directory in sorted(self._programs | self._above):
+            if is_within(directory, destination):
+                below = os.path.relpath(directory, destination)
+                found[() if below == os.curdir else tuple(below.split(os.sep))] = directory
+        return found
+
+    def _is_own(self, directory: str, name: str) -> bool:
+        path = os.path.join(directory, name)
+        if directory in self._programs and _is_program(name, path, self._layout):
+            return True
+        return name.lower() == _CONFIGURATION and (
+            directory in self._above or os.path.lexists(path)
+        )
 
 
 def _is_program(name: str, path: str, layout: Layout) -> bool:
