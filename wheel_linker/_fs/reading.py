@@ -23,7 +23,14 @@ NOT_READABLE: Final = frozenset(
 
 
 def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
-    """Return the content of a regular file.
+    """Return the content of a regular file; parameters and errors as for :func:`read_with_status`."""
+    return read_with_status(path, limit, dir_fd=dir_fd)[0]
+
+
+def read_with_status(
+    path: str, limit: int, *, dir_fd: int | None = None
+) -> tuple[bytes, os.stat_result]:
+    """Return the content of a regular file, and what the system knew of it before it was read.
 
     :param limit: how many bytes it may have.
     :raises OSError: ELOOP or EMLINK if it is a symlink, where the system can tell; EINVAL if it is no regular file;
@@ -31,7 +38,8 @@ def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
     """
     fd = os.open(path, READ, dir_fd=dir_fd)
     try:
-        size = regular_size(fd, path)
+        status = regular_status(fd, path)
+        size = status.st_size
         data = b"" if size > limit else os.read(fd, size + 1)
         # As a rule the first piece is all there is.
         while data and size != len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
@@ -40,11 +48,16 @@ def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
         close_quietly(fd)
     if max(size, len(data)) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", path)
-    return data
+    return data, status
 
 
 def regular_size(fd: int, path: str) -> int:
-    """Return the size in bytes of what is open.
+    """Return the size in bytes of what is open; errors as for :func:`regular_status`."""
+    return regular_status(fd, path).st_size
+
+
+def regular_status(fd: int, path: str) -> os.stat_result:
+    """Return what the system knows of what is open.
 
     :param path: for the error's message.
     :raises OSError: EINVAL if it is no regular file.
@@ -52,4 +65,4 @@ def regular_size(fd: int, path: str) -> int:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file", path)
-    return status.st_size
+    return status

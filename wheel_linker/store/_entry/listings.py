@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.timestamps import identity, unsettled_for
 from wheel_linker.store._entry.manifest import read_listing
@@ -15,41 +15,37 @@ if TYPE_CHECKING:
 _MOST: Final = 30_000
 
 
-class _Known(NamedTuple):
-    identity: str
-    listing: Listing
-    size: int
-    """How many files and directories it names."""
-
-
 class Listings:
     """What was read, that which was used longest ago first; what is too much is forgotten."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Listing] = {}
 
     def read(self, path: str) -> Listing:
         """Return what an entry has, by the path of its description; errors as for :func:`read_listing`."""
-        try:
-            status = os.lstat(path)
-        except OSError:
-            return read_listing(path)  # whose errors tell what is wrong
-        known = self._known.pop(path, None)
-        if known is None or known.identity != identity(status):
+        listing = self._known.pop(path, None)
+        if listing is None or not _is_as_read(path, listing):
             listing = read_listing(path)
-            if unsettled_for(status):
+            if unsettled_for(listing.status):
                 return listing
-            files = sum(map(len, listing.sizes))
-            known = _Known(identity(status), listing, files + len(listing.directories))
-        self._known[path] = known
+        self._known[path] = listing
         self._forget_much()
-        return known.listing
+        return listing
 
     def _forget_much(self) -> None:
-        # Threads may come between: what one has removed the other does not find, which does no harm.
-        size = sum([each.size for each in list(self._known.values())])
-        for path, each in list(self._known.items()):
+        # Another thread may come between, and forget the same.
+        known = list(self._known.items())
+        size = sum([_size(listing) for _, listing in known])
+        for path, listing in known:
             if size <= _MOST:
                 return
             self._known.pop(path, None)
-            size -= each.size
+            size -= _size(listing)
+
+
+def _is_as_read(path: str, listing: Listing) -> bool:
+    return identity(os.lstat(path)) == identity(listing.status)
+
+
+def _size(listing: Listing) -> int:
+    return listing.facts.files + len(listing.directories)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheel_linker._archive.unpacking import StoredFile
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.permissions import if_allowed
-from wheel_linker._fs.reading import NOT_READABLE, read_regular
+from wheel_linker._fs.reading import NOT_READABLE, read_with_status
 from wheel_linker._wheel.tree import Directory, in_order, number_ends
 from wheel_linker.store._entry.seal import sealed, unsealed
 from wheel_linker.store.layout import is_digest
@@ -78,6 +78,8 @@ class Listing(NamedTuple):
     """For each directory the sizes of its files in bytes."""
     executables: int
     """How many of the files are executable."""
+    status: os.stat_result
+    """What the system knew of the description itself when it was read."""
 
 
 class BrokenManifestError(Exception):
@@ -115,7 +117,7 @@ def read(path: str) -> Manifest:
     :raises BrokenManifestError: if it is not what was written.
     """
     try:
-        facts = _content(path).partition(b"\n\n")[0].decode("utf-8")
+        facts = _content(path)[0].partition(b"\n\n")[0].decode("utf-8")
     except ValueError as error:
         raise BrokenManifestError(path) from error
     return _facts(facts.split("\n"), path)
@@ -127,7 +129,7 @@ def read_files(path: str) -> tuple[Manifest, Sequence[StoredFile]]:
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
-    (facts, directories, sizes, _), text = _read(path)
+    (facts, directories, sizes, _, _), text = _read(path)
     try:
         paths = [directory.path_of(name) for directory in directories for name in directory.files]
         flat = [size for each in sizes for size in each]
@@ -151,10 +153,11 @@ def read_listing(path: str) -> Listing:
     return _read(path)[0]
 
 
-def _content(path: str) -> bytes:
+def _content(path: str) -> tuple[bytes, os.stat_result]:
     """Return all but the checksum; ValueError if that is not right, other errors as for :func:`read`."""
     try:
-        return unsealed(read_regular(path, _LIMIT))
+        data, status = read_with_status(path, _LIMIT)
+        return unsealed(data), status
     except OSError as error:
         if error.errno in NOT_READABLE:
             raise BrokenManifestError(path) from error
@@ -164,7 +167,8 @@ def _content(path: str) -> bytes:
 def _read(path: str) -> tuple[Listing, str]:
     """Return the listing, and the rows of the files as they are; errors as for :func:`read_files`."""
     try:
-        head, names, numbers, rows = _content(path).decode("utf-8").split("\n\n", 3)
+        data, status = _content(path)
+        head, names, numbers, rows = data.decode("utf-8").split("\n\n", 3)
         facts = _facts(head.split("\n"), path)
         directories = _read_directories(names.split("\n"))
         sizes = [list(map(int, line.split(" ")[1:])) for line in numbers.split("\n")]
@@ -174,7 +178,7 @@ def _read(path: str) -> tuple[Listing, str]:
         raise BrokenManifestError(path)
     number_ends(directories)
     executables = f"\n{rows}".count(f"\n{_EXECUTABLE} ")
-    return Listing(facts, directories, sizes, executables), rows
+    return Listing(facts, directories, sizes, executables, status), rows
 
 
 def _read_directories(lines: Sequence[str]) -> list[Directory]:
