@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, Union
 from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from wheel_linker._fs.folder import Parts
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record import Row
     from wheel_linker._wheel.record_problems import RecordProblem
@@ -50,8 +51,14 @@ class UnpackedWheel(NamedTuple):
         """Return what is in it, where that is known without a look; None where it has to be scanned."""
         return None
 
-    def known_rows(self) -> Mapping[str, Row] | None:
-        """Return what an installed ``RECORD`` says of each file, where that is known; None where it is not."""
+    def known_rows(
+        self,
+        below: Collection[Parts] | None = None,  # noqa: ARG002 - for stores
+    ) -> Mapping[str, Row] | None:
+        """Return what an installed ``RECORD`` says of each file, where that is known; None where it is not.
+
+        :param below: the first two names of the directories whose files are asked for; all by default.
+        """
         return None
 
     def carried_rows(self) -> bytes | None:

@@ -73,8 +73,12 @@ def installed_record(
     own = [f"{metadata.dist_info}/{name}" for name in (RECORD, *NOTES)]
     carried, problems = given.carried_rows(), given.record_problems()
     rows: Mapping[str, Row | None] | None = None
-    if carried is None or (problems and any(piece.prefix and piece.tree.files for piece in pieces)):
+    if carried is None:
         rows = given.known_rows()
+    elif problems and (
+        moved := {tuple(piece.prefix.split("/")) for piece in pieces if piece.prefix}
+    ):
+        rows = given.known_rows(moved)
     if carried is None and rows is None:
         if strict:
             _refuse_wrong(tree, metadata, own)

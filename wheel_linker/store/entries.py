@@ -25,9 +25,10 @@ from wheel_linker.store._entry.seal import unsealed
 from wheel_linker.store.layout import PARTS, Layout, is_digest, is_entry_name, names_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from wheel_linker._archive.unpacking import StoredFile
+    from wheel_linker._fs.folder import Parts
     from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker._wheel.tree import Directory
     from wheel_linker.store._entry.checking import Check
@@ -182,12 +183,13 @@ class StoredWheel(UnpackedWheel):
         return made_rows(files, record.partition("/")[0]).encode("utf-8")
 
     @override
-    def known_rows(self) -> dict[str, Row]:
+    def known_rows(self, below: Collection[Parts] | None = None) -> dict[str, Row]:
         """Return what an installed ``RECORD`` says of each file; symlinks are none.
 
+        :param below: the first two names of the directories whose files are asked for; all by default.
         :raises InvalidWheelError: if that is not known any more.
         """
-        return {file.path: _row(file) for file in self._described()[1] if file.target is None}
+        return {file.path: _row(file) for file in self._described(below)[1] if file.target is None}
 
     @override
     def record_problems(self) -> tuple[RecordProblem, ...]:
@@ -201,9 +203,11 @@ class StoredWheel(UnpackedWheel):
         """The store's, if that keeps bytecode of it."""
         return None if self._session.compiling is None else self._session
 
-    def _described(self) -> tuple[manifest.Manifest, Sequence[StoredFile]]:
+    def _described(
+        self, below: Collection[Parts] | None = None
+    ) -> tuple[manifest.Manifest, Sequence[StoredFile]]:
         try:
-            return manifest.read_files(self._session.layout.manifest(self.entry))
+            return manifest.read_files(self._session.layout.manifest(self.entry), below)
         except (OSError, manifest.BrokenManifestError) as error:
             raise self._damaged(str(error)) from error
 

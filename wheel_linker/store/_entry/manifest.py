@@ -24,6 +24,7 @@ modification time says when the entry was last used.
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.unpacking import StoredFile
@@ -35,7 +36,7 @@ from wheel_linker.store._entry.seal import sealed, unsealed
 from wheel_linker.store.layout import is_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from wheel_linker._fs.folder import Folder, Parts
 
@@ -123,25 +124,37 @@ def read(path: str) -> Manifest:
     return _facts(facts.split("\n"), path)
 
 
-def read_files(path: str) -> tuple[Manifest, Sequence[StoredFile]]:
+def read_files(
+    path: str, below: Collection[Parts] | None = None
+) -> tuple[Manifest, Sequence[StoredFile]]:
     """Read everything.
 
+    :param below: the first two names of the directories whose files are wanted; all by default.
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
-    (facts, directories, sizes, _, _), text = _read(path)
+    listing, text = _read(path)
+    lines = text.splitlines()
+    if len(lines) != sum(map(len, listing.sizes)):
+        raise BrokenManifestError(path)
+    rows = iter(lines)
+    files: list[StoredFile] = []
     try:
-        paths = [directory.path_of(name) for directory in directories for name in directory.files]
-        flat = [size for each in sizes for size in each]
-        rows = [row.split(" ") for row in text.splitlines()]
-        files = [
-            StoredFile(name, size, executable == _EXECUTABLE, digest)
-            for name, size, (executable, digest) in zip(paths, flat, rows, strict=True)
-        ]
-        files += [_link(each, *link) for each in directories for link in each.links]
+        for directory, sizes in zip(listing.directories, listing.sizes):
+            own = list(islice(rows, len(sizes)))
+            if below is None or directory.parts[:2] in below:
+                files += _files(directory, sizes, own)
     except ValueError as error:
         raise BrokenManifestError(path) from error
-    return facts, files
+    if below is None:
+        files += [_link(each, *link) for each in listing.directories for link in each.links]
+    return listing.facts, files
+
+
+def _files(directory: Directory, sizes: Iterable[int], rows: Iterable[str]) -> Iterator[StoredFile]:
+    for name, size, row in zip(directory.files, sizes, rows):
+        executable, digest = row.split(" ")
+        yield StoredFile(directory.path_of(name), size, executable == _EXECUTABLE, digest)
 
 
 def read_listing(path: str) -> Listing:
