@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,3 +91,22 @@ def test_nothing_is_linked_by_a_broken_manifest(
     with pytest.raises(InvalidWheelError, match="add the wheel again or repair"):
         link_wheel_files(tmp_path / "site", stored)
     assert snapshot(tmp_path) == before
+
+
+def test_without_a_directory_it_is_what_a_scan_finds(tmp_path: Path, store: WheelStore) -> None:
+    many = store.add(write_archive(tmp_path / "many" / NAME, with_record(MANY)))
+    known = many.known_tree()
+    index = known.find("demo")
+    assert index is not None
+    shutil.copytree(many.path, tmp_path / "less")
+    shutil.rmtree(tmp_path / "less" / "demo")
+    less, found = known.without(index), scan(tmp_path / "less")
+    assert described(less) == described(found)
+    assert less.files == found.files
+
+
+def test_with_other_files_it_counts_them(tmp_path: Path, store: WheelStore) -> None:
+    known = store.add(write_archive(tmp_path / "many" / NAME, with_record(MANY))).known_tree()
+    more = known.with_files({("zz",): ["a.py", "b.py", "c.py"], ("demo",): []})
+    assert more.files == known.files + 1
+    assert set(more.left_out) == {("zz", "last.py"), ("demo", "__init__.py")}

@@ -1,0 +1,76 @@
+"""The description of an entry is read once by a store object, and again whenever it may be another."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wheel_linker._fs.timestamps import unsettled_for
+from wheel_linker.store._entry import listings
+from wheel_linker.store._entry.listings import Listings
+from wheel_linker.store._entry.manifest import BrokenManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wheel_linker.store import StoredWheel, WheelStore
+
+
+@pytest.fixture
+def description(stored: StoredWheel) -> str:
+    path = os.path.join(os.path.dirname(stored.path), "entry")
+    time.sleep(unsettled_for(os.stat(path)))
+    return path
+
+
+def test_is_read_once(description: str) -> None:
+    known = Listings()
+    assert known.read(description) is known.read(description)
+
+
+def test_is_read_again_when_it_was_just_written(description: str) -> None:
+    os.utime(description)
+    known = Listings()
+    assert known.read(description) is not known.read(description)
+
+
+@pytest.mark.parametrize("destroyed", [lambda data: bytes(len(data)), lambda _: b""])
+def test_one_that_was_destroyed_since_is_seen(
+    description: str, destroyed: Callable[[bytes], bytes]
+) -> None:
+    known = Listings()
+    known.read(description)
+    Path(description).write_bytes(destroyed(Path(description).read_bytes()))
+    with pytest.raises(BrokenManifestError):
+        known.read(description)
+
+
+def test_one_that_has_gone_is_seen(description: str) -> None:
+    known = Listings()
+    known.read(description)
+    os.unlink(description)
+    with pytest.raises(FileNotFoundError):
+        known.read(description)
+
+
+def test_what_is_too_much_is_forgotten(description: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listings, "_MOST", 1)
+    known = Listings()
+    assert known.read(description) is not known.read(description)
+
+
+def test_a_file_that_was_cut_short_since_is_mended(
+    store: WheelStore, stored: StoredWheel, wheel_file: Path, description: str
+) -> None:
+    path = Path(stored.path, "demo", "__init__.py")
+    whole = path.read_bytes()
+    for _ in range(2):
+        store.add(wheel_file)  # the description is known from here on
+        path.write_bytes(whole + b"\n")
+        store.add(wheel_file)
+        assert path.read_bytes() == whole
+    assert os.path.exists(description)
