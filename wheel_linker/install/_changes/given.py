@@ -19,7 +19,7 @@ from wheel_linker.mode import LinkMode
 from wheel_linker.store.wheel_store import TemporaryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._wheel.progress import Progress
