@@ -69,8 +69,10 @@ def test_a_line_says_that_all_is_put_back(
     assert not (tmp_path / "target").exists()
 
 
-def test_a_bar_says_that_all_is_put_back() -> None:
+def test_a_bar_says_that_all_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     console = pytest.importorskip("rich.console")
+    # Whatever the tests run in: a terminal that cannot move its cursor gets no bar.
+    monkeypatch.setenv("TERM", "xterm")
     from wheel_linker._cli.bar import bar
 
     shown = StringIO()
