@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-# Where it is vendored, more comes before it: `installer._vendor.wheel_linker`.
-_PACKAGE = __name__.rpartition(".")[0]
+# The library's name; where it is vendored, more comes before it: `installer._vendor.wheel_linker`.
+PACKAGE = __name__.rpartition(".")[0]
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
@@ -25,7 +25,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
 
 def _is_own(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and (name + ".").startswith(_PACKAGE + ".")
+    return isinstance(name, str) and (name + ".").startswith(PACKAGE + ".")
 
 
 def log(message: str, *arguments: object) -> None:

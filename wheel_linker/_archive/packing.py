@@ -145,7 +145,7 @@ def _files(tree: Tree, dist_info: str) -> list[_File]:
                     f"cannot pack {where + name!r}: it is a symlink to {target!r}, and wheel files hold files only; "
                     "put what it leads to in its place"
                 )
-        names = (*directory.files, *(name for name, _ in directory.links))
+        names = directory.names()
         found += [_File(directory.path_of(name), where + name) for name in names]
     inside = f"{dist_info}/"
     kept = [file for file in found if file.path not in left_out]

@@ -25,15 +25,16 @@ _READS_ANYWHERE: Final = hasattr(os, "pread")
 
 
 @contextmanager
-def wanted_at(path: str) -> Iterator[None]:
-    """Say in one way everywhere that a wheel file is not there.
+def wanted_at(path: str, what: str = "a .whl file") -> Iterator[None]:
+    """Say in one way everywhere that a wheel is not there.
 
+    :param what: what may be given.
     :raises InvalidWheelError: if it is missing, or no file can have such a name.
     """
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise InvalidWheelError(f"no wheel at {path!r}: give a .whl file") from error
+        raise InvalidWheelError(f"no wheel at {path!r}: give {what}") from error
 
 
 class WheelFile:

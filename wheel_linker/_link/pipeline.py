@@ -169,7 +169,7 @@ def refuse_stages(tree: Tree) -> None:
 def supplier_of(wheel: Wheel) -> Supplier:
     """Return what a wheel supplies, for finding conflicts."""
     root = wheel.tree.directories[0]
-    files = (*root.files, *(name for name, _ in root.links))
+    files = root.names()
     directories = (wheel.tree.directories[index].parts[0] for index in wheel.tree.top_level())
     return Supplier(wheel.name, wheel.tree.path, files, tuple(directories))
 

@@ -159,7 +159,7 @@ def _supplied(trees: Iterable[Tree]) -> dict[Parts, bool]:
     for tree in trees:
         for directory in tree.directories:
             supplied[directory.parts] = True
-            within = (*directory.files, *(name for name, _ in directory.links))
+            within = directory.names()
             supplied.update(((*directory.parts, name), False) for name in within)
     return supplied
 

@@ -46,8 +46,7 @@ def order_of(listing: Listing) -> Order:
 
 def entries(directory: Directory) -> list[str]:
     """Return the names of a directory's files and symlinks in that order."""
-    names = [*directory.files, *(name for name, _ in directory.links)]
-    return sorted(names, key=_RECORD.__eq__)
+    return sorted(directory.names(), key=_RECORD.__eq__)
 
 
 def removal_order(paths: Iterable[str]) -> list[str]:

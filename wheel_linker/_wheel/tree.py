@@ -41,6 +41,10 @@ class Directory:
         made.end = end
         return made
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of its regular files and of its symlinks."""
+        return (*self.files, *(name for name, _ in self.links))
+
     def path_of(self, name: str) -> str:
         """Return the path of one of its entries relative to the wheel, with forward slashes."""
         return "/".join((*self.parts, name))
@@ -167,7 +171,7 @@ class Tree(NamedTuple):
                 left_out.append(one.parts)
                 index = one.end
                 continue
-            names = [*one.files, *(name for name, _ in one.links)]
+            names = one.names()
             gone = {name for name in names if excludes(one.path_of(name))}
             files = [name for name in one.files if name not in gone]
             kept.append(

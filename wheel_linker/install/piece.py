@@ -64,7 +64,7 @@ class Piece(NamedTuple):
     def paths(self) -> Iterator[str]:
         """Yield the absolute path of everything that will be there."""
         for where, directory in self.places():
-            for name in (*directory.files, *(name for name, _ in directory.links)):
+            for name in directory.names():
                 yield where + name
 
     def places(self) -> Iterator[tuple[str, Directory]]:
@@ -102,7 +102,7 @@ def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> 
 def _schemes(tree: Tree, data: int) -> list[str]:
     top = tree.directories[data]
     below = [directory.parts[1] for directory in tree.subtree(data) if len(directory.parts) == 2]
-    loose = {*top.files, *(name for name, _ in top.links)}
+    loose = set(top.names())
     if called := sorted(loose.intersection(SCHEMES)):
         raise InvalidWheelError(
             f"cannot install {tree.called!r}: {'/'.join((*top.parts, called[0]))} is a file and should be a directory; "
@@ -150,7 +150,7 @@ def _paths_in(places: Collection[str], piece: Piece) -> set[str]:
         relative = os.path.normcase(os.sep.join(directory.parts))
         if relative in wanted:
             where = os.path.join(start, relative, "")
-            names = (*directory.files, *(name for name, _ in directory.links))
+            names = directory.names()
             found.update([where + os.path.normcase(name) for name in names])
     return found
 

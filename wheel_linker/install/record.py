@@ -189,7 +189,7 @@ def _at_home(
 
 def _linked(tree: Tree) -> Iterator[str]:
     for directory in tree.directories:
-        for name in (*directory.files, *(name for name, _ in directory.links)):
+        for name in directory.names():
             yield directory.path_of(name)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._cli.output import counted, progress, say
 from wheel_linker._cli.reports import print_json
 from wheel_linker._cli.store import needed_store
-from wheel_linker._cli.storing.looking import names_of, not_there
+from wheel_linker._cli.storing.looking import asked_for, names_of, not_there
 from wheel_linker._cli.storing.quantities import mib
 from wheel_linker._cli.storing.reports import damage_as_json, entry_as_json
 
@@ -80,9 +80,8 @@ def remove(arguments: argparse.Namespace) -> None:
             # One whose description is lost is in no list, and is found to be damaged.
             if name not in known and not store.verify(name):
                 raise not_there(store, name)
-        asked = set(arguments.entries)
         store.remove(*arguments.entries)
-    gone = [one for one in present if asked & {one.name, one.digest}]
+    gone = asked_for(present, arguments.entries)
     if arguments.json:
         print_json([entry_as_json(entry) for entry in gone])
         return

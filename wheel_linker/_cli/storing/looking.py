@@ -67,8 +67,7 @@ def verify(arguments: argparse.Namespace) -> None:
     with needed_store(arguments) as store:
         present = store.entries()
         damage = _damage(store, present, arguments)
-        asked = set(arguments.entries)
-        looked_at = [one for one in present if not asked or asked & {one.name, one.digest}]
+        looked_at = asked_for(present, arguments.entries) if arguments.entries else present
         if arguments.json:
             print_json(_as_json(store, looked_at if arguments.record else (), damage))
         else:
@@ -98,6 +97,12 @@ def _damage(
 def names_of(present: Iterable[Entry]) -> Collection[str]:
     """Return by which names entries may be asked for."""
     return {name for entry in present for name in (entry.name, entry.digest)}
+
+
+def asked_for(present: Iterable[Entry], names: Iterable[str]) -> list[Entry]:
+    """Return the entries that some names or digests are those of."""
+    asked = set(names)
+    return [one for one in present if asked & {one.name, one.digest}]
 
 
 def not_there(store: WheelStore, name: str) -> WheelLinkerError:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._link.helper.program import ENOUGH, Answer, interpreter
-from wheel_linker._log import log
+from wheel_linker._log import PACKAGE, log
 from wheel_linker.backends import default_backend
 from wheel_linker.errors import LinkError
 
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 # An interpreter and this library take 20 ms to start, in which a thread places some thousands of files.
 _ENTRIES_EACH: Final = 8_000
-# The name that the library has here: another one where it is vendored, as in `installer._vendor.wheel_linker`.
-_LIBRARY: Final = (__package__ or "").removesuffix("._link.helper")
+_LIBRARY: Final = PACKAGE
 # The library's directory, and the one that it was imported from.
 _ROOT, _DIRECTORY = os.path.split(
     os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 2))

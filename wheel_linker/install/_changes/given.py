@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from wheel_linker._archive.wheel_file import is_archive
+from wheel_linker._archive.wheel_file import is_archive, wanted_at
 from wheel_linker._fs.temporary import private_directory
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
@@ -126,14 +126,12 @@ def _unpacked(
 
 def _refuse_missing(path: str) -> None:
     """Say what was wanted where there is nothing: what comes later knows of one kind of wheel only."""
-    try:
+    # Whoever reads it says why anything else fails.
+    with (
+        suppress(OSError),
+        wanted_at(path, "a .whl file, or the directory that one was unpacked into"),
+    ):
         os.stat(path)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise InvalidWheelError(
-            f"no wheel at {path!r}: give a .whl file, or the directory that one was unpacked into"
-        ) from error
-    except OSError:
-        return  # whoever reads it says why that fails
 
 
 def _path_of(wheel: WheelLike) -> str:

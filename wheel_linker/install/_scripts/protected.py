@@ -87,7 +87,7 @@ class _Places:
             directory = below.get(each.parts)
             if directory is not None:
                 written = (file.name for file in piece.written if file.parts == each.parts)
-                for name in (*each.files, *(name for name, _ in each.links), *written):
+                for name in (*each.names(), *written):
                     if self._is_own(directory, name):
                         yield os.path.join(directory, name)
 

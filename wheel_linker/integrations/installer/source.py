@@ -216,7 +216,7 @@ class UnpackedSource(WheelSource):
             parts = directory.parts
             if (parts and parts[0]) in self._ignore:
                 continue
-            for name in sorted([*directory.files, *(name for name, _ in directory.links)]):
+            for name in sorted(directory.names()):
                 if parts or name not in self._ignore:
                     yield parts, name
 
