@@ -54,11 +54,11 @@ class LinkError(WheelLinkerError, OSError):
         mode: LinkMode | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = _with_plain_paths(message)
+        self.message: str = _with_plain_paths(message)
         self.errno = errno
-        self.strerror = os.strerror(errno) if errno is not None else None
-        self.filename = source if source is not None else destination
-        self.filename2 = destination if source is not None else None
+        self.strerror: str | None = os.strerror(errno) if errno is not None else None
+        self.filename: str | None = source if source is not None else destination
+        self.filename2: str | None = destination if source is not None else None
         self.source = source
         self.destination = destination
         self.mode = mode

@@ -61,9 +61,9 @@ class Folder:
     __slots__ = ("fd", "path", "prefix")
 
     def __init__(self, path: str, fd: int | None, prefix: str) -> None:
-        self.path = path
+        self.path: str = path
         self.fd = fd
-        self.prefix = prefix
+        self.prefix: str = prefix
 
     @classmethod
     def open(cls, path: str, *, listing: bool = False) -> Folder:

@@ -89,12 +89,12 @@ class Layout:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.control = os.path.join(root, CONTROL)
-        self.index = os.path.join(self.control, INDEX)
-        self.lock = os.path.join(self.control, LOCK)
-        self.readers = os.path.join(self.control, READERS)
-        self.leases = os.path.join(self.control, LEASES)
-        self.staging = os.path.join(self.control, STAGING)
+        self.control: str = os.path.join(root, CONTROL)
+        self.index: str = os.path.join(self.control, INDEX)
+        self.lock: str = os.path.join(self.control, LOCK)
+        self.readers: str = os.path.join(self.control, READERS)
+        self.leases: str = os.path.join(self.control, LEASES)
+        self.staging: str = os.path.join(self.control, STAGING)
 
     def entry(self, name: str) -> str:
         """Return the directory of an entry."""

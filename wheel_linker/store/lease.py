@@ -53,7 +53,7 @@ class Lease:
 
     def __init__(self, layout: Layout, name: str | None = None, fd: int | None = None) -> None:
         self.name = name
-        self.proof = None if name is None or fd is None else _proof(fd)
+        self.proof: Proof | None = None if name is None or fd is None else _proof(fd)
         self._layout = layout
         self._fd = fd
         self._all: int | None = None

@@ -28,6 +28,7 @@ from wheel_linker.store.trust import settle_one, standing_in
 if TYPE_CHECKING:
     from wheel_linker._fs.patience import Patience
     from wheel_linker.store.layout import Layout
+    from wheel_linker.store.trust import Standing
 
 
 class Opened:
@@ -46,9 +47,9 @@ class Opened:
         :param read_only: whether nothing of that is done, and nothing is written to it.
         :raises LinkError: if it cannot be opened.
         """
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self.lock: int | None = None
-        self.lease = Lease(layout)
+        self.lease: Lease = Lease(layout)
         self._end: weakref.finalize[[int], Opened] | None = None
         try:
             if read_only:
@@ -56,8 +57,8 @@ class Opened:
                 self._open_to_read(layout, patience, trusted=trusted)
             else:
                 self._open(layout, patience, trusted=trusted)
-            self.index = self._read_index(layout)
-            self.root = os.path.realpath(layout.root)
+            self.index: Index = self._read_index(layout)
+            self.root: str = os.path.realpath(layout.root)
         except OSError as error:
             self.close()
             doing = f"open the store {layout.root!r}"
@@ -95,7 +96,7 @@ class Opened:
         if not places:
             # It could not be made either; whoever wants something from it is told so.
             places.append(os.stat(os.path.dirname(layout.root)))
-        self.standing = standing_in(places, self.lease.proof, trusted=trusted)
+        self.standing: Standing = standing_in(places, self.lease.proof, trusted=trusted)
 
     def _settle(self, layout: Layout, made: set[str]) -> None:
         """Give what was made the owner and the permissions that the store wants."""

@@ -60,7 +60,7 @@ class Session:
         """
         self.layout = layout
         self.compiling: CompileOptions | None = None
-        self.listings = Listings()
+        self.listings: Listings = Listings()
         self._trusted = trusted
         self.read_only = read_only
         self._timeout = timeout

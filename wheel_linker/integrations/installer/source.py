@@ -25,7 +25,7 @@ from wheel_linker.integrations.installer.file import UnpackedFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
-    from typing import BinaryIO
+    from typing import BinaryIO, ClassVar
 
     from installer.sources import WheelContentElement
 
@@ -53,7 +53,7 @@ class UnpackedSource(WheelSource):
     :raises LinkError: if a directory cannot be read.
     """
 
-    validation_error = InvalidWheelError
+    validation_error: ClassVar[type[Exception]] = InvalidWheelError
 
     def __init__(self, wheel: WheelLike, *, ignore: Collection[str] = ()) -> None:
         self._wheel = unpacked(wheel)

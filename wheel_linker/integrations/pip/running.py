@@ -29,7 +29,7 @@ class PipError(WheelLinkerError):
     def __init__(self, message: str, command: Sequence[str] = (), returncode: int = 1) -> None:
         super().__init__(message)
         self.message = message
-        self.command = tuple(command)
+        self.command: tuple[str, ...] = tuple(command)
         self.returncode = returncode
 
     def __str__(self) -> str:
