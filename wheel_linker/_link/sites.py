@@ -55,15 +55,6 @@ class Sites:
         for site in self._by_identity.values():
             site.transaction.containment.protect(sources)
 
-    def sweep(self, paths: Iterable[str]) -> None:
-        """Remove the litter of killed processes from directories that need not be changed otherwise."""
-        for path in paths:
-            try:
-                with Folder.open(path) as folder:
-                    sweep(folder)
-            except OSError as error:
-                log("cannot sweep %s: %s", path, error)
-
     def prepare(self, path: str) -> Site:
         """Open the directory at ``path``, symlinks resolved, and make a stage in it.
 
@@ -188,12 +179,22 @@ def opened_sites(sources: Collection[str] = (), litter: Iterable[str] = ()) -> I
         # nothing left to do.
         try:
             try:
-                sites.sweep(litter)
+                sweep_all(litter)
                 yield sites
             finally:
                 uninterrupted(sites.close)
         finally:
             uninterrupted(sites.close)
+
+
+def sweep_all(paths: Iterable[str]) -> None:
+    """Remove the litter of killed processes from directories that need not be changed otherwise."""
+    for path in paths:
+        try:
+            with Folder.open(path) as folder:
+                sweep(folder)
+        except OSError as error:
+            log("cannot sweep %s: %s", path, error)
 
 
 def make_stage(site: Folder, stage: Stage) -> None:

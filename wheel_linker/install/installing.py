@@ -18,6 +18,7 @@ from wheel_linker.install._changes.compatible import refuse_incompatible
 from wheel_linker.install._changes.compiled import LIBRARIES, record_bytecode
 from wheel_linker.install._changes.conflicts import conflicts_among
 from wheel_linker.install._changes.dating import set_times
+from wheel_linker.install._changes.litter import littered
 from wheel_linker.install._changes.staged import into_place, stage
 from wheel_linker.install._changes.stored import with_stored_bytecode
 from wheel_linker.install._present.clashes import clashes_with_installed
@@ -114,7 +115,7 @@ def change(
         with refused(f"install into {place!r}", destination=place):
             sources = [one.wheel.tree.path for one in plans]
             with (
-                opened_sites(sources, litter=where.layout.roots()) as sites,
+                opened_sites(sources, litter=littered(where.layout)) as sites,
                 how.progress.telling_of_failure(),
             ):
                 outcome = _install(plans, where, how, options, sites)

@@ -10,6 +10,7 @@ from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log_warning
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker.errors import refused
+from wheel_linker.install._changes.litter import littered
 from wheel_linker.install._present.distributions import (
     IncompleteInstallationError,
     NotInstalledError,
@@ -76,7 +77,7 @@ def remove(
     if dry_run:
         return [one.report({path for path in _all(removals) if _is_file(path)}) for one in removals]
     what = ", ".join(map(repr, names))
-    with refused(f"uninstall {what}"), opened_sites(litter=layout.roots()) as sites:
+    with refused(f"uninstall {what}"), opened_sites(litter=littered(layout)) as sites:
         libraries = [path for path in layout.libraries() if is_directory(path)]
         for path in libraries:
             sites.prepare(path)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheel_linker._link.sites import sweep_all
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install._changes.given import own_filename
+from wheel_linker.install._changes.litter import littered
 from wheel_linker.install._changes.unchanged import is_unchanged, stamp
 from wheel_linker.install._present.distributions import find_distributions, is_left_over
 from wheel_linker.install._present.installed import described
@@ -119,6 +121,7 @@ def _sync(
 ) -> SyncReport:
     kept = tuple(described(one) for one in decision.kept)
     if not decision.wheels and not decision.surplus:
+        sweep_all(littered(layout))
         return SyncReport((), (), kept)
 
     def surplus(installed: Sequence[Distribution]) -> Sequence[Distribution]:

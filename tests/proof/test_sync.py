@@ -1,0 +1,187 @@
+"""Bringing an environment into step, and foretelling it, with calls spoilt, processes killed, and two at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from install.kit import check_recorded, layout_in, make, no_litter, root_of
+
+from proof.faults import Spoiler, error, interrupt_after, interrupt_before, kill
+from proof.kit import exact
+from proof.processes import finish, in_child, start, was_killed
+from proof.scene import Scene, steps_for, survive_errors, survive_interrupts
+from proof.test_install import wheel_of
+from wheel_linker import LinkMode, WheelLinkerError
+from wheel_linker._fs import folder
+from wheel_linker.install import sync_wheels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from proof.faults import Fault
+    from proof.plugin import Figures
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="spoils POSIX calls, forks")
+
+NUMBERS: Final = (errno.EIO, errno.ENOSPC)
+INTERRUPTS: Final = (interrupt_before, interrupt_after)
+WAYS: Final = ("by descriptor", "by path")
+STRIDE: Final = 23
+"""By default every so manyth call is spoilt, from another one on for each test; in full, all are."""
+ROUNDS: Final = 10
+"""How often two processes meet; in full, ten times as often."""
+KEPT: Final = "other-1.0.dist-info"
+
+
+class Syncing(Scene):
+    """An environment of which one distribution stays, one is upgraded, one goes, one is kept, and one comes."""
+
+    def __init__(self, place: Path) -> None:
+        cache = place / "cache"
+        demo = [wheel_of(cache, version) for version in (1, 2)]
+        stays, goes, comes = (
+            make(cache / name, {f"{name}/__init__.py": b"", f"space/{name}.py": b""}, name=name)
+            for name in ("stays", "goes", "comes")
+        )
+        self.old = [demo[0], stays, goes]
+        self.new = [demo[1], stays, comes]
+        self.layout = layout_in(place / "env")
+        root = root_of(self.layout)
+        self._model = place / "model"
+        other = make(cache / "other", {"demo/other.py": b""}, name="other")
+        self.sync([other, *self.old])
+        root.rename(self._model)
+        super().__init__(root, cache)
+
+    def restore(self) -> None:
+        """Make the environment anew."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(self._model, self.root, symlinks=True, copy_function=_link)
+
+    def act(self) -> None:
+        """Bring it into step."""
+        self.sync(self.new)
+
+    def sync(self, wheels: Sequence[Path], *, dry_run: bool = False) -> None:
+        """Have the environment hold some wheels, and what is kept."""
+        sync_wheels(
+            wheels, self.layout, keep=["other"], mode=LinkMode.HARDLINK, jobs=1, dry_run=dry_run
+        )
+
+    def check_old(self) -> None:
+        """All of the old state must be there, and nothing else."""
+        check_recorded(
+            self.layout, KEPT, "demo-1.0.dist-info", "stays-1.0.dist-info", "goes-1.0.dist-info"
+        )
+
+    def check_new(self) -> None:
+        """All of the new state must be there, and nothing else."""
+        check_recorded(
+            self.layout, KEPT, "demo-2.0.dist-info", "stays-1.0.dist-info", "comes-1.0.dist-info"
+        )
+
+
+def _link(source: str, target: str) -> None:
+    os.link(source, target, follow_symlinks=False)
+
+
+@pytest.fixture(params=WAYS)
+def scene(
+    request: pytest.FixtureRequest,
+    place_for: Callable[[LinkMode], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Syncing:
+    made = Syncing(place_for(LinkMode.HARDLINK))
+    if request.param == "by path":
+        monkeypatch.setattr(folder, "BY_DESCRIPTOR", False)
+    return made
+
+
+@pytest.fixture
+def spoiler(scene: Syncing, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
+    """What spoils calls; in place after the scene has been set."""
+    return Spoiler(monkeypatch)
+
+
+@pytest.fixture
+def steps(request: pytest.FixtureRequest, is_long: bool) -> Iterator[int]:
+    """The numbers of the calls to spoil, without end."""
+    return steps_for(request.node.name, 1 if is_long else STRIDE)
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)
+def test_errors(
+    scene: Syncing, spoiler: Spoiler, steps: Iterator[int], number: int, figures: Figures
+) -> None:
+    """An error is raised and everything undone, or it did not matter."""
+    survive_errors(scene, spoiler, number, steps, figures, "sync, fault injection")
+
+
+@pytest.mark.parametrize("fault", INTERRUPTS)
+def test_interrupts(
+    scene: Syncing, spoiler: Spoiler, steps: Iterator[int], fault: Fault, figures: Figures
+) -> None:
+    """An interrupt is raised and everything undone; or, at the very end, everything done."""
+    survive_interrupts(scene, spoiler, fault, steps, figures, "sync, interrupts")
+
+
+def test_kills(scene: Syncing, spoiler: Spoiler, steps: Iterator[int], figures: Figures) -> None:
+    """The same call makes everything good, wherever a process was killed, and leaves no litter even if all is done."""
+    kills = 0
+    for step in steps:
+        scene.reset()
+        if not was_killed(in_child(partial(_die, scene, spoiler, step))):
+            break
+        scene.act()
+        assert no_litter(scene.root)
+        scene.check_new()
+        kills += 1
+    assert kills
+    scene.check_source()
+    figures.add("sync, kills", kills=kills)
+
+
+def _die(scene: Syncing, spoiler: Spoiler, step: int) -> None:
+    with spoiler.spoiling(step, kill):
+        scene.act()
+
+
+def test_dry_run_changes_nothing_whatever_fails(
+    scene: Syncing, spoiler: Spoiler, steps: Iterator[int], figures: Figures
+) -> None:
+    before = exact(scene.root)
+    points = 0
+    for step in steps:
+        with spoiler.spoiling(step, error(errno.EIO)), suppress(OSError, WheelLinkerError):
+            scene.sync(scene.new, dry_run=True)
+        assert exact(scene.root) == before, spoiler.spoilt
+        if not spoiler.spoilt:
+            break
+        points += 1
+    assert points
+    scene.check_source()
+    figures.add("sync, dry runs", points=points)
+
+
+def test_two_processes_end_with_one_of_both(
+    scene: Syncing, is_long: bool, figures: Figures
+) -> None:
+    """Whoever comes last decides everything."""
+    for _ in range(ROUNDS * (10 if is_long else 1)):
+        children = [
+            start(lambda: scene.sync(scene.old)),
+            start(lambda: scene.sync(scene.new)),
+        ]
+        assert [finish(child) for child in children] == [0, 0]
+        assert no_litter(scene.root)
+        found = {path.name for path in Path(scene.layout.schemes["purelib"]).glob("*.dist-info")}
+        (scene.check_new if "demo-2.0.dist-info" in found else scene.check_old)()
+        figures.add("sync, two processes", rounds=1)
+    scene.check_source()
