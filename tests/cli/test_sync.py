@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -183,10 +184,24 @@ class TestLooking:
 
     def test_check_of_requirements(self, tmp_path: Path, run: Run) -> None:
         run("install", wheel(tmp_path, "one", requires=("missing>=2",)))
-        assert "missing" in run("check", code=1)
+        out = run("check", code=1)
+        assert out.startswith("one: needs missing>=2, which is not installed\n")
+        assert out.endswith("is not sound; install what others need\n")
         assert json.loads(run("check", "--json", code=1).partition("\nwheel-linker: ")[0])[
             "requirements"
         ]
+
+    def test_check_of_another_version(self, tmp_path: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one", requires=("two>=2",)), wheel(tmp_path, "two"))
+        assert run("check", code=1).startswith("one: needs two>=2, which is installed as 1.0\n")
+
+    def test_repair_of_what_the_store_lacks(self, tmp_path: Path, target: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"), "--mode", "copy")
+        os.unlink(target / "one.py")
+        shutil.rmtree(tmp_path / "store")
+        out = run("check", "--repair", code=1)
+        assert "one 1.0: the store has no such wheel; install its .whl file again\n" in out
+        assert "--repair" not in out
 
 
 def test_python_is_asked_as_for_install(tmp_path: Path) -> None:

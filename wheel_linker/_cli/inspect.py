@@ -16,7 +16,7 @@ from wheel_linker.errors import WheelLinkerError
 if TYPE_CHECKING:
     import argparse
 
-    from wheel_linker.install import EnvironmentReport, InstalledDistribution
+    from wheel_linker.install import EnvironmentReport, InstalledDistribution, MissingRequirement
 
 _COLUMNS = (Column("name"), Column("version"), Column("installer"), Column("from"))
 
@@ -87,8 +87,7 @@ def check(arguments: argparse.Namespace) -> None:
 
         report = check_environment(layout, store)
         if arguments.repair and report.broken():
-            for one in report.repair().installed:
-                say(f"{one.wheel.name} {one.wheel.version}: installed again")
+            _repair(report)
             report = check_environment(layout, store)
     if arguments.json:
         print_json(_problems(report))
@@ -97,14 +96,35 @@ def check(arguments: argparse.Namespace) -> None:
     if not report.is_sound():
         raise WheelLinkerError(
             f"the environment of {layout.python!r} is not sound"
-            + ("" if arguments.repair else "; --repair installs again what the store has")
+            + _advice(report, repaired=arguments.repair)
         )
+
+
+def _repair(report: EnvironmentReport) -> None:
+    mended = report.repair()
+    for one in mended.installed:
+        say(f"{one.wheel.name} {one.wheel.version}: installed again")
+    for left in mended.not_in_store:
+        say(f"{left.name} {left.version}: the store has no such wheel; install its .whl file again")
+
+
+def _advice(report: EnvironmentReport, *, repaired: bool) -> str:
+    if report.broken() and not repaired:
+        return "; --repair installs again what the store has"
+    if report.requirements:
+        return "; install what others need"
+    return ""
 
 
 def _lines(report: EnvironmentReport) -> list[str]:
     lines = [f"{problem.path}: {problem.kind}" for problem in report.files]
     lines += [f"{one.name} {one.version}: its RECORD cannot be used" for one in report.incomplete]
-    return lines + [str(one) for one in report.requirements]
+    return lines + [_need(one) for one in report.requirements]
+
+
+def _need(missing: MissingRequirement) -> str:
+    found = "is not installed" if missing.found is None else f"is installed as {missing.found}"
+    return f"{missing.distribution}: needs {missing.requirement}, which {found}"
 
 
 def _problems(report: EnvironmentReport) -> dict[str, object]:
