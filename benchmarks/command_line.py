@@ -15,16 +15,10 @@ from benchmarks import corpus, machine, parts, picture, plots, report, scaling, 
 from benchmarks.commands import PROJECT, CommandError
 from benchmarks.contenders import MODES, UNPACK
 from benchmarks.corpus import CorpusError
-from benchmarks.filesystems import (
-    IMAGES,
-    Place,
-    PlaceError,
-    directory_place,
-    image_place,
-)
+from benchmarks.filesystems import MOUNTED, Place, PlaceError, directory_place, image_place
 from benchmarks.measure import WrongResultError
 from benchmarks.merge import MergeError, check, merged
-from benchmarks.results import Results
+from benchmarks.results import COLD, Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +28,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Measure wheel_linker beside others who put the same wheels into a directory."
 DISK = "disk"
-PLACES = (*IMAGES, DISK)
+PLACES = (*MOUNTED, DISK)
 ALL_MODES = (*MODES, UNPACK)
 
 
@@ -72,7 +66,9 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=words_among(allowed), metavar="LIST", help=f"of {', '.join(allowed)}"
         )
     choose.add_argument("--threads", type=number_list, default=[1, 2], metavar="LIST")
-    choose.add_argument("--rounds", type=int, help="rounds of each contender; 5")
+    choose.add_argument(
+        "--rounds", type=int, help="rounds of each contender; 5, and more of what is quick"
+    )
     choose.add_argument("--slow-rounds", type=int, help="rounds of the slow ones; 3")
     choose.add_argument("--sizes", type=number_list, metavar="LIST", help="files of scaling runs")
     choose.add_argument("--quick", action="store_true", help="small synthetic corpus, 2 rounds")
@@ -105,7 +101,8 @@ def fill_in(options: argparse.Namespace) -> None:
     if whole or options.render:
         options.output = options.output or PROJECT / "docs"
     options.only = options.only or list(parts.ALL)
-    options.places = options.places or ([DISK] if options.quick else list(PLACES))
+    if options.quick:
+        options.places = options.places or [DISK]
     options.modes = options.modes or list(ALL_MODES)
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.slow_rounds = options.slow_rounds or (1 if options.quick else 3)
@@ -133,9 +130,10 @@ def measure_all(wheels: list[Wheel], options: argparse.Namespace, older: Results
     if older:  # before hours are spent
         check(older, results)
     run = parts.Run(options, results, tell)
-    for name in options.places:
+    places = parts.places_for(options, PLACES)
+    for name in places:
         with place_named(name, options) as place:
-            run.measure(place, wheels, is_last=name == options.places[-1])
+            run.measure(place, wheels, is_last=name == places[-1])
     return merged(older, results) if older else results
 
 
@@ -152,10 +150,11 @@ def cache_directory(options: argparse.Namespace) -> Iterator[None]:
 
 
 def prepare(options: argparse.Namespace) -> list[Wheel]:
-    """The wheels to link."""
-    if options.quick:
-        return synthetic.prepare(options.cache / "synthetic")
-    return corpus.prepare(options.cache)
+    """The wheels to link; where it is asked for, a large one as well."""
+    prepared = synthetic.prepare if options.quick else corpus.prepare
+    large = synthetic.prepare_large if options.quick else corpus.prepare_large
+    options.large = large(options.cache) if COLD in options.only else None
+    return prepared(options.cache)
 
 
 def publish(results: Results, output: Path | None) -> None:

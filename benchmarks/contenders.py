@@ -23,7 +23,8 @@ MODES = ("hardlink", "clone", "symlink", "copy")
 UNPACK = "unpack"
 """Not a link mode: the contender reads wheel files instead of unpacked wheels."""
 PIP = "pip --no-compile"
-PIP_INSTALL = ("install", "--no-index", "--no-deps", "--no-compile")
+PIP_COMPILING = ("install", "--no-index", "--no-deps")
+PIP_INSTALL = (*PIP_COMPILING, "--no-compile")
 
 
 class UnavailableError(RuntimeError):
@@ -42,7 +43,8 @@ class Sample:
 class Contender:
     """One way to fill a directory.
 
-    `exact` if it leaves the very files of the wheels, `counted` if it leaves files there at all.
+    `exact` if it leaves the very files of the wheels, `counted` if it leaves files there at all, and how many if not
+    those of the whole corpus.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Contender:
     slow: bool = False
     exact: bool = True
     counted: bool = True
+    files: int | None = None
 
     @property
     def title(self) -> str:
@@ -67,6 +70,8 @@ class Context:
     wheels: list[Wheel]
     threads: tuple[int, ...]
     tools: Path
+    large: Path | None = None
+    """The file of one large wheel, which is not among the others."""
 
     @property
     def roots(self) -> list[Path]:
@@ -81,6 +86,11 @@ class Context:
     def modes(self) -> Iterator[str]:
         """The link modes that this place supports."""
         return (mode for mode in MODES if mode != "clone" or self.place.clones)
+
+
+def ours(contender: str) -> bool:
+    """Whether that is this library, in one way or another."""
+    return contender.startswith("wheel_linker")
 
 
 def ask_child(
@@ -177,14 +187,17 @@ def copytree(context: Context) -> Iterator[Contender]:
     yield Contender("shutil.copytree", "copy", None, run, slow=True)
 
 
-def uv_command(mode: str, cache: Path, *where: str | Path) -> list[str | Path]:
-    """One install from a local cache; the requirements follow."""
+def uv_command(
+    mode: str, cache: Path, *where: str | Path, verb: str = "install"
+) -> list[str | Path]:
+    """One install, or `sync`, from a local cache; the requirements follow."""
     beside = Path(sys.executable).parent
     program = shutil.which("uv", path=str(beside)) or shutil.which("uv")
     if not program:
         raise UnavailableError("uv is not installed")
-    install = [program, "pip", "install", "--quiet", "--no-config", "--offline", "--no-deps"]
-    return [*install, "--link-mode", mode, "--cache-dir", cache, *where]
+    command = [program, "pip", verb, "--quiet", "--no-config", "--offline"]
+    alone = ["--no-deps"] if verb == "install" else []
+    return [*command, *alone, "--link-mode", mode, "--cache-dir", cache, *where]
 
 
 def into_directory(destination: Path) -> list[str | Path]:
@@ -196,11 +209,16 @@ def into_directory(destination: Path) -> list[str | Path]:
     return ["--python", sys.executable, *fitting, "--target", destination]
 
 
-def uv_requirements(context: Context) -> list[str | Path]:
-    """What uv installs: a list of the wheel files."""
-    listing = context.place.root / "uv-wheels.txt"
-    listing.write_text("".join(f"{wheel.file}\n" for wheel in context.wheels))
-    return ["-r", listing]
+def uv_requirements(context: Context, wheels: list[Wheel] | None = None) -> list[str | Path]:
+    """What uv installs: a list of wheel files, all of them unless some are given."""
+    return ["-r", uv_listing(context, [wheel.file for wheel in wheels or context.wheels])]
+
+
+def uv_listing(context: Context, files: Sequence[Path]) -> Path:
+    """A file that lists wheel files, named after the first and how many they are."""
+    listing = context.place.root / f"uv-{len(files)}-{files[0].stem}.txt"
+    listing.write_text("".join(f"{file}\n" for file in files))
+    return listing
 
 
 def uv(context: Context) -> Iterator[Contender]:

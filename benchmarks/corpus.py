@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import commands
 
 PINS = Path(__file__).with_name("corpus.txt")
+LARGE_PINS = Path(__file__).with_name("large.txt")
 PYTHON = "3.11"
 PLATFORMS = (
     "manylinux_2_28_x86_64",
@@ -75,24 +76,24 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def missing(directory: Path) -> set[str]:
+def missing(directory: Path, pins: Path = PINS) -> set[str]:
     """Pins without a wheel in `directory`; a wheel that is not pinned is an error."""
-    pins = pinned_hashes()
+    wanted = pinned_hashes(pins)
     for path in sorted(directory.glob("*.whl")):
-        if pins.pop(digest_of(path), None) is None:
-            raise CorpusError(f"{path} is not a wheel of {PINS.name}; remove it")
-    return set(pins.values())
+        if wanted.pop(digest_of(path), None) is None:
+            raise CorpusError(f"{path} is not a wheel of {pins.name}; remove it")
+    return set(wanted.values())
 
 
-def download(directory: Path) -> None:
+def download(directory: Path, pins: Path = PINS) -> None:
     """Fetch what is missing by pip, which checks every digest."""
     directory.mkdir(parents=True, exist_ok=True)
-    if not missing(directory):
+    if not missing(directory, pins):
         return
     pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check"]
     options = ["--quiet", "--no-deps", "--require-hashes", *target_options()]
-    commands.run([*pip, *options, "--dest", directory, "--requirement", PINS])
-    if absent := missing(directory):
+    commands.run([*pip, *options, "--dest", directory, "--requirement", pins])
+    if absent := missing(directory, pins):
         raise CorpusError(f"pip did not download {', '.join(sorted(absent))}")
 
 
@@ -126,6 +127,13 @@ def prepare(cache: Path) -> list[Wheel]:
     """The pinned wheels, downloaded and unpacked below `cache`."""
     download(cache / "wheels")
     return unpack_all(cache / "wheels", cache / "unpacked")
+
+
+def prepare_large(cache: Path) -> Path:
+    """The file of the one large wheel, downloaded below `cache`."""
+    directory = cache / "large"
+    download(directory, LARGE_PINS)
+    return next(directory.glob("*.whl"))
 
 
 def size_of(wheels: list[Wheel]) -> Size:

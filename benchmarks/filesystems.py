@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from images import Unavailable, check_can_mount, mount_image, unmount
+from images import run as run_tool
 
 from benchmarks import commands
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from benchmarks.corpus import Wheel
 
-IMAGES = ("xfs", "btrfs", "ext4")
+TMPFS = "tmpfs"
+MOUNTED = ("xfs", "btrfs", "ext4", TMPFS)
 IMAGE_BYTES = 8 << 30
 
 
@@ -78,7 +80,7 @@ def discard(image: Path, mount: Path) -> None:
 
 @contextmanager
 def image_place(name: str, work: Path, size: int = IMAGE_BYTES) -> Iterator[Place]:
-    """A fresh file system in a sparse file, gone at the end whatever happens."""
+    """A fresh file system in a sparse file, or in memory, gone at the end whatever happens."""
     try:
         check_can_mount()
     except Unavailable as error:
@@ -89,7 +91,10 @@ def image_place(name: str, work: Path, size: int = IMAGE_BYTES) -> Iterator[Plac
     discard(image, mount)
     try:
         mount.mkdir()
-        mount_image(name, image, mount, size)
+        if name == TMPFS:
+            run_tool("mount", "-t", TMPFS, "-o", f"size={size}", TMPFS, str(mount))
+        else:
+            mount_image(name, image, mount, size)
         yield as_place(name, mount)
     except (Unavailable, commands.CommandError) as error:
         raise PlaceError(str(error)) from error

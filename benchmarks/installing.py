@@ -25,12 +25,29 @@ from benchmarks.contenders import (
     uv_command,
     uv_requirements,
 )
+from benchmarks.part import Panels, Part, by_place_and_mode
+from benchmarks.results import INSTALL
+from benchmarks.tables import Rival
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from benchmarks.results import PlaceResult
+
 MODES = ("hardlink", "clone")
+INTRODUCTION = """\
+## Installing
+
+The same wheels into a new virtual environment, which is made before the time begins. `wheel_linker` is
+`Layout.for_python`, which asks the environment's interpreter for its directories, opening a `WheelStore`
+that has the wheels, and `install_wheels` of the wheel files, strict: metadata checked, launchers and
+`RECORD` written. `uv` is `uv pip install --offline --no-deps` with a hot cache, which asks the same
+interpreter. Store and cache are on the file system of the environment. `pip` is `pip --python ENVIRONMENT
+install --no-index --no-deps --no-compile` of the wheel files. Nobody compiles bytecode.
+
+![Seconds to install](benchmarks-install.svg)
+"""
 
 
 def make_environment(root: Path) -> Path:
@@ -59,7 +76,13 @@ def modes(context: Context) -> Iterator[str]:
 
 
 def into_environment(
-    name: str, mode: str, threads: int | None, install: Callable[[Path], Sample], *, slow: bool
+    name: str,
+    mode: str,
+    threads: int | None,
+    install: Callable[[Path], Sample],
+    *,
+    slow: bool = False,
+    files: int | None = None,
 ) -> Contender:
     """A contender whose environment is made before its time begins."""
 
@@ -67,7 +90,7 @@ def into_environment(
         make_environment(destination)
         return install(destination)
 
-    return Contender(name, mode, threads, run, slow=slow, exact=False)
+    return Contender(name, mode, threads, run, slow=slow, exact=False, files=files)
 
 
 def fill_store(context: Context) -> Path:
@@ -92,7 +115,7 @@ def wheel_linker(context: Context) -> Iterator[Contender]:
             job = Job(str(root), files, mode, threads, str(store))
             return child_sample("install", job, context.place.root)
 
-        return into_environment("wheel_linker", mode, threads, install, slow=False)
+        return into_environment("wheel_linker", mode, threads, install)
 
     yield from (contender(mode, n) for mode in modes(context) for n in context.threads)
 
@@ -108,7 +131,7 @@ def uv(context: Context) -> Iterator[Contender]:
             command = uv_command(mode, cache, "--python", root / "bin" / "python")
             return process_sample([*command, *wheels])
 
-        return into_environment("uv", mode, None, install, slow=False)
+        return into_environment("uv", mode, None, install)
 
     yield from (contender(mode) for mode in modes(context))
 
@@ -124,4 +147,27 @@ def pip(context: Context) -> Iterator[Contender]:
     yield into_environment(PIP, UNPACK, None, install, slow=True)
 
 
+def panels(places: list[PlaceResult]) -> Panels:
+    """A panel for each place and mode; that of pip has hard links for scale."""
+    found = by_place_and_mode(places)
+    for place in places:
+        if pip_rows := found.pop(f"{place.name}, {UNPACK}", None):
+            linked = [
+                row for name in ("wheel_linker", "uv") if (row := place.find(name, "hardlink"))
+            ]
+            found[f"{place.name}, hardlink, and pip"] = [*linked, *pip_rows]
+    return found
+
+
 INSTALLERS: dict[str, Family] = {"wheel_linker": wheel_linker, "uv": uv, "pip": pip}
+PART = Part(
+    INSTALL,
+    INSTALLERS,
+    "installing",
+    INTRODUCTION,
+    "Installing on",
+    (Rival("x uv", "uv"), Rival("x pip", PIP, UNPACK)),
+    ("xfs", "disk"),
+    link_modes=True,
+    panels=panels,
+)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from benchmarks import commands
 
+DISTRIBUTIONS = ("uv", "installer", "isal", "pip", "tox", "tox-uv", "virtualenv")
+
 
 def first_line(*command: str) -> str:
     """What a program says of its version; empty when it is not there."""
@@ -42,6 +44,22 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
+def library() -> str:
+    """The library's version, and the commit where there is a checkout; changed files are told."""
+    git = ("git", "-C", str(commands.PROJECT))
+    commit = first_line(*git, "rev-parse", "--short", "HEAD")
+    changed = first_line(*git, "status", "--porcelain", "--", "wheel_linker")
+    state = f"{commit}, changed" if changed else commit
+    return f"{version_of('wheel-linker')} ({state})" if commit else version_of("wheel-linker")
+
+
+def memory() -> str:
+    """How much memory there is."""
+    if not hasattr(os, "sysconf"):
+        return ""
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB"
+
+
 def facts() -> dict[str, str]:
     """Name to value, unknown ones left out."""
     found = {
@@ -49,9 +67,11 @@ def facts() -> dict[str, str]:
         "architecture": platform.machine(),
         "processor": processor(),
         "processors usable": str(usable_processors()),
+        "memory": memory(),
+        "wheel_linker": library(),
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "C compiler": first_line("cc", "--version"),
         "cp": first_line("cp", "--version"),
-        **{name: version_of(name) for name in ("uv", "installer", "pip")},
+        **{name: version_of(name) for name in DISTRIBUTIONS},
     }
     return {name: value for name, value in found.items() if value}

@@ -22,15 +22,15 @@ def check(old: Results, new: Results) -> None:
 def merged(old: Results, new: Results) -> Results:
     """The old run with the places and parts of the new one, whole, in the place of its own.
 
-    Each keeps its stamp, which says when and on what it was measured. Machine and rounds stay the
-    old run's, which the stamps of other runs differ from.
+    Each keeps its stamp, which says when and on what it was measured. The machine is the new run's,
+    unless something of the old one has no stamp that tells its own.
     """
     check(old, new)
+    names = dict.fromkeys([*old.parts, *new.parts])
     return replace(
         old,
-        places=merged_places(old.places, new.places),
-        install=merged_places(old.install, new.install),
-        store=merged_places(old.store, new.store),
+        machine=old.machine if old.unstamped() else new.machine,
+        parts={name: merged_places(old.of(name), new.of(name)) for name in names},
         scaling=new.scaling or old.scaling,
         import_time=new.import_time or old.import_time,
         stamps=merged_stamps(old.stamps, new.stamps),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.contenders import PIP, UNPACK
+from benchmarks.results import INSTALL, STORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,8 @@ class Bar(NamedTuple):
 
 def place_of(results: Results) -> tuple[PlaceResult, PlaceResult] | None:
     """The first place where both installing and unpacking were measured."""
-    stores = {place.name: place for place in results.store}
-    for place in results.install:
+    stores = {place.name: place for place in results.of(STORE)}
+    for place in results.of(INSTALL):
         if place.name in stores and median(place, PIP, UNPACK):
             return place, stores[place.name]
     return None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contenders import UNPACK
+from benchmarks.contenders import ours
+from benchmarks.results import LINK
+from benchmarks.sections import PARTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
+    from benchmarks.part import Panels
     from benchmarks.results import PlaceResult, Results, Row, Scaling
 
 # Of middle brightness, since the background is the page's, light or dark.
@@ -31,7 +34,9 @@ STYLE: Any = {
 
 def colour(row: Row) -> str:
     """Ours, the yardstick, or somebody else."""
-    return {"wheel_linker": OURS, "C program": C_PROGRAM}.get(row.contender, OTHERS)
+    if ours(row.contender):
+        return OURS
+    return C_PROGRAM if row.contender == "C program" else OTHERS
 
 
 def label(row: Row) -> str:
@@ -39,28 +44,26 @@ def label(row: Row) -> str:
     return f"{row.contender}, {row.threads} thr." if row.threads else row.contender
 
 
-def draw_bars(axes: Axes, title: str, rows: list[Row]) -> None:
+def draw_bars(axes: Axes, title: str, rows: list[Row], unit: str) -> None:
     """Bars of one panel, quickest on top, with the range of the rounds."""
     rows = sorted(rows, key=lambda row: row.median)
-    low = [row.median - min(row.seconds) for row in rows]
-    high = [max(row.seconds) - row.median for row in rows]
+    factor, digits = {"s": (1, 2), "ms": (1000, 1)}[unit]
+    low = [factor * (row.median - min(row.seconds)) for row in rows]
+    high = [factor * (max(row.seconds) - row.median) for row in rows]
     bars = axes.barh(
         [label(row) for row in rows],
-        [row.median for row in rows],
+        [factor * row.median for row in rows],
         xerr=[low, high],
         color=[colour(row) for row in rows],
         error_kw={"elinewidth": 0.8, "ecolor": TEXT},
     )
-    axes.bar_label(bars, [f"{row.median:.2f}" for row in rows], padding=4)
+    axes.bar_label(bars, [f"{factor * row.median:.{digits}f}" for row in rows], padding=4)
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.set_title(title, loc="left", fontweight="bold")
 
 
-Panels = dict[str, list["Row"]]
-
-
-def plot_bars(panels: Panels, title: str, path: Path) -> None:
+def plot_bars(panels: Panels, title: str, path: Path, unit: str = "s") -> None:
     """Bars below each other, panel by panel."""
     import matplotlib.pyplot as plt
 
@@ -70,8 +73,9 @@ def plot_bars(panels: Panels, title: str, path: Path) -> None:
         len(panels), 1, squeeze=False, figsize=size, height_ratios=heights, layout="constrained"
     )
     for axes, (name, rows) in zip(grid[:, 0], panels.items()):
-        draw_bars(axes, name, rows)
-    grid[-1, 0].set_xlabel("seconds (median; lines from fastest to slowest round)")
+        draw_bars(axes, name, rows, unit)
+    name = {"s": "seconds", "ms": "milliseconds"}[unit]
+    grid[-1, 0].set_xlabel(f"{name} (median; lines from fastest to slowest round)")
     figure.suptitle(f"{title}: shorter is better")
     save(figure, path)
 
@@ -79,24 +83,6 @@ def plot_bars(panels: Panels, title: str, path: Path) -> None:
 def by_mode(place: PlaceResult) -> Panels:
     """A panel for each mode."""
     return {mode: [row for row in place.rows if row.mode == mode] for mode in place.modes()}
-
-
-def install_panels(places: list[PlaceResult]) -> Panels:
-    """A panel for each place and mode; that of pip has hard links for scale."""
-    panels = {f"{p.name}, {mode}": rows for p in places for mode, rows in by_mode(p).items()}
-    for place in places:
-        if pip := panels.pop(f"{place.name}, {UNPACK}", None):
-            linked = [
-                row for name in ("wheel_linker", "uv") if (row := place.find(name, "hardlink"))
-            ]
-            panels[f"{place.name}, hardlink, and pip"] = [*linked, *pip]
-    return panels
-
-
-def store_panels(places: list[PlaceResult]) -> Panels:
-    """A panel for each place; knowing wheels again is too short to be seen."""
-    panels = {p.name: [row for row in p.rows if row.mode == UNPACK] for p in places}
-    return {name: rows for name, rows in panels.items() if rows}
 
 
 def draw_time(axes: Axes, scaling: Scaling) -> None:
@@ -149,13 +135,13 @@ def write(results: Results, directory: Path) -> None:
 
     mpl.use("svg")
     with mpl.rc_context(STYLE):
-        for place in results.places:
+        for place in results.of(LINK):
             if place.rows:
                 path = directory / f"benchmarks-{place.name}.svg"
                 plot_bars(by_mode(place), place.name, path)
-        if panels := install_panels(results.install):
-            plot_bars(panels, "installing", directory / "benchmarks-install.svg")
-        if panels := store_panels(results.store):
-            plot_bars(panels, "unpacking and verifying", directory / "benchmarks-store.svg")
+        for part in PARTS:
+            if panels := part.panels(results.of(part.name)):
+                path = directory / f"benchmarks-{part.name}.svg"
+                plot_bars(panels, part.title, path, part.unit)
         if results.scaling and results.scaling.points:
             plot_scaling(results.scaling, directory / "benchmarks-scaling.svg")

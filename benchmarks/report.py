@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks import picture
-from benchmarks.contenders import PIP, UNPACK
-from benchmarks.results import IMPORT, PLACE_PARTS, SCALING
+from benchmarks.results import LINK
 from benchmarks.scaling import exponent
-from benchmarks.store import ZIPFILE
+from benchmarks.sections import PARTS
 from benchmarks.tables import Rival, place_table, table
 from benchmarks.targets import all_targets
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from benchmarks.part import Part
     from benchmarks.results import PlaceResult, Results, Scaling
 
 PICTURE = """\
@@ -56,33 +56,6 @@ On XFS and btrfs a copy may share blocks as well: `copy_file_range`, which the C
 there.
 """
 
-INSTALL_INTRODUCTION = """\
-## Installing
-
-The same wheels into a new virtual environment, which is made before the time begins. `wheel_linker` is
-`Layout.for_python`, which asks the environment's interpreter for its directories, opening a `WheelStore`
-that has the wheels, and `install_wheels` of the wheel files, strict: metadata checked, launchers and
-`RECORD` written. `uv` is `uv pip install --offline --no-deps` with a hot cache, which asks the same
-interpreter. Store and cache are on the file system of the environment. `pip` is `pip --python ENVIRONMENT
-install --no-index --no-deps --no-compile` of the wheel files. Nobody compiles bytecode.
-
-![Seconds to install](benchmarks-install.svg)
-"""
-
-STORE_INTRODUCTION = """\
-## Unpacking and verifying
-
-The same wheel files, from the page cache, into an empty directory. In mode *unpack* `wheel_linker` is
-`WheelStore.add_all` in an empty store, which checks every file against `RECORD`; `zipfile` is the module,
-in one process, and `python -m zipfile -e` the program, once for each wheel, its processes added up: both
-write what is there, checked by CRC-32. `uv` has no command that does only that: it is a cold
-`uv pip install` of the files by hard links less a hot one. `wheel_linker` waits until everything is on the disk, and
-nobody else here does; with `--no-durable`, where that was measured, it does not wait either. In mode *again*
-`wheel_linker` is opening a store that has the wheels and `WheelStore.add` of each.
-
-![Seconds to unpack](benchmarks-store.svg)
-"""
-
 
 def place_section(place: PlaceResult) -> Iterator[str]:
     """A place's heading, plot, table and absentees; without threads of its own, against C with the most."""
@@ -98,21 +71,12 @@ def absentees(place: PlaceResult) -> Iterator[str]:
         yield f"Not measured: {who}, because {why}.\n"
 
 
-def install_section(places: list[PlaceResult]) -> Iterator[str]:
-    """Installing into an environment, place by place."""
-    yield INSTALL_INTRODUCTION
+def part_section(part: Part, places: list[PlaceResult]) -> Iterator[str]:
+    """A part beside linking, place by place."""
+    yield part.introduction
     for place in places:
-        yield f"### Installing on {place.name} ({place.filesystem})\n"
-        yield place_table(place, Rival("x uv", "uv"), Rival("x pip", PIP, UNPACK))
-        yield from absentees(place)
-
-
-def store_section(places: list[PlaceResult]) -> Iterator[str]:
-    """Filling a store, place by place."""
-    yield STORE_INTRODUCTION
-    for place in places:
-        yield f"### Unpacking on {place.name} ({place.filesystem})\n"
-        yield place_table(place, Rival("x zipfile -e", ZIPFILE), Rival("x uv", "uv"))
+        yield f"### {part.heading} {place.name} ({place.filesystem})\n"
+        yield place_table(place, *part.rivals, what=part.what, unit=part.unit)
         yield from absentees(place)
 
 
@@ -127,7 +91,7 @@ def targets_section(results: Results) -> Iterator[str]:
             t.what,
             t.where,
             f"{t.figure:.{2 if t.limit >= 0.1 else 3}f} {t.unit}",
-            f"{t.limit:g} {t.unit}",
+            f"{t.limit:.3g} {t.unit}",
             "yes" if t.met else "**no**",
         ]
         for t in targets
@@ -175,7 +139,7 @@ def stamps_section(results: Results) -> Iterator[str]:
         for s in results.stamps
     )
     yield table(head, rows, left=5)
-    if unknown := unstamped(results):
+    if unknown := results.unstamped():
         yield f"Measured before such notes were kept, on the machine above: {', '.join(unknown)}.\n"
 
 
@@ -189,20 +153,6 @@ def differences(machine: dict[str, str], other: dict[str, str]) -> str:
     return ", ".join(found) or "-"
 
 
-def unstamped(results: Results) -> list[str]:
-    """Parts and places that came from a file without stamps."""
-    there = [
-        (part, place.name)
-        for part, places in zip(PLACE_PARTS, (results.places, results.install, results.store))
-        for place in places
-    ]
-    stamped = {(stamp.part, stamp.place) for stamp in results.stamps}
-    found = [f"{part} on {place}" for part, place in there if (part, place) not in stamped]
-    once = {SCALING: results.scaling, IMPORT: results.import_time}
-    known = {stamp.part for stamp in results.stamps}
-    return [*found, *(part for part, figures in once.items() if figures and part not in known)]
-
-
 def markdown(results: Results) -> str:
     """The whole page."""
     corpus = dict(results.corpus)
@@ -212,12 +162,11 @@ def markdown(results: Results) -> str:
     parts.append(
         INTRODUCTION.format(**corpus, megabytes=corpus["bytes"] / 1e6, rounds=results.rounds)
     )
-    for place in results.places:
+    for place in results.of(LINK):
         parts += place_section(place)
-    if results.install:
-        parts += install_section(results.install)
-    if results.store:
-        parts += store_section(results.store)
+    for part in PARTS:
+        if places := results.of(part.name):
+            parts += part_section(part, places)
     if results.scaling:
         parts += scaling_section(results.scaling)
     parts += targets_section(results)

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 
 LINK, INSTALL, STORE, SCALING, IMPORT = "link", "install", "store", "scaling", "import"
-PLACE_PARTS = (LINK, INSTALL, STORE)
-"""Measured in every place; the others once."""
+SMALL, COMMAND, BYTECODE, SYNC, TOOLS = "small", "command", "bytecode", "sync", "tools"
+COLD = "unpack"
+ONCE = (SCALING, IMPORT)
+"""Measured in one place; the others in several."""
+FORMER = {LINK: "places", INSTALL: "install", STORE: "store"}
+"""Where files that have no `parts` keep those that they know."""
 
 
 @dataclass
@@ -88,9 +92,9 @@ class ImportTime:
     library: list[float]
 
     @property
-    def extra(self) -> float:
-        """What the import adds."""
-        return median(self.library) - median(self.bare)
+    def multiple(self) -> float:
+        """What the import adds, as a multiple of the bare interpreter."""
+        return median(self.library) / median(self.bare) - 1
 
 
 @dataclass
@@ -105,8 +109,8 @@ class Stamp:
 
     @property
     def of_place(self) -> bool:
-        """Whether the part is measured in every place, not once."""
-        return self.part in PLACE_PARTS
+        """Whether the part is measured in several places, not once."""
+        return self.part not in ONCE
 
 
 @dataclass
@@ -116,12 +120,27 @@ class Results:
     machine: dict[str, str]
     corpus: dict[str, int]
     rounds: int
-    places: list[PlaceResult] = field(default_factory=list)
+    parts: dict[str, list[PlaceResult]] = field(default_factory=dict)
     scaling: Scaling | None = None
     import_time: ImportTime | None = None
-    install: list[PlaceResult] = field(default_factory=list)
-    store: list[PlaceResult] = field(default_factory=list)
     stamps: list[Stamp] = field(default_factory=list)
+
+    def of(self, part: str) -> list[PlaceResult]:
+        """The places where a part was measured."""
+        return self.parts.get(part, [])
+
+    def add(self, part: str, place: PlaceResult) -> None:
+        """One more place of a part."""
+        self.parts.setdefault(part, []).append(place)
+
+    def unstamped(self) -> list[str]:
+        """Parts and places that came from a file without stamps."""
+        stamped = {(stamp.part, stamp.place) for stamp in self.stamps}
+        there = [(part, place.name) for part, places in self.parts.items() for place in places]
+        found = [f"{part} on {place}" for part, place in there if (part, place) not in stamped]
+        once = {SCALING: self.scaling, IMPORT: self.import_time}
+        known = {stamp.part for stamp in self.stamps}
+        return [*found, *(part for part, figures in once.items() if figures and part not in known)]
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -131,8 +150,11 @@ class Results:
     def load(cls, path: Path) -> Results:
         """Read what `save` wrote; older files have fewer parts."""
         data: dict[str, Any] = json.loads(path.read_text())
-        for part in ("places", "install", "store"):
-            data[part] = [load_place(place) for place in data.get(part, [])]
+        former = {part: data.pop(name, []) for part, name in FORMER.items()}
+        parts = data.get("parts", {part: places for part, places in former.items() if places})
+        data["parts"] = {
+            part: [load_place(place) for place in found] for part, found in parts.items()
+        }
         data["stamps"] = [Stamp(**stamp) for stamp in data.get("stamps", [])]
         if scaling := data["scaling"]:
             points = [Point(**point) for point in scaling.pop("points")]

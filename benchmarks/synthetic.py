@@ -23,11 +23,11 @@ def module_path(package: str, number: int) -> str:
     return f"{package}/part_{part:03}/leaf_{leaf:02}/module_{number:06}.py"
 
 
-def metadata(name: str) -> dict[str, str]:
+def metadata(name: str, version: str) -> dict[str, str]:
     """The files of the `*.dist-info` directory."""
-    info = f"{name}-1.0.dist-info"
+    info = f"{name}-{version}.dist-info"
     return {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: benchmarks\n"
         "Root-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -39,24 +39,24 @@ def record_line(path: str, body: bytes) -> str:
     return f"{path},sha256={digest},{len(body)}\n"
 
 
-def with_record(name: str, files: dict[str, str]) -> dict[str, str]:
+def with_record(name: str, version: str, files: dict[str, str]) -> dict[str, str]:
     """The files and the RECORD that lists them."""
-    record = f"{name}-1.0.dist-info/RECORD"
+    record = f"{name}-{version}.dist-info/RECORD"
     lines = [record_line(path, body.encode()) for path, body in files.items()]
     return {**files, record: "".join([*lines, f"{record},,\n"])}
 
 
-def contents(name: str, count: int) -> dict[str, str]:
+def contents(name: str, count: int, version: str = "1.0") -> dict[str, str]:
     """A wheel of `count` files, its metadata included."""
-    last = metadata(name)
+    last = metadata(name, version)
     paths = [module_path(name, number) for number in range(count - len(last) - 1)]
     bodies = {path: f'"""Module {path}."""\n\nANSWER = 42\n' for path in paths}
-    return with_record(name, {**bodies, **last})
+    return with_record(name, version, {**bodies, **last})
 
 
-def file_name(name: str) -> str:
+def file_name(name: str, version: str = "1.0") -> str:
     """The wheel's file name."""
-    return f"{name}-1.0-py3-none-any.whl"
+    return f"{name}-{version}-py3-none-any.whl"
 
 
 def make_tree(root: Path, name: str, count: int) -> Wheel:
@@ -71,11 +71,11 @@ def make_tree(root: Path, name: str, count: int) -> Wheel:
     return Wheel(root.parent / file_name(name), root)
 
 
-def make_wheel_file(directory: Path, name: str, count: int) -> Path:
+def make_wheel_file(directory: Path, name: str, count: int, version: str = "1.0") -> Path:
     """A wheel file of `count` files."""
-    path = directory / file_name(name)
+    path = directory / file_name(name, version)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for inner, body in contents(name, count).items():
+        for inner, body in contents(name, count, version).items():
             info = zipfile.ZipInfo(inner)
             info.external_attr = 0o100644 << 16
             archive.writestr(info, body)
@@ -84,8 +84,16 @@ def make_wheel_file(directory: Path, name: str, count: int) -> Path:
 
 def prepare(cache: Path, wheels: int = 20, files: int = 60) -> list[Wheel]:
     """A small corpus for smoke tests."""
-    directory = cache / "wheels"
+    root = cache / "synthetic"
+    directory = root / "wheels"
     directory.mkdir(parents=True, exist_ok=True)
     for number in range(wheels):
         make_wheel_file(directory, f"synthetic_{number:02}", files)
-    return unpack_all(directory, cache / "unpacked")
+    return unpack_all(directory, root / "unpacked")
+
+
+def prepare_large(cache: Path) -> Path:
+    """A wheel file to stand for a large one."""
+    directory = cache / "synthetic-large"
+    directory.mkdir(parents=True, exist_ok=True)
+    return make_wheel_file(directory, "large", 200)

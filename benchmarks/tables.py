@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.contenders import ours
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -37,20 +39,26 @@ def ratio(row: Row, rival: Row | None) -> str:
     return f"{row.median / rival.median:.2f}" if rival and rival is not row else "-"
 
 
-def cells(place: PlaceResult, row: Row, rivals: tuple[Rival, ...]) -> list[str]:
+def told(seconds: float, unit: str) -> str:
+    """A time in one of the units, without its name."""
+    return f"{seconds:.3f}" if unit == "s" else f"{seconds * 1e3:.1f}"
+
+
+def cells(place: PlaceResult, row: Row, rivals: tuple[Rival, ...], unit: str) -> list[str]:
     """One row of a place's table."""
-    seconds = [f"{row.median:.3f}", f"{min(row.seconds):.3f} to {max(row.seconds):.3f}"]
+    shortest, longest = (told(which(row.seconds), unit) for which in (min, max))
+    seconds = [told(row.median, unit), f"{shortest} to {longest}"]
     process = sorted(row.process)[len(row.process) // 2]
-    apart = f"{process:.3f}" if row.process != row.seconds else "-"
+    apart = told(process, unit) if row.process != row.seconds else "-"
     ratios = [ratio(row, rival.find(place, row)) for rival in rivals]
-    name = f"**{row.contender}**" if row.contender == "wheel_linker" else row.contender
+    name = f"**{row.contender}**" if ours(row.contender) else row.contender
     return [row.mode, name, str(row.threads or "-"), *seconds, apart, *ratios]
 
 
-def place_table(place: PlaceResult, *rivals: Rival) -> str:
-    """All rows of a place: by mode, the quickest first."""
-    columns = ["mode", "contender", "threads", "median s", "min to max", "process s"]
+def place_table(place: PlaceResult, *rivals: Rival, what: str = "mode", unit: str = "s") -> str:
+    """All rows of a place: by mode, the quickest first; `what` is what the modes are called."""
+    columns = [what, "contender", "threads", f"median {unit}", "min to max", f"process {unit}"]
     head = [*columns, *(rival.head for rival in rivals)]
     modes = place.modes()
     rows = sorted(place.rows, key=lambda row: (modes.index(row.mode), row.median))
-    return table(head, (cells(place, row, rivals) for row in rows), left=2)
+    return table(head, (cells(place, row, rivals, unit) for row in rows), left=2)

@@ -23,7 +23,14 @@ def main() -> None:
     started = time.perf_counter()
     with WheelStore(job.store, jobs=job.threads) as store:
         layout = Layout.for_python(python)
-        install_wheels(files, layout, store=store, mode=chain, jobs=job.threads)
+        install_wheels(
+            files,
+            layout,
+            store=store,
+            mode=chain,
+            jobs=job.threads,
+            compile_bytecode=job.bytecode,
+        )
     Answer(time.perf_counter() - started, peak_memory()).give()
 
 

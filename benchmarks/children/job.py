@@ -12,13 +12,18 @@ from benchmarks.memory import peak_in
 
 @dataclass(frozen=True)
 class Job:
-    """One run: `wheels` holds pairs of unpacked root and wheel file name; `store` is one that knows them."""
+    """One run: `wheels` holds pairs of unpacked root and wheel file name; `store` is one that knows them.
+
+    `bytecode` asks for bytecode, `fast` lets the extra of that name be used.
+    """
 
     destination: str
     wheels: list[tuple[str, str]]
     mode: str = ""
     threads: int = 1
     store: str = ""
+    bytecode: bool = False
+    fast: bool = False
 
     @classmethod
     def read(cls) -> Job:
