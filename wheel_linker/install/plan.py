@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from wheel_linker._fs.paths import is_within
 from wheel_linker._link.pipeline import scan_wheel
 from wheel_linker._wheel.record import NOTES, RECORD
 from wheel_linker.errors import InvalidWheelError
@@ -134,7 +135,13 @@ def _starts(pieces: Sequence[Piece], layout: Layout, distribution: str) -> list[
     """
     named = [layout.named_directory(piece.scheme, distribution) for piece in pieces]
     home, real_home = named[-1], pieces[-1].destination
-    return [_start(path, home, piece.destination, real_home) for path, piece in zip(named, pieces)]
+    starts = []
+    for path, piece in zip(named, pieces):
+        start = _start(path, home, piece.destination, real_home)
+        if start.startswith("../") and not _leads_inside(start, home, layout):
+            start = _through_root(path, home, real_home)
+        starts.append(start)
+    return starts
 
 
 def _start(path: str, home: str, real: str, real_home: str) -> str:
@@ -148,6 +155,19 @@ def _start(path: str, home: str, real: str, real_home: str) -> str:
     except ValueError:  # on another drive
         start = path
     return f"{start.replace(os.sep, '/')}/"
+
+
+def _leads_inside(start: str, home: str, layout: Layout) -> bool:
+    """Tell whether the names alone of a path lead into the environment: otherwise uv keeps the file on uninstall."""
+    path = os.path.normpath(os.path.join(home, start))
+    return any(is_within(path, directory) for directory in layout.schemes.values())
+
+
+def _through_root(path: str, home: str, real_home: str) -> str:
+    """Return a path that goes up to the root, which is the same for names alone and for the system, and down again."""
+    up = "../" * max(home.count(os.sep), real_home.count(os.sep))
+    below = os.path.splitdrive(path)[1].replace(os.sep, "/").strip("/")
+    return f"{up}{below}/"
 
 
 def _add_launchers(pieces: list[Piece], wheel: Wheel, metadata: Metadata, layout: Layout) -> None:
