@@ -10,7 +10,6 @@ from wheel_linker._cli.options import add_common, modes
 from wheel_linker._cli.output import complain, misused, progress, say
 from wheel_linker._cli.reports import as_json, print_json, summary
 from wheel_linker._cli.store import anothers, chosen_store
-from wheel_linker.integrations._filling.user_store import existing_part
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
@@ -114,6 +113,8 @@ def usable_store(arguments: argparse.Namespace, *, quietly: bool = False) -> Whe
         if not quietly:
             complain("note", f"{why}; a temporary one is used")
         return None
+    from wheel_linker.integrations._filling.user_store import existing_part
+
     existing = existing_part(store.root)
     # A user without a home, as in many containers: nobody asked for a store there.
     return store if os.path.isdir(existing) and os.access(existing, os.W_OK) else None

@@ -7,26 +7,21 @@ import os
 import sys
 import warnings
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING, Final, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from wheel_linker._cli.build import add_build, build
-from wheel_linker._cli.inspect import add_check, add_list, add_show, check, list_installed, show
-from wheel_linker._cli.install import add_install, add_uninstall, install, uninstall
-from wheel_linker._cli.link import add_link, link
-from wheel_linker._cli.options import add_json, add_verbosity
-from wheel_linker._cli.output import PROGRAM, Column, complain, configure, misused, print_table
-from wheel_linker._cli.pip import add_pip
-from wheel_linker._cli.reports import print_json
-from wheel_linker._cli.storing.commands import add_commands
-from wheel_linker._cli.sync import add_sync, sync
+from wheel_linker._cli.commands import COMMANDS
+from wheel_linker._cli.output import PROGRAM, complain, configure, misused
+from wheel_linker._compat.override import override
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _DISTRIBUTION: Final = "wheel-linker"
 _DONE: Final = 0
 _FAILED: Final = 1
+_ANY_WIDTH: Final = 80
 _INTERRUPTED: Final = 130  # as a shell has it: 128 and SIGINT's number
 
 
@@ -63,41 +58,19 @@ def _run(argv: Sequence[str] | None) -> int:
     return _DONE
 
 
-def _probe(arguments: argparse.Namespace) -> None:
-    from wheel_linker._api import supported_modes
-
-    modes = supported_modes(arguments.source, arguments.destination)
-    if arguments.json:
-        print_json(
-            {
-                mode.value: None if error is None else error.strerror or str(error)
-                for mode, error in modes.items()
-            }
-        )
-        return
-    rows = [
-        (mode.value, "works" if error is None else f"no: {error.strerror or error}")
-        for mode, error in modes.items()
-    ]
-    print_table([Column("mode"), Column("works")], rows)
-
-
-def _demo(arguments: argparse.Namespace) -> None:
-    from wheel_linker._cli.demo.linking import demonstrate
-
-    demonstrate(arguments.wheels)
-
-
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; those of pip's, which only one command takes, as ``others``."""
-    arguments, others = _parser().parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    asked = next((word for word in words if word in COMMANDS), None)
+    arguments, others = _parser(asked).parse_known_args(words)
     if others and not getattr(arguments, "takes_others", False):
         arguments.parser.error(f"unrecognized arguments: {' '.join(others)}")
     arguments.others = others
     return arguments
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str | None) -> argparse.ArgumentParser:
+    """Return the parser of all commands; only the one that is asked for gets its arguments, and is imported."""
     parser = _Parser(
         prog=PROGRAM,
         description="Install wheels by cloning, hard-linking, symlinking or copying their files.",
@@ -111,67 +84,34 @@ def _parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the version and exit",
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    add_link(_command(commands, "link", link, "link wheels into a site-packages directory"))
-    add_install(_command(commands, "install", install, "install wheels into an environment"))
-    add_uninstall(_command(commands, "uninstall", uninstall, "remove what is installed"))
-    add_sync(_command(commands, "sync", sync, "have an environment hold exactly what is named"))
-    add_list(_command(commands, "list", list_installed, "show what is installed"))
-    add_show(_command(commands, "show", show, "show what is known of a distribution"))
-    add_check(_command(commands, "check", check, "find what is not as it was installed"))
-    add_pip(
-        commands.add_parser(
-            "pip", help="have pip resolve, and link", description="Have pip resolve, and link."
-        )
+    commands = parser.add_subparsers(
+        prog=PROGRAM, title="commands", metavar="COMMAND", required=True
     )
-    add_build(_command(commands, "build", build, "build a project's distributions, isolated"))
-    _add_probe(_command(commands, "probe", _probe, "try which modes work between two directories"))
-    _add_demo(
-        _command(
-            commands, "demo", _demo, "link a wheel in every mode, import from it, and install it"
+    for name, (purpose, add_arguments) in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
         )
-    )
-    store = "keep unpacked wheels, to link from them again and again"
-    add_commands(
-        commands.add_parser(
-            "store", help=store, description=f"{store.capitalize()}.", allow_abbrev=False
-        )
-    )
+        if name == asked:
+            add_arguments(command)
     return parser
-
-
-def _command(
-    commands: argparse._SubParsersAction[_Parser],
-    name: str,
-    run: Callable[[argparse.Namespace], None],
-    purpose: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
-    )
-    parser.set_defaults(run=run, parser=parser)
-    add_verbosity(parser)
-    return parser
-
-
-def _add_probe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SOURCE", help="where files would be linked from")
-    parser.add_argument("destination", metavar="DESTINATION", help="where they would be linked to")
-    add_json(parser)
-
-
-def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "wheels",
-        nargs="*",
-        metavar="WHEEL",
-        help="an unpacked wheel or a .whl file (default: the pip that comes with Python)",
-    )
 
 
 class _Parser(argparse.ArgumentParser):
     """Reports wrong usage in one line."""
 
+    def __init__(self, **options: Any) -> None:
+        # argparse makes a formatter for each argument that is added, to check it. Each would look for the
+        # terminal's width, and import what that takes.
+        super().__init__(
+            formatter_class=partial(argparse.HelpFormatter, width=_ANY_WIDTH), **options
+        )
+
+    @override
+    def format_help(self) -> str:
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_help()
+
+    @override
     def error(self, message: str) -> NoReturn:
         misused(f"{message} (see: {self.prog} --help)")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheel_linker.errors import WheelLinkerError
-from wheel_linker.integrations._filling.user_store import another_owner, default_directory
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +18,7 @@ def chosen_store(
     """Return the store that is asked for, else the default one; None if there is none."""
     from wheel_linker.store import WheelStore
 
-    path = arguments.store or default_directory()
+    path = arguments.store or _default_directory()
     if path is None:
         return None
     return WheelStore(
@@ -37,6 +36,8 @@ def anothers(store: WheelStore, arguments: argparse.Namespace) -> str | None:
     """Return why the default store is not for this user, who did not ask for it; None if it is."""
     if arguments.store or arguments.trust_store:
         return None
+    from wheel_linker.integrations._filling.user_store import another_owner
+
     owner = another_owner(store.root)
     if owner is None:
         return None
@@ -59,3 +60,9 @@ def needed_store(arguments: argparse.Namespace) -> WheelStore:
     if (why := anothers(store, arguments)) is not None:
         raise WheelLinkerError(why)
     return store
+
+
+def _default_directory() -> str | None:
+    from wheel_linker.integrations._filling.user_store import default_directory
+
+    return default_directory()
