@@ -308,7 +308,7 @@ class TestKnownFile:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         os.utime(wheel_file)
-        monkeypatch.setattr("wheel_linker.store.batch.unpack_entry", None)
+        monkeypatch.setattr("wheel_linker.store._adding.batch.unpack_entry", None)
         assert store.add(wheel_file) == stored
 
     def test_just_written_is_not_trusted(self, store: WheelStore, tmp_path: Path) -> None:
@@ -390,7 +390,8 @@ class TestDigest:
     ) -> None:
         real = layout.names_for
         monkeypatch.setattr(
-            "wheel_linker.store.adding.names_for", lambda d: (stored.entry, *list(real(d))[1:])
+            "wheel_linker.store._adding.placing.names_for",
+            lambda d: (stored.entry, *list(real(d))[1:]),
         )
         monkeypatch.setattr(
             "wheel_linker.store.entries.names_for", lambda d: (stored.entry, *list(real(d))[1:])

@@ -11,8 +11,8 @@ import pytest
 
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker.store._entry import listings
+from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store._entry.listings import Listings
-from wheel_linker.store._entry.manifest import BrokenManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheel_linker._archive import inflate
 from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
 from wheel_linker._archive.links import files_led_to
+from wheel_linker._archive.stored_file import StoredFile
 from wheel_linker._archive.zip_directory import STORED, Member
 from wheel_linker._fs import copying
 from wheel_linker._fs.permissions import if_allowed
@@ -378,17 +379,3 @@ def _write_all(fd: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-class StoredFile(NamedTuple):
-    """One file or symlink of an entry."""
-
-    path: str
-    """Relative to the wheel, with forward slashes."""
-    size: int
-    """Bytes; none of a symlink."""
-    executable: bool
-    hash: str
-    """As ``RECORD`` has it: the algorithm, ``=``, and the digest in URL-safe base 64; empty for a symlink."""
-    target: str | None = None
-    """Where a symlink leads, with forward slashes; None for a file."""

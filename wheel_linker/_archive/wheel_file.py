@@ -139,3 +139,15 @@ def filename_of(path: str) -> WheelFilename:
         return WheelFilename.parse(os.path.basename(path))
     except InvalidWheelError as error:
         raise InvalidWheelError(f"cannot use {path!r}: {error}") from error
+
+
+def check_digest(file: WheelFile, digest: str, expected: str | None) -> None:
+    """Refuse a wheel that is not the expected one.
+
+    :raises InvalidWheelError: if its digest is another.
+    """
+    if expected is not None and digest != expected:
+        raise InvalidWheelError(
+            f"the wheel {file.path!r} has the SHA-256 {digest} and should have {expected}: "
+            "download it again, or get it from elsewhere"
+        )

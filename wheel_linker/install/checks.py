@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wheel_linker.install.report import InstallReport
     from wheel_linker.mode import Modes
     from wheel_linker.store import WheelStore
-    from wheel_linker.store.entries import Entry
+    from wheel_linker.store._entry.entry import Entry
 
 REQUESTED: Final = NOTES[1]
 

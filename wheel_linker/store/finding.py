@@ -8,20 +8,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._archive.wheel_file import WheelFile, filename_of, wanted_at
+from wheel_linker._archive.wheel_file import WheelFile, check_digest, filename_of, wanted_at
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.store._entry.damage import find_damage
-from wheel_linker.store._entry.making import check_digest, unpack_entry
-from wheel_linker.store.entries import StoredWheel, find_entry, whole_entry
+from wheel_linker.store._entry.stored_wheel import StoredWheel, whole_entry
+from wheel_linker.store.entries import find_entry
 from wheel_linker.store.index import Known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheel_linker.store._entry.making import UnpackOptions
-    from wheel_linker.store.entries import Entry
+    from wheel_linker.store._entry.entry import Entry
+    from wheel_linker.store._entry.options import UnpackOptions
     from wheel_linker.store.session import Session
 
 
@@ -176,6 +175,9 @@ def _refuse_forged(
 
     :raises InvalidWheelError: if it is something else.
     """
+    from wheel_linker.store._entry.making import unpack_entry
+    from wheel_linker.store._entry.mending import find_damage
+
     with own.stage() as stage:
         fresh = unpack_entry(stage.folder, "new", file, filename, options)
         check_digest(file, fresh.facts.digest, entry.digest)

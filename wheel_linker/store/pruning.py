@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import timedelta
 
-    from wheel_linker.store.entries import Entry
+    from wheel_linker.store._entry.entry import Entry
     from wheel_linker.store.session import Session
 
 

@@ -18,7 +18,7 @@ from wheel_linker.store.lease import FULL
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from wheel_linker.store.entries import Entry
+    from wheel_linker.store._entry.entry import Entry
     from wheel_linker.store.session import Session
 
 # rename(2) for a directory of a lower layer of overlayfs, and on a disk without room.

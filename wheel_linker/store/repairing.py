@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._archive.wheel_file import WheelFile, filename_of
+from wheel_linker._archive.wheel_file import WheelFile, check_digest, filename_of
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.folder import Folder
 from wheel_linker.errors import InvalidWheelError
@@ -13,16 +13,18 @@ from wheel_linker.store._bytecode.damage import damaged_bytecode, remove_sets
 from wheel_linker.store._bytecode.sets import names_of_sets
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.checking import boot_note
-from wheel_linker.store._entry.damage import description_damage, find_damage, mend
-from wheel_linker.store._entry.making import check_digest, have_on_disk, unpack_entry
+from wheel_linker.store._entry.making import have_on_disk, unpack_entry
+from wheel_linker.store._entry.mending import description_damage, find_damage, mend
 from wheel_linker.store.entries import named, read_entry, unreadable
 from wheel_linker.store.layout import BOOT, may_be_of
 
 if TYPE_CHECKING:
     from wheel_linker._fs.stage import Stage
     from wheel_linker.store._entry.damage import Damage
-    from wheel_linker.store._entry.making import Made, UnpackOptions
-    from wheel_linker.store.entries import Entry, EntryLike
+    from wheel_linker.store._entry.entry import Entry
+    from wheel_linker.store._entry.making import Made
+    from wheel_linker.store._entry.options import UnpackOptions
+    from wheel_linker.store._entry.stored_wheel import EntryLike
     from wheel_linker.store.session import Session
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder
     from wheel_linker._fs.stage import Stage
-    from wheel_linker.store._bytecode.sets import CompileOptions
+    from wheel_linker.store._bytecode.compiling import CompileOptions
     from wheel_linker.store.index import Index, Known
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.trust import Standing

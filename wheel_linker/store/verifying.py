@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from wheel_linker._log import log_warning
 from wheel_linker.store._bytecode.damage import damaged_bytecode
 from wheel_linker.store._entry import manifest
-from wheel_linker.store._entry.damage import description_damage, find_damage
-from wheel_linker.store._entry.manifest import BrokenManifestError
+from wheel_linker.store._entry.errors import BrokenManifestError
+from wheel_linker.store._entry.mending import description_damage, find_damage
 from wheel_linker.store.entries import broken_entries, named, read_broken, read_entries
 
 if TYPE_CHECKING:
     from wheel_linker.store._entry.damage import Damage
-    from wheel_linker.store.entries import Entry, EntryLike
+    from wheel_linker.store._entry.entry import Entry
+    from wheel_linker.store._entry.stored_wheel import EntryLike
     from wheel_linker.store.session import Session
 
 

@@ -1,4 +1,4 @@
-"""The store: what programs call. What each method does is in the module of that name."""
+"""The store: what programs call. What each method does is in the module of that name, imported when it is called."""
 
 from __future__ import annotations
 
@@ -12,31 +12,23 @@ from wheel_linker._wheel.progress import Progress
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import listed
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.store._bytecode.making import compile_entries
-from wheel_linker.store._bytecode.sets import CompileOptions
+from wheel_linker.store._bytecode.compiling import CompileOptions
 from wheel_linker.store._entry.errors import named_errors
-from wheel_linker.store._entry.making import UnpackOptions
-from wheel_linker.store._entry.records import read_problems
-from wheel_linker.store.batch import Wanted, add_all
-from wheel_linker.store.entries import named, read_entries
-from wheel_linker.store.finding import find_digest, find_digest_below
+from wheel_linker.store._entry.options import UnpackOptions
 from wheel_linker.store.layout import Layout, is_digest
-from wheel_linker.store.pruning import prune
-from wheel_linker.store.removing import remove
-from wheel_linker.store.repairing import repair
 from wheel_linker.store.session import Session
-from wheel_linker.store.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import timedelta
 
     from wheel_linker._wheel.record_problems import RecordMode, RecordProblem
-    from wheel_linker.store._bytecode.making import Compiled
+    from wheel_linker.store._bytecode.compiling import Compiled
     from wheel_linker.store._bytecode.sets import Interpreter
     from wheel_linker.store._entry.checking import Check
     from wheel_linker.store._entry.damage import Damage
-    from wheel_linker.store.entries import Entry, EntryLike, StoredWheel
+    from wheel_linker.store._entry.entry import Entry
+    from wheel_linker.store._entry.stored_wheel import EntryLike, StoredWheel
 
 # What adding one wheel has open: the archive, the stage and its directories, for a moment those of the store.
 _DESCRIPTORS: Final = 16
@@ -154,6 +146,9 @@ class WheelStore:
         :raises LinkError: if it cannot be read, or the store not be written. Nothing is kept of it.
         :raises ValueError: if ``sha256`` is no SHA-256, or ``record`` another word.
         """
+        from wheel_linker.store._adding.wanted import Wanted
+        from wheel_linker.store.adding import add_all
+
         wanted = Wanted(0, os.path.abspath(os.fsdecode(wheel_file)), _checked(sha256))
         options = self._options_for(record, progress)
         with named_errors(f"add the wheel {wanted.path!r} to the store {self.root!r}", wanted.path):
@@ -178,6 +173,9 @@ class WheelStore:
         :raises InvalidWheelError: as :meth:`add`; other wheels may have been added.
         :raises LinkError: as :meth:`add`; other wheels may have been added.
         """
+        from wheel_linker.store._adding.wanted import Wanted
+        from wheel_linker.store.adding import add_all
+
         options = self._options_for(record, progress)
         wanted = [
             Wanted(position, os.path.abspath(os.fsdecode(wheel_file)), None)
@@ -202,6 +200,8 @@ class WheelStore:
         :raises LinkError: if the interpreter cannot be run or fails, or the store cannot be written.
         :raises ValueError: for another level, or a text that is neither an entry's name nor a digest.
         """
+        from wheel_linker.store._bytecode.making import compile_entries
+
         session, options = self._session(), self._current.compiling
         assert options is not None
         with named_errors(f"compile wheels in the store {self.root!r}", self.root):
@@ -209,6 +209,8 @@ class WheelStore:
             return compile_entries(session, options, names, layout, optimize)
 
     def _there(self, entry: EntryLike) -> str:
+        from wheel_linker.store.entries import named
+
         found = named(self._layout, entry)
         if found is None:
             raise InvalidWheelError(
@@ -224,6 +226,8 @@ class WheelStore:
         :raises LinkError: if the store cannot be read.
         :raises ValueError: if ``sha256`` is no SHA-256.
         """
+        from wheel_linker.store.finding import find_digest, find_digest_below
+
         digest = _checked(sha256)
         assert digest is not None
         session = self._session()
@@ -236,6 +240,8 @@ class WheelStore:
 
         :raises LinkError: if it cannot be read.
         """
+        from wheel_linker.store.entries import read_entries
+
         with named_errors(f"read the store {self.root!r}", self.root):
             return read_entries(self._layout)
 
@@ -246,6 +252,9 @@ class WheelStore:
             removed. Others if the store cannot be written.
         :raises ValueError: if a text is neither an entry's name nor a digest.
         """
+        from wheel_linker.store.entries import named
+        from wheel_linker.store.removing import remove
+
         with named_errors(f"remove from the store {self.root!r}", self.root):
             found = [named(self._layout, entry) for entry in entries]
             present = [entry for entry in found if entry is not None]
@@ -269,6 +278,8 @@ class WheelStore:
         :returns: what was removed; the ``frees`` of each says how many bytes that freed.
         :raises LinkError: if the store cannot be written.
         """
+        from wheel_linker.store.pruning import prune
+
         with named_errors(f"prune the store {self.root!r}", self.root):
             return prune(
                 self._session(),
@@ -289,6 +300,8 @@ class WheelStore:
         :raises LinkError: if the store cannot be read.
         :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
         """
+        from wheel_linker.store.verifying import verify
+
         with named_errors(f"verify the store {self.root!r}", self.root):
             return verify(self._session(), entry, deep=deep)
 
@@ -298,6 +311,9 @@ class WheelStore:
         :raises LinkError: if the store cannot be read.
         :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
         """
+        from wheel_linker.store._entry.problems import read_problems
+        from wheel_linker.store.entries import named
+
         with named_errors(f"read the store {self.root!r}", self.root):
             found = named(self._layout, entry)
             return () if found is None else read_problems(self._layout.problems(found.name))
@@ -313,6 +329,8 @@ class WheelStore:
         :raises InvalidWheelError: if there is no such entry, or the file is another wheel.
         :raises LinkError: if the file cannot be read, or the store not be written.
         """
+        from wheel_linker.store.repairing import repair
+
         path = os.path.abspath(os.fsdecode(wheel_file))
         with named_errors(f"repair the store {self.root!r}", self.root):
             return repair(self._session(), self._options, entry, path)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from wheel_linker.store._bytecode.sets import names_of_sets, never, sets_of
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.content import NOT_THERE, size_of
-from wheel_linker.store._entry.damage import CHANGED, MISSING, Damage, find_damage
+from wheel_linker.store._entry.damage import CHANGED, MISSING, Damage
+from wheel_linker.store._entry.errors import BrokenManifestError
+from wheel_linker.store._entry.mending import find_damage
 from wheel_linker.store.layout import BYTECODE, MANIFEST, TREE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheel_linker._fs.folder import Folder
-    from wheel_linker.store.entries import Entry
+    from wheel_linker.store._entry.entry import Entry
     from wheel_linker.store.layout import Layout
 
 
@@ -30,7 +32,7 @@ def damaged_bytecode(layout: Layout, entry: Entry, *, deep: bool) -> Iterator[tu
         description = sets.manifest(name)
         try:
             facts, files = manifest.read_files(description)
-        except (FileNotFoundError, NotADirectoryError, manifest.BrokenManifestError):
+        except (FileNotFoundError, NotADirectoryError, BrokenManifestError):
             kind = MISSING if size_of(description) == NOT_THERE else CHANGED
             yield name, Damage(entry, f"{above}/{MANIFEST}", kind)
             continue

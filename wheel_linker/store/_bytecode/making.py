@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheel_linker._fs.folder import Folder
 from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
+from wheel_linker.store._bytecode.compiling import Compiled
 from wheel_linker.store._bytecode.program import Source, compile_all
 from wheel_linker.store._bytecode.sets import find_set, set_name, sources_in, tree_of
 from wheel_linker.store._entry import manifest
@@ -20,28 +21,16 @@ from wheel_linker.store.trust import settle_one
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from wheel_linker._archive.unpacking import StoredFile
+    from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._fs.stage import Stage
     from wheel_linker._wheel.tree import Tree
-    from wheel_linker.store._bytecode.sets import CompileOptions, Interpreter
+    from wheel_linker.store._bytecode.compiling import CompileOptions
+    from wheel_linker.store._bytecode.sets import Interpreter
     from wheel_linker.store._entry.manifest import Listing, Manifest
     from wheel_linker.store.session import Session
 
 # FAT keeps times in steps of two seconds.
 _STAMP_STEP: Final = 2 * 10**9
-
-
-class Compiled(NamedTuple):
-    """The bytecode that a store has of one wheel, for one kind of interpreter and one level."""
-
-    entry: str
-    """The name of the entry."""
-    files: int
-    """How many files of bytecode there are."""
-    size: int
-    """How many bytes they have."""
-    not_compiled: tuple[str, ...]
-    """The sources that are none for this interpreter, such as templates, relative to the wheel."""
 
 
 class _Wanted(NamedTuple):

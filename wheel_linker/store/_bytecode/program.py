@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker._archive.unpacking import StoredFile
+from wheel_linker._archive.stored_file import StoredFile
 from wheel_linker._threads import run
 from wheel_linker.errors import LinkError
 

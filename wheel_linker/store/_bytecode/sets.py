@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.reading import READ
@@ -21,6 +21,7 @@ from wheel_linker._wheel.tree import Tree
 from wheel_linker.errors import LinkError
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.checking import whole
+from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -47,15 +48,6 @@ class Interpreter(Protocol):
 
     def bytecode_tag(self) -> str | None:
         """Return what only interpreters have in common that can use each other's bytecode; None without any."""
-
-
-class CompileOptions(NamedTuple):
-    """How a store keeps bytecode."""
-
-    durable: bool
-    protect: bool
-    jobs: int
-    check: Check | None
 
 
 def set_name(interpreter: Interpreter, optimize: int) -> str | None:
@@ -105,7 +97,7 @@ def size_of_sets(layout: Layout, entry: str) -> int:
     for name in names_of_sets(layout, entry):
         try:
             size += manifest.read(sets.manifest(name)).size
-        except (FileNotFoundError, NotADirectoryError, manifest.BrokenManifestError) as error:
+        except (FileNotFoundError, NotADirectoryError, BrokenManifestError) as error:
             log("the bytecode %s cannot be used: %s", sets.entry(name), error)
     return size
 

@@ -14,6 +14,7 @@ from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
+from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
 from wheel_linker.store.layout import TREE
 
@@ -31,7 +32,7 @@ UNKNOWN_BOOT: Final = "unknown"
 _NOTE_LIMIT: Final = 100
 # Nanoseconds: FAT keeps times in steps of two seconds.
 _COARSEST: Final = 3 * 10**9
-_GONE: Final = (FileNotFoundError, NotADirectoryError, manifest.BrokenManifestError)
+_GONE: Final = (FileNotFoundError, NotADirectoryError, BrokenManifestError)
 
 
 class _Seen(NamedTuple):

@@ -11,7 +11,7 @@ from wheel_linker._fs.reading import READ, regular_size
 from wheel_linker._wheel.record import encoded
 
 if TYPE_CHECKING:
-    from wheel_linker._archive.unpacking import StoredFile
+    from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._fs.folder import Folder
 
 NOT_THERE: Final = -1

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker.errors import InvalidWheelError, refused
-from wheel_linker.store._entry.manifest import BrokenManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class BrokenManifestError(Exception):
+    """A file is no manifest, or not one of this format."""
 
 
 @contextmanager

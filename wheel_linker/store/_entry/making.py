@@ -10,7 +10,6 @@ from wheel_linker._archive.checks import examine, strictly
 from wheel_linker._archive.unpacking import unpack
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.durable import on_disk
-from wheel_linker._wheel.progress import Progress
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry import manifest, records
 from wheel_linker.store._entry.checking import boot_note
@@ -20,33 +19,15 @@ from wheel_linker.store.layout import BOOT, MANIFEST, PROBLEMS, ROWS, TREE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wheel_linker._archive.limits import Limits
-    from wheel_linker._archive.unpacking import StoredFile
+    from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._archive.wheel_file import WheelFile
     from wheel_linker._fs.folder import Folder
-    from wheel_linker._threads import Crew
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
-    from wheel_linker.store._entry.checking import Check
+    from wheel_linker.store._entry.options import UnpackOptions
 
 # NTFS keeps time stamps in steps of 100 ns.
 _STAMP_STEP: Final = 100
-
-
-class UnpackOptions(NamedTuple):
-    """What a store was asked for."""
-
-    limits: Limits
-    protect: bool
-    jobs: int
-    """How many threads work at once, the caller's own included."""
-    crew: Crew
-    durable: bool
-    check: Check | None
-    strict: bool = False
-    """Whether a ``RECORD`` that is not right is refused."""
-    progress: Progress = Progress(None)
-    """What counts the files that are unpacked."""
 
 
 class Made(NamedTuple):
@@ -58,18 +39,6 @@ class Made(NamedTuple):
     files: Sequence[StoredFile]
     problems: tuple[RecordProblem, ...]
     """What is not right about the wheel's ``RECORD``."""
-
-
-def check_digest(file: WheelFile, digest: str, expected: str | None) -> None:
-    """Refuse a wheel that is not the expected one.
-
-    :raises InvalidWheelError: if its digest is another.
-    """
-    if expected is not None and digest != expected:
-        raise InvalidWheelError(
-            f"the wheel {file.path!r} has the SHA-256 {digest} and should have {expected}: "
-            "download it again, or get it from elsewhere"
-        )
 
 
 def unpack_entry(

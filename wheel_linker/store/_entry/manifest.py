@@ -27,11 +27,12 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheel_linker._archive.unpacking import StoredFile
+from wheel_linker._archive.stored_file import StoredFile
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.reading import NOT_READABLE, read_with_status
 from wheel_linker._wheel.tree import Directory, in_order, number_ends
+from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store._entry.seal import sealed, unsealed
 from wheel_linker.store.layout import is_digest
 
@@ -81,10 +82,6 @@ class Listing(NamedTuple):
     """How many of the files are executable."""
     status: os.stat_result
     """What the system knew of the description itself when it was read."""
-
-
-class BrokenManifestError(Exception):
-    """A file is no manifest, or not one of this format."""
 
 
 def write(folder: Folder, name: str, manifest: Manifest, files: Iterable[StoredFile]) -> None:

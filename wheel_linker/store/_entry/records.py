@@ -1,27 +1,25 @@
-"""What a store keeps of a wheel's ``RECORD``: the rows that an installed one has, and what was not right about it."""
+"""What a store keeps of a wheel's ``RECORD``: the rows that an installed one has."""
 
 from __future__ import annotations
 
 import csv
-import json
 from io import StringIO
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.links import files_led_to
 from wheel_linker._fs.copying import create_with
-from wheel_linker._fs.reading import read_regular
-from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES, carried_rows
-from wheel_linker._wheel.record_problems import RecordProblem, RecordProblemKind
-from wheel_linker.store._entry.seal import sealed, unsealed
-from wheel_linker.store.layout import PROBLEMS, ROWS
+from wheel_linker.store._entry.problems import write_problems
+from wheel_linker.store._entry.seal import sealed
+from wheel_linker.store.layout import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wheel_linker._archive.checks import Contents
-    from wheel_linker._archive.unpacking import Result, StoredFile
+    from wheel_linker._archive.stored_file import StoredFile
+    from wheel_linker._archive.unpacking import Result
     from wheel_linker._fs.folder import Folder
 
 # Bytes; more than the RECORD of a wheel of as many files as a wheel may have.
@@ -41,29 +39,12 @@ def write(entry: Folder, contents: Contents, result: Result) -> int:
     else:
         rows = _as_they_are(contents.record, dist_info)
     if result.problems:
-        problems = json.dumps(result.problems, ensure_ascii=False, indent=0) + "\n"
-        create_with(sealed(problems.encode("utf-8")), entry.prefix + PROBLEMS, entry.fd)
+        write_problems(entry, result.problems)
     if rows is None:
         return -1
     data = sealed(rows.encode("utf-8"))
     create_with(data, entry.prefix + ROWS, entry.fd)
     return len(data)
-
-
-def read_problems(path: str) -> tuple[RecordProblem, ...]:
-    """Return what was not right about a wheel's ``RECORD`` when it was unpacked.
-
-    :param path: the file that :func:`write` made, if there was something.
-    """
-    try:
-        found = json.loads(unsealed(read_regular(path, _LIMIT)))
-        kinds = get_args(RecordProblemKind)
-        return tuple(RecordProblem(*each) for each in found if each[0] in kinds)
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        log("cannot read %s: %s", path, error)
-        return ()
 
 
 def _as_they_are(record: bytes, dist_info: str) -> str | None:

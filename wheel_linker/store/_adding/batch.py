@@ -7,17 +7,15 @@ import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._archive.unpacking import amount
-from wheel_linker._archive.wheel_file import WheelFile, filename_of
+from wheel_linker._archive.wheel_file import WheelFile, check_digest, filename_of
 from wheel_linker._archive.zip_directory import read_directory
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._threads import run
-from wheel_linker._wheel.record_problems import described, warn_of_problems
+from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError, refused
-from wheel_linker.store._entry.errors import named_errors
-from wheel_linker.store._entry.making import check_digest, have_on_disk, unpack_entry
-from wheel_linker.store.adding import place
-from wheel_linker.store.entries import StoredWheel
-from wheel_linker.store.finding import find_below, find_wheel
+from wheel_linker.store._adding.placing import place
+from wheel_linker.store._entry.making import have_on_disk, unpack_entry
+from wheel_linker.store._entry.stored_wheel import StoredWheel
 from wheel_linker.store.index import Known
 
 if TYPE_CHECKING:
@@ -26,20 +24,13 @@ if TYPE_CHECKING:
     from wheel_linker._fs.stage import Stage
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
-    from wheel_linker.store._entry.making import Made, UnpackOptions
+    from wheel_linker.store._adding.wanted import Wanted
+    from wheel_linker.store._entry.making import Made
+    from wheel_linker.store._entry.options import UnpackOptions
     from wheel_linker.store.session import Session
 
 # Unpacked bytes after which those wheels that are ready are published: a killed process loses no more.
 _ENOUGH: Final = 512 * 1024**2
-
-
-class Wanted(NamedTuple):
-    """A wheel file to be added."""
-
-    position: int
-    """Where it is among those of the call."""
-    path: str
-    sha256: str | None
 
 
 class _Ready(NamedTuple):
@@ -52,41 +43,7 @@ class _Ready(NamedTuple):
     """Of its file, if the index may have it."""
 
 
-def add_all(
-    session: Session,
-    options: UnpackOptions,
-    wanted: Sequence[Wanted],
-    bases: Sequence[Session] = (),
-) -> list[StoredWheel]:
-    """Return the wheels of wheel files; add those that are not in the store, or not as they should be.
-
-    :param bases: stores that are only read, where they are looked for first.
-    :raises InvalidWheelError: if one is no wheel that may be unpacked, or another one than expected.
-    :raises OSError: if a file cannot be read, or the store not be written.
-    """
-    root = session.layout.root
-    added: dict[int, StoredWheel] = {}
-
-    def find(one: Wanted) -> None:
-        doing = f"add the wheel {one.path!r} to the store {root!r}"
-        with named_errors(doing, one.path), session.adding():
-            found = find_below(bases, session, options, one.path, one.sha256)
-            found = found or find_wheel(session, options, one.path, one.sha256)
-        if found is not None:
-            added[one.position] = found
-
-    run(wanted, find, options.jobs)
-    rest = [one for one in wanted if one.position not in added]
-    if rest:
-        added.update(_add(session, options, rest))
-    wheels = [added[position] for position in range(len(wanted))]
-    if options.strict:
-        for one, wheel in zip(wanted, wheels):
-            _refuse_problems(one.path, wheel)
-    return wheels
-
-
-def _add(
+def unpack_all(
     session: Session, options: UnpackOptions, wanted: Sequence[Wanted]
 ) -> dict[int, StoredWheel]:
     """Add wheel files that are not in the store, and return their wheels by position."""
@@ -126,19 +83,6 @@ def _amount(path: str, options: UnpackOptions) -> tuple[int, int]:
             return amount(read_directory(file, options.limits.entries).members)
     except (InvalidWheelError, OSError):
         return 0, 0  # adding it says what is wrong
-
-
-def _refuse_problems(path: str, wheel: StoredWheel) -> None:
-    """Refuse a wheel that was accepted before, when nobody was strict.
-
-    :raises InvalidWheelError: if its ``RECORD`` is not right.
-    """
-    problems = [problem for problem in wheel.record_problems() if not problem.is_harmless]
-    if problems:
-        raise InvalidWheelError(
-            f"cannot use {path!r}: its RECORD is not right: {described(problems)}; "
-            "get the wheel from elsewhere, or build it again"
-        )
 
 
 class Batch:

@@ -1,0 +1,19 @@
+"""What is known of a file that was unpacked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class StoredFile(NamedTuple):
+    """One file or symlink of an entry."""
+
+    path: str
+    """Relative to the wheel, with forward slashes."""
+    size: int
+    """Bytes; none of a symlink."""
+    executable: bool
+    hash: str
+    """As ``RECORD`` has it: the algorithm, ``=``, and the digest in URL-safe base 64; empty for a symlink."""
+    target: str | None = None
+    """Where a symlink leads, with forward slashes; None for a file."""

@@ -1,0 +1,222 @@
+"""An unpacked wheel in a store, as callers have it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from wheel_linker._compat.override import override
+from wheel_linker._log import log
+from wheel_linker._wheel.unpacked import UnpackedWheel
+from wheel_linker.errors import InvalidWheelError
+from wheel_linker.store._entry.entry import Entry
+from wheel_linker.store._entry.errors import BrokenManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from wheel_linker._archive.stored_file import StoredFile
+    from wheel_linker._fs.folder import Parts
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.record import Row
+    from wheel_linker._wheel.record_problems import RecordProblem
+    from wheel_linker._wheel.tree import Directory, Tree
+    from wheel_linker.store._entry.checking import Check
+    from wheel_linker.store._entry.manifest import Listing, Manifest
+    from wheel_linker.store.session import Session
+
+REMEDY: Final = "add the wheel again or repair the entry, both with the wheel file"
+# Bytes; more than the RECORD of a wheel of as many files as a wheel may have.
+_ROWS_LIMIT: Final = 1024**3
+
+
+class StoredWheel(UnpackedWheel):
+    """An unpacked wheel in a store. As long as it is kept, no other process or store object removes the entry.
+
+    It is an :class:`~wheel_linker.UnpackedWheel`, and pickles and copies as one.
+
+    :ivar entry: the name of the entry.
+    :ivar digest: the SHA-256 of the wheel file, in hexadecimal digits.
+    """
+
+    entry: str
+    digest: str
+    _session: Session
+    _file: str | None
+    _check: Check | None
+    _directories: Sequence[Directory] | None
+    _problems: tuple[RecordProblem, ...] | None
+
+    @classmethod
+    def of(
+        cls,
+        session: Session,
+        entry: str,
+        digest: str,
+        filename: WheelFilename,
+        file: str | None,
+        check: Check | None,
+        directories: Sequence[Directory] | None = None,
+    ) -> StoredWheel:
+        """Name an entry that the session holds.
+
+        :param file: the path of the wheel file that was given.
+        :param check: what is compared each time before it is linked.
+        :param directories: what is in it, if that is known.
+        """
+        made = cls(session.layout.tree(entry), filename)
+        made.entry, made.digest, made._session = entry, digest, session
+        made._file, made._check, made._directories = file, check, directories
+        made._problems = None
+        return made
+
+    @override
+    def file(self) -> str | None:
+        """Return the path of the ``.whl`` file that was given; None if it was found by something else."""
+        return self._file
+
+    @property
+    @override
+    def trusted(self) -> bool:
+        """Whether nobody but the caller and root can have written its files, or the caller trusts the store."""
+        return self._session.standing.exclusive
+
+    @contextmanager
+    @override
+    def hold(self) -> Iterator[None]:
+        """Keep the entry in place, even from the store object that it is from; meant for the time of linking.
+
+        :raises InvalidWheelError: when entered, if it was removed before, or is not what was unpacked as far as the
+            store compares it.
+        """
+        with self._session.linking(self.entry):
+            # For the report. Later, when files are in place already, reading them must not be what fails.
+            self.record_problems()
+            check = self._check
+            if check is not None and not whole_entry(self._session, self.entry, self.digest, check):
+                raise self._damaged("its files are not as they were unpacked")
+            yield
+
+    @override
+    def note_symlinks(self) -> None:
+        """Have the store know that environments may have symlinks to it."""
+        try:
+            self._session.note_symlinks(self.entry)
+        except OSError as error:
+            # Everything is in place; what is noted is for words only.
+            log("cannot note the symlinks to %s: %s", self.path, error)
+
+    @override
+    def known_tree(self) -> Tree:
+        """Return what was unpacked and verified.
+
+        :raises InvalidWheelError: if that is not known any more.
+        """
+        from wheel_linker._fs.folder import Folder
+        from wheel_linker._wheel.tree import Tree
+        from wheel_linker.store._entry.manifest import read_listing
+
+        layout = self._session.layout
+        try:
+            directories = self._directories
+            if directories is None:
+                directories = read_listing(layout.manifest(self.entry)).directories
+            # A file that was removed since is an error when it is linked, and one that was added is not linked.
+            path = type(layout)(self._session.open().root).tree(self.entry)
+            with Folder.open(path) as root:
+                return Tree.of(root.path, root.identity(), directories)
+        except (FileNotFoundError, NotADirectoryError, BrokenManifestError) as error:
+            raise self._damaged(str(error)) from error
+
+    @override
+    def carried_rows(self) -> bytes | None:
+        """Return what an installed ``RECORD`` has from the wheel's own; None if that is not known.
+
+        :raises InvalidWheelError: if the entry is damaged.
+        """
+        from wheel_linker._fs.reading import read_regular
+        from wheel_linker.store._entry.seal import unsealed
+
+        layout = self._session.layout
+        try:
+            return unsealed(read_regular(layout.rows(self.entry), _ROWS_LIMIT))
+        except (OSError, ValueError) as error:
+            log("the rows of %s cannot be used: %s", layout.entry(self.entry), error)
+        return self._made_rows()
+
+    def _made_rows(self) -> bytes | None:
+        """Return rows made of what was unpacked, should those that were kept be destroyed; None if none were kept."""
+        from wheel_linker.store._entry.records import is_record, made_rows
+
+        facts, files = self._described()
+        if facts.rows < 0:
+            return None
+        record = next(file.path for file in files if is_record(file.path))
+        return made_rows(files, record.partition("/")[0]).encode("utf-8")
+
+    @override
+    def known_rows(self, below: Collection[Parts] | None = None) -> dict[str, Row]:
+        """Return what an installed ``RECORD`` says of each file; symlinks are none.
+
+        :param below: the first two names of the directories whose files are asked for; all by default.
+        :raises InvalidWheelError: if that is not known any more.
+        """
+        from wheel_linker._wheel.record import Row
+
+        def row(file: StoredFile) -> Row:
+            algorithm, _, digest = file.hash.partition("=")
+            return Row(algorithm, digest, file.size)
+
+        return {file.path: row(file) for file in self._described(below)[1] if file.target is None}
+
+    @override
+    def record_problems(self) -> tuple[RecordProblem, ...]:
+        """Return what was not right about its ``RECORD`` when it was unpacked."""
+        if self._problems is None:
+            from wheel_linker.store._entry.problems import read_problems
+
+            self._problems = read_problems(self._session.layout.problems(self.entry))
+        return self._problems
+
+    @property
+    def session(self) -> Session | None:
+        """The store's, if that keeps bytecode of it."""
+        return None if self._session.compiling is None else self._session
+
+    def _described(
+        self, below: Collection[Parts] | None = None
+    ) -> tuple[Manifest, Sequence[StoredFile]]:
+        from wheel_linker.store._entry.manifest import read_files
+
+        try:
+            return read_files(self._session.layout.manifest(self.entry), below)
+        except (OSError, BrokenManifestError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> InvalidWheelError:
+        return InvalidWheelError(
+            f"cannot use the entry {self._session.layout.entry(self.entry)!r}: it is damaged ({why}); {REMEDY}"
+        )
+
+    @override
+    def __reduce__(self) -> tuple[object, ...]:
+        return (UnpackedWheel, tuple(self))
+
+
+EntryLike = Entry | StoredWheel | str
+"""What is accepted as an entry: itself, its wheel, its name, or the wheel's SHA-256."""
+
+
+def whole_entry(session: Session, name: str, digest: str, check: Check) -> Listing | None:
+    """Return what an entry of a session's store has, as :func:`whole` does; errors as there."""
+    from wheel_linker.store._entry.checking import whole
+
+    return whole(
+        session.layout,
+        name,
+        digest,
+        check,
+        session.mends_bits,
+        keeps_notes=not session.read_only,
+        listings=session.listings,
+    )
