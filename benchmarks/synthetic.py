@@ -82,7 +82,7 @@ def make_wheel_file(directory: Path, name: str, count: int, version: str = "1.0"
     return path
 
 
-def prepare(cache: Path, wheels: int = 20, files: int = 60) -> list[Wheel]:
+def prepare(cache: Path, wheels: int = 10, files: int = 40) -> list[Wheel]:
     """A small corpus for smoke tests."""
     root = cache / "synthetic"
     directory = root / "wheels"

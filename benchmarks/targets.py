@@ -84,9 +84,9 @@ def link_targets(place: PlaceResult) -> Iterator[Target]:
         for other, limit in limits.items():
             row, rival = place.find(OURS, mode), place.find(other, mode)
             yield from against(mode, place, row, rival, limit)
-    alone = [place.find(name, "copy", 1) for name in (OURS, "C program")]
-    if alone[0] is not place.find(OURS, "copy"):
-        yield from against("copy", place, *alone, LIMITS["copy"]["C program"])
+    row, rival = (place.find(name, "copy", 1) for name in (OURS, "C program"))
+    if row is not place.find(OURS, "copy"):
+        yield from against("copy", place, row, rival, LIMITS["copy"]["C program"])
 
 
 def install_targets(place: PlaceResult) -> Iterator[Target]:
