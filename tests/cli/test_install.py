@@ -196,7 +196,9 @@ class TestInstall:
 class TestWithoutAStore:
     @pytest.fixture(autouse=True)
     def no_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("wheel_linker._cli.store.default_directory", lambda: None)
+        monkeypatch.setattr(
+            "wheel_linker.integrations._filling.user_store.default_directory", lambda: None
+        )
 
     def test_a_temporary_one_is_used(
         self, archive: Path, tmp_path: Path, command: Callable[..., str]

@@ -80,7 +80,9 @@ class TestLink:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        monkeypatch.setattr("wheel_linker._cli.store.default_directory", lambda: None)
+        monkeypatch.setattr(
+            "wheel_linker.integrations._filling.user_store.default_directory", lambda: None
+        )
         archive = str(zip_wheel(wheel, tmp_path))
         assert main.main(["link", archive, "--into", str(site), "--mode", "symlink"]) == 2
         assert "symlink" in capsys.readouterr().err
@@ -187,7 +189,9 @@ class TestBrokenOff:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(step, interrupted)
-        monkeypatch.setattr("wheel_linker._cli.store.default_directory", lambda: None)
+        monkeypatch.setattr(
+            "wheel_linker.integrations._filling.user_store.default_directory", lambda: None
+        )
         archive = zip_wheel(wheel, tmp_path)
         before = snapshot(tmp_path)
         assert main.main(["link", str(archive), "--into", str(tmp_path / "new" / "site")]) == 130

@@ -16,7 +16,7 @@ from store.archives import FILES, NAME, files_below, sha256_of, with_record, wri
 from store.conftest import entry_names
 
 from wheel_linker import link_wheels
-from wheel_linker._cli import main, store
+from wheel_linker._cli import main
 from wheel_linker.integrations._filling import user_store
 from wheel_linker.store import WheelStore
 
@@ -215,7 +215,7 @@ class TestLink:
     def test_from_the_default_store(
         self, wheel_file: Path, root: Path, site: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(store, "default_directory", lambda: str(root))
+        monkeypatch.setattr(user_store, "default_directory", lambda: str(root))
         assert main.main(["link", str(wheel_file), "--into", str(site)]) == 0
         assert len(WheelStore(root).entries()) == 1
 

@@ -16,22 +16,23 @@ if not any(
         "wheel_linker.install needs the library installer: install wheel-linker[install]",
         name="installer",
     )
-from wheel_linker.install._present.checking import FileProblem
 from wheel_linker.install._present.distributions import (
     IncompleteInstallationError,
     NoRecordError,
     NotInstalledError,
 )
 from wheel_linker.install._present.installed import InstalledDistribution, installed
-from wheel_linker.install._present.requirements import MissingRequirement
 from wheel_linker.install.calls import install_wheel, install_wheels, uninstall
-from wheel_linker.install.checks import EnvironmentReport, RepairReport, check_environment
+from wheel_linker.install.checks import EnvironmentReport, check_environment
 from wheel_linker.install.environment import plan_install, plan_sync, plan_uninstall, sync_wheels
 from wheel_linker.install.layout import Layout
 from wheel_linker.install.metadata import WheelVersionWarning
 from wheel_linker.install.report import (
     ChangePlan,
+    FileProblem,
     InstallReport,
+    MissingRequirement,
+    RepairReport,
     Replacement,
     SyncReport,
     UninstallReport,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from wheel_linker._log import log
@@ -31,7 +30,9 @@ def executable(python: str) -> str:
     """
     if os.path.dirname(python):
         return os.path.abspath(python)
-    found = shutil.which(python)
+    from shutil import which  # with it come all formats of archives
+
+    found = which(python)
     if found is None:
         raise LinkError(f"no interpreter {python!r} on PATH: give its path")
     return os.path.abspath(found)

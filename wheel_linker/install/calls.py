@@ -13,7 +13,6 @@ from wheel_linker.install._changes.given import all_unpacked, notes_for
 from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, change
 from wheel_linker.install.plan import Notes
-from wheel_linker.install.uninstalling import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -212,6 +211,8 @@ def uninstall(
     :raises NoRecordError: if it has no ``RECORD``. Nothing has been touched then.
     :raises LinkError: if the file system refuses something. The environment is as it was before then.
     """
+    from wheel_linker.install.uninstalling import remove
+
     used = Locks() if locks is None else locks
     if isinstance(name, str):
         return remove([name], layout, used, dry_run=dry_run)[0]

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from wheel_linker._api import link_options
-from wheel_linker._wheel.record import NOTES
 from wheel_linker.errors import WheelLinkerError
-from wheel_linker.install._changes.given import own_filename
-from wheel_linker.install._changes.unchanged import is_unchanged, is_version
-from wheel_linker.install._present.checking import FileProblem, file_problems
-from wheel_linker.install._present.distributions import find_distributions
-from wheel_linker.install._present.installed import InstalledDistribution, installed
-from wheel_linker.install._present.requirements import MissingRequirement, missing_requirements
-from wheel_linker.install.installing import InstallOptions, change
-from wheel_linker.install.interpreter import describe
-from wheel_linker.install.plan import Notes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wheel_linker._link.locks import Locks
-    from wheel_linker._wheel.unpacked import UnpackedWheel
+    from wheel_linker.install._present.installed import InstalledDistribution
     from wheel_linker.install.layout import Layout
-    from wheel_linker.install.report import InstallReport
+    from wheel_linker.install.report import FileProblem, MissingRequirement, RepairReport
     from wheel_linker.mode import Modes
     from wheel_linker.store import WheelStore
-    from wheel_linker.store._entry.entry import Entry
-
-REQUESTED: Final = NOTES[1]
-
-
-class RepairReport(NamedTuple):
-    """What became of an environment that was to be mended."""
-
-    installed: tuple[InstallReport, ...]
-    """What was installed again."""
-    not_in_store: tuple[InstalledDistribution, ...]
-    """What is wrong still, for the store has no wheel of that version."""
 
 
 class EnvironmentReport(NamedTuple):
@@ -61,6 +35,8 @@ class EnvironmentReport(NamedTuple):
 
     def broken(self) -> tuple[InstalledDistribution, ...]:
         """Return the distributions that have files that are not right, or nothing to tell by, by name."""
+        from wheel_linker.install._present.installed import installed
+
         names = {problem.distribution for problem in self.files if problem.distribution}
         names |= {one.name for one in self.incomplete}
         return tuple(one for one in installed(self.layout) if one.name in names)
@@ -87,45 +63,9 @@ class EnvironmentReport(NamedTuple):
             raise WheelLinkerError(
                 "cannot repair without a store: give the WheelStore that has the wheels, store=..."
             )
-        entries = used.entries()
-        found: dict[str, UnpackedWheel] = {}
-        lost = []
-        for one in self.broken():
-            wheel = None if one.editable else _wheel_of(one, self.layout, used, entries)
-            if wheel is None:
-                lost.append(one)
-            else:
-                found[one.name] = wheel
-        by_name = {one.name: one for one in self.broken()}
-        how = link_options(mode, locks, None, None, None, None)
-        options = InstallOptions(
-            lambda name: _notes(by_name[name]), "ignore", compile_bytecode=False
-        )
-        done = change(list(found.values()), self.layout, how, options) if found else None
-        return RepairReport(tuple(done.installed) if done else (), tuple(lost))
+        from wheel_linker.install._changes.repairing import install_again
 
-
-def _notes(one: InstalledDistribution) -> Notes:
-    """Return the notes that a distribution has."""
-    requested = os.path.lexists(os.path.join(one.path, REQUESTED))
-    return Notes(one.installer or "wheel-linker", requested, one.direct_url)
-
-
-def _wheel_of(
-    one: InstalledDistribution, layout: Layout, store: WheelStore, entries: Sequence[Entry]
-) -> UnpackedWheel | None:
-    """Return the wheel that a distribution was installed from, by its ``RECORD``; or one of its version."""
-    alike = [
-        entry
-        for entry in entries
-        if entry.filename.name == one.name and is_version(one.version, entry.filename)
-    ]
-    wheels = [wheel for entry in alike if (wheel := store.find(entry.digest)) is not None]
-    found = [each for each in find_distributions(layout) if each.path == one.path]
-    for wheel in wheels:
-        if found and is_unchanged(found[0], wheel, own_filename(wheel)):
-            return wheel
-    return wheels[0] if len(wheels) == 1 else None
+        return install_again(self.broken(), self.layout, used, mode, locks)
 
 
 def check_environment(layout: Layout, store: WheelStore | None = None) -> EnvironmentReport:
@@ -137,6 +77,10 @@ def check_environment(layout: Layout, store: WheelStore | None = None) -> Enviro
     :param store: where :meth:`EnvironmentReport.repair` is to look for wheels.
     :raises LinkError: if what is installed cannot be read, or the interpreter cannot be asked for its markers.
     """
+    from wheel_linker.install._present.checking import file_problems
+    from wheel_linker.install._present.requirements import missing_requirements
+    from wheel_linker.install.interpreter import describe
+
     problems, untold = file_problems(layout)
     environment = describe(layout.python).environment
     missing = missing_requirements(layout, environment)

@@ -18,7 +18,6 @@ from wheel_linker.install._present.installed import described
 from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, foreseen
 from wheel_linker.install.report import ChangePlan, Replacement
-from wheel_linker.install.uninstalling import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -175,6 +174,8 @@ def plan_uninstall(name: str | Collection[str], layout: Layout) -> ChangePlan:
     :raises NoRecordError: as for :func:`uninstall`.
     :raises LinkError: if something cannot be read.
     """
+    from wheel_linker.install.uninstalling import remove
+
     names = [name] if isinstance(name, str) else list(name)
     reports = remove(names, layout, Locks(), dry_run=True)
     going = {report.name for report in reports}

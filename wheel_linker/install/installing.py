@@ -14,19 +14,13 @@ from wheel_linker._link.sites import opened_sites
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError, refused
-from wheel_linker.install._changes.compatible import refuse_incompatible
-from wheel_linker.install._changes.compiled import LIBRARIES, record_bytecode
-from wheel_linker.install._changes.conflicts import conflicts_among
 from wheel_linker.install._changes.dating import set_times
 from wheel_linker.install._changes.litter import littered
 from wheel_linker.install._changes.staged import into_place, stage
-from wheel_linker.install._changes.stored import with_stored_bytecode
-from wheel_linker.install._present.clashes import clashes_with_installed
 from wheel_linker.install._present.distributions import find_distributions, named
 from wheel_linker.install._present.outdated import find_outdated
 from wheel_linker.install._present.removing import prepare, remove_paths
 from wheel_linker.install._scripts.protected import refuse_protected
-from wheel_linker.install.compiling import compile_all
 from wheel_linker.install.plan import plan
 from wheel_linker.install.report import InstallReport, UninstallReport
 
@@ -108,9 +102,15 @@ def change(
         if options.dry_run:
             return _foretold(decided(plans, where, options), how)
         if options.on_conflict != "ignore":
+            from wheel_linker.install._changes.conflicts import conflicts_among
+
             refuse_or_warn(conflicts_among(plans), options.on_conflict)
-        if options.compile_bytecode and options.timestamp is None:
-            plans = with_stored_bytecode(plans, given, layout, options.optimize)
+        if options.compile_bytecode:
+            # With it comes what compiles when everything is in place: importing that must not fail then.
+            from wheel_linker.install._changes.stored import with_stored_bytecode
+
+            if options.timestamp is None:
+                plans = with_stored_bytecode(plans, given, layout, options.optimize)
         place = where.layout.schemes["purelib"]
         with refused(f"install into {place!r}", destination=place):
             sources = [one.wheel.tree.path for one in plans]
@@ -121,27 +121,24 @@ def change(
                 outcome = _install(plans, where, how, options, sites)
             note_symlinks(given, [report.link for report in outcome.installed])
     if options.compile_bytecode:
-        _compile([one for one in plans if not one.is_compiled], layout, how, options)
+        from wheel_linker.install._changes.compiled import compile_installed
+
+        left = [one for one in plans if not one.is_compiled]
+        made = compile_installed(
+            left, layout, how.locks, optimize=options.optimize, durable=options.durable
+        )
+        if options.timestamp is not None:
+            set_times(left, options.timestamp, made)
     return outcome
-
-
-def _compile(
-    plans: Sequence[Plan], layout: Layout, how: LinkOptions, options: InstallOptions
-) -> None:
-    """Compile what was installed, and record the bytecode."""
-    pieces = (piece for one in plans for piece in one.pieces if piece.scheme in LIBRARIES)
-    # Several wheels may have the same file.
-    files = dict.fromkeys(path for piece in pieces for path in piece.paths())
-    made = compile_all(files, layout, options.optimize)
-    record_bytecode(plans, made, how.locks, durable=options.durable)
-    if options.timestamp is not None:
-        set_times(plans, options.timestamp, made)
 
 
 def foreseen(
     given: Sequence[UnpackedWheel], layout: Layout, how: LinkOptions, options: InstallOptions
 ) -> Change:
     """Decide what a change would be, and touch nothing; errors as for :func:`change`, but for conflicts."""
+    from wheel_linker.install._changes.conflicts import conflicts_among
+    from wheel_linker.install._present.clashes import clashes_with_installed
+
     where = Environment(layout.resolved(), layout)
     with ExitStack() as kept:
         for wheel in given:
@@ -164,6 +161,8 @@ def _plans(
     _refuse_twice(plans)
     refuse_protected(plans, where.layout)
     if options.check_tags:
+        from wheel_linker.install._changes.compatible import refuse_incompatible
+
         refuse_incompatible(plans, given, where.layout)
     _warn_of_records(given, plans)
     return plans
@@ -182,6 +181,8 @@ def decided(plans: Sequence[Plan], where: Environment, options: InstallOptions) 
     others = [one for one in installed if one.name not in going]
     conflicts: tuple[PackageConflict, ...] = ()
     if options.on_conflict != "ignore":
+        from wheel_linker.install._present.clashes import clashes_with_installed
+
         conflicts = clashes_with_installed(plans, others)
         refuse_or_warn(conflicts, options.on_conflict)
     older = [*named(installed, names), *removed]

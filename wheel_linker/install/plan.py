@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,6 +39,8 @@ class Notes(NamedTuple):
         if self.requested:
             made[requested] = b""
         if self.direct_url is not None:
+            import json  # few wheels have any
+
             made[direct_url] = json.dumps(self.direct_url, sort_keys=True).encode()
         return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from wheel_linker._link.report import LinkReport
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker.install._present.installed import InstalledDistribution
     from wheel_linker.mode import LinkMode
+
+
+FileProblemKind = Literal["changed", "missing", "unreadable", "unknown"]
+"""What may be wrong about a file."""
 
 
 class InstallReport(NamedTuple):
@@ -94,3 +98,35 @@ class ChangePlan(NamedTuple):
     def is_empty(self) -> bool:
         """Tell whether nothing would be done."""
         return not (self.added or self.replaced or self.removed)
+
+
+class FileProblem(NamedTuple):
+    """One file that is not as a ``RECORD`` says."""
+
+    path: str
+    """Its absolute path."""
+    kind: FileProblemKind
+    """``"changed"``: another size or hash; ``"missing"``; ``"unreadable"``; ``"unknown"``: in a package's directory,
+    and in no ``RECORD``."""
+    distribution: str | None
+    """The normalised name of the distribution that it belongs to; None if to nobody."""
+
+
+class MissingRequirement(NamedTuple):
+    """A requirement of what is installed that is not fulfilled."""
+
+    distribution: str
+    """The normalised name of the distribution that has it."""
+    requirement: str
+    """The requirement, as its ``METADATA`` has it."""
+    found: str | None
+    """The version that is there, which will not do; None if there is none."""
+
+
+class RepairReport(NamedTuple):
+    """What became of an environment that was to be mended."""
+
+    installed: tuple[InstallReport, ...]
+    """What was installed again."""
+    not_in_store: tuple[InstalledDistribution, ...]
+    """What is wrong still, for the store has no wheel of that version."""

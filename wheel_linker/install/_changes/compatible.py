@@ -28,6 +28,7 @@ def refuse_incompatible(
     :raises InvalidWheelError: if one is.
     :raises LinkError: if the interpreter cannot be asked.
     """
+    plans = [plan for plan in plans if not _is_for_all(plan, layout)]
     if not plans:
         return
     interpreter = describe(layout.python, kept_in=_kept_in(given))
@@ -48,10 +49,30 @@ def _kept_in(given: Sequence[UnpackedWheel]) -> str | None:
     return None
 
 
+def _is_for_all(plan: Plan, layout: Layout) -> bool:
+    """Tell of most wheels that they are for the interpreter, without asking it, and without importing ``packaging``."""
+    return _is_universal(str(plan.wheel.name)) and _is_newer(layout, _wanted_python(plan))
+
+
 def _is_universal(filename: str) -> bool:
-    """Tell by its file name whether a wheel is for every Python 3: loading ``packaging`` takes longer."""
+    """Tell by its file name whether a wheel is for every Python 3."""
     pythons, _, platforms = filename.rpartition("-none-")
     return platforms == "any.whl" and "py3" in pythons.rpartition("-")[2].split(".")
+
+
+def _is_newer(layout: Layout, wanted: str) -> bool:
+    """Tell whether it takes no more than a Python of an older minor version, as in ``>=3.9``, or nothing at all."""
+    oldest = wanted.removeprefix(">=").strip().split(".")
+    return not wanted or (
+        wanted.startswith(">=")
+        and all(part.isdecimal() for part in oldest)
+        and layout.version > tuple(map(int, oldest[:2]))
+    )
+
+
+def _wanted_python(plan: Plan) -> str:
+    said = read_fields(plan.wheel.tree, plan.metadata.dist_info, "requires-python")
+    return said.get("requires-python", "")
 
 
 def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:
@@ -74,9 +95,8 @@ def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:
 def _check_python(plan: Plan, interpreter: Interpreter, layout: Layout) -> None:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    said = read_fields(plan.wheel.tree, plan.metadata.dist_info, "requires-python")
     try:
-        wanted = SpecifierSet(said.get("requires-python", ""))
+        wanted = SpecifierSet(_wanted_python(plan))
     except InvalidSpecifier:
         return  # pip takes it for a wish that nobody can fulfil or break
     version = interpreter.environment.get("python_full_version", _version(layout)).rstrip("+")

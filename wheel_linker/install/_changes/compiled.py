@@ -18,12 +18,14 @@ from wheel_linker._wheel.bytecode import CACHE, bytecode_of
 from wheel_linker._wheel.record import RECORD, rows_of
 from wheel_linker._wheel.tree import Directory, Listing
 from wheel_linker.errors import refused
+from wheel_linker.install.compiling import compile_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.sites import Sites
+    from wheel_linker.install.layout import Layout
     from wheel_linker.install.plan import Plan
 
 LIBRARIES: Final = ("purelib", "platlib")
@@ -51,6 +53,18 @@ class _Renewal(NamedTuple):
             return read_regular(os.path.join(self.plan.dist_info, RECORD), _LONGEST) == self.before
         except OSError:
             return False
+
+
+def compile_installed(
+    plans: Sequence[Plan], layout: Layout, locks: Locks, *, optimize: int, durable: bool
+) -> list[str]:
+    """Compile what was installed, record the bytecode, and return its absolute paths; errors as below, and there."""
+    pieces = (piece for one in plans for piece in one.pieces if piece.scheme in LIBRARIES)
+    # Several wheels may have the same file.
+    files = dict.fromkeys(path for piece in pieces for path in piece.paths())
+    made = compile_all(files, layout, optimize)
+    record_bytecode(plans, made, locks, durable=durable)
+    return made
 
 
 def record_bytecode(

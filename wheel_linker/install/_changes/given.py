@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from wheel_linker._archive.wheel_file import is_archive, wanted_at
-from wheel_linker._fs.temporary import private_directory
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
@@ -16,7 +14,6 @@ from wheel_linker.errors import InvalidWheelError, LinkError, refused
 from wheel_linker.install._changes.naming import adding_archives, archives_of, naming_archives
 from wheel_linker.install.plan import Notes
 from wheel_linker.mode import LinkMode
-from wheel_linker.store.wheel_store import TemporaryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -95,7 +92,12 @@ def all_unpacked(
             f"cannot symlink {archives[0]!r}: the symlinks would point to a temporary place; give a store, or choose "
             "other modes"
         )
-    library = tempfile.gettempdir() if dry_run else layout.schemes["purelib"]
+    from tempfile import gettempdir
+
+    from wheel_linker._fs.temporary import private_directory
+    from wheel_linker.store.wheel_store import TemporaryStore
+
+    library = gettempdir() if dry_run else layout.schemes["purelib"]
     with (
         private_directory(library) as place,
         naming_archives(place, library) as files,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.reading import READ, regular_size
 from wheel_linker._wheel.bytecode import CACHE
@@ -18,6 +18,7 @@ from wheel_linker.install._present.distributions import (
 )
 from wheel_linker.install._present.installed import described
 from wheel_linker.install._present.spelling import key_for
+from wheel_linker.install.report import FileProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,21 +27,8 @@ if TYPE_CHECKING:
     from wheel_linker.install._present.installed import InstalledDistribution
     from wheel_linker.install.layout import Layout
 
-FileProblemKind = Literal["changed", "missing", "unreadable", "unknown"]
 _CHUNK: Final = 1 << 20
 _FLAGS: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
-
-
-class FileProblem(NamedTuple):
-    """One file that is not as a ``RECORD`` says."""
-
-    path: str
-    """Its absolute path."""
-    kind: FileProblemKind
-    """``"changed"``: another size or hash; ``"missing"``; ``"unreadable"``; ``"unknown"``: in a package's directory,
-    and in no ``RECORD``."""
-    distribution: str | None
-    """The normalised name of the distribution that it belongs to; None if to nobody."""
 
 
 def file_problems(layout: Layout) -> tuple[list[FileProblem], list[InstalledDistribution]]:

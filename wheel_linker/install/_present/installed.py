@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -69,7 +68,10 @@ def described(one: Distribution) -> InstalledDistribution:
 def _direct_url(one: Distribution) -> Mapping[str, object] | None:
     path = os.path.join(one.path, _DIRECT_URL)
     try:
-        said = json.loads(read_regular(os.path.realpath(path), _MUCH))
+        data = read_regular(os.path.realpath(path), _MUCH)
+        import json  # few distributions have any
+
+        said = json.loads(data)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import normalised
 from wheel_linker.install._present.distributions import find_distributions, is_left_over
+from wheel_linker.install.report import MissingRequirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
 
 _MUCH: Final = 1 << 24
 _FIELD: Final = "requires-dist"
-
-
-class MissingRequirement(NamedTuple):
-    """A requirement of what is installed that is not fulfilled."""
-
-    distribution: str
-    """The normalised name of the distribution that has it."""
-    requirement: str
-    """The requirement, as its ``METADATA`` has it."""
-    found: str | None
-    """The version that is there, which will not do; None if there is none."""
 
 
 def missing_requirements(
