@@ -30,7 +30,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.locking import LOCK_FILE, exclusive
 from wheel_linker._fs.patience import Patience
 from wheel_linker._fs.temporary import temporary_directory
-from wheel_linker.install import install_wheel, uninstall
+from wheel_linker.install import install_wheel, install_wheels, uninstall
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -405,6 +405,37 @@ class TestOddNames:
     def test_are_no_wheels(self, tmp_path: Path, windows: Windows, name: str) -> None:
         """What was meant as a requirement, say."""
         windows.forbid_names()
-        with pytest.raises(InvalidWheelError):
-            link_wheels(tmp_path / "site", [name])
+        for given in (name, tmp_path / name):
+            with pytest.raises(InvalidWheelError, match="no unpacked wheel at"):
+                link_wheels(tmp_path / "site", [given])
         assert not (tmp_path / "site").exists()
+
+    @pytest.mark.parametrize("name", ["demo>=1", "demo\0", "demo>=1.whl", "demo\0.whl"])
+    @pytest.mark.parametrize("with_store", [False, True])
+    def test_are_not_installed(
+        self, tmp_path: Path, windows: Windows, name: str, with_store: bool
+    ) -> None:
+        """The advice is what may be given there: not of permissions, nor of directories alone."""
+        layout = layout_in(tmp_path)
+        windows.forbid_names()
+        store = WheelStore(tmp_path / "store") if with_store else None
+        for given in (name, tmp_path / name):
+            with pytest.raises(
+                InvalidWheelError, match=r"no wheel at .*: give a \.whl file"
+            ) as caught:
+                install_wheels([given], layout, store=store)
+            assert repr(os.fspath(given)) in str(caught.value)
+
+    @pytest.mark.parametrize("name", ["demo>=1.whl", "demo\0.whl"])
+    def test_are_not_added(self, tmp_path: Path, windows: Windows, name: str) -> None:
+        windows.forbid_names()
+        with (
+            WheelStore(tmp_path / "store") as store,
+            pytest.raises(InvalidWheelError, match=r"no wheel at .*: give a \.whl file"),
+        ):
+            store.add(tmp_path / name)
+
+    def test_are_no_place_to_link_into(self, tmp_path: Path, wheel: Path, windows: Windows) -> None:
+        windows.forbid_names()
+        with pytest.raises(LinkError, match="cannot link into"):
+            link_wheel_files(tmp_path / "site\0", wheel)

@@ -87,6 +87,7 @@ class Windows:
         """Know no names with characters that Windows has other uses for."""
         for name in _WITH_PATHS:
             self._check(name, _refuse_odd_names)
+        self._take_null_characters_for_names()
 
     def junction(self, path: Path, target: Path) -> None:
         """Make a junction, which is a directory to everybody who does not look closely."""
@@ -172,6 +173,19 @@ class Windows:
 
         self._monkeypatch.setattr(os, "utime", set_times)
         self._monkeypatch.setattr(os, "close", closed)
+
+    def _take_null_characters_for_names(self) -> None:
+        """Resolve paths as ntpath does: a null character is an error without a number, or is left where it is."""
+        real = os.path.realpath
+
+        def resolved(path: Any, *, strict: bool = False) -> Any:
+            if "\0" not in os.fspath(path):
+                return real(path, strict=strict)
+            if strict:
+                raise OSError("_getfinalpathname: embedded null character in path")
+            return os.path.normpath(path)
+
+        self._monkeypatch.setattr(os.path, "realpath", resolved)
 
     def _show_junctions(self) -> None:
         for name in ("lstat", "stat"):

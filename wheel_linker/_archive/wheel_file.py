@@ -10,6 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs._windows import rules
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # O_NONBLOCK: should there be a FIFO, the open must not wait for a writer.
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _CHUNK: Final = 1024 * 1024
+_NOT_THERE: Final = (FileNotFoundError, NotADirectoryError, ValueError)
 # Windows has no pread(2).
 _READS_ANYWHERE: Final = hasattr(os, "pread")
 
@@ -33,8 +35,10 @@ def wanted_at(path: str, what: str = "a .whl file") -> Iterator[None]:
     """
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise InvalidWheelError(f"no wheel at {path!r}: give {what}") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, _NOT_THERE) or rules.is_no_name(error):
+            raise InvalidWheelError(f"no wheel at {path!r}: give {what}") from error
+        raise
 
 
 class WheelFile:

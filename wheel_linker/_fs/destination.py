@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.paths import real_path
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 from wheel_linker.errors import LinkError
@@ -23,7 +24,7 @@ def resolved(path: str | os.PathLike[str]) -> str:
     :raises LinkError: if it cannot be a path.
     """
     try:
-        return os.path.realpath(os.fsdecode(path))
+        return real_path(os.fsdecode(path))
     except ValueError as error:  # a NUL byte
         raise LinkError(f"cannot link into {path!r}: {error}", errno=errno.EINVAL) from error
     except OSError as error:  # a symlink that vanished while it was being followed

@@ -22,6 +22,17 @@ def _is_plain(path: str) -> bool:
     return os.sep == "/" and "//" not in path and "/." not in path and not path.endswith("/")
 
 
+def real_path(path: str, *, strict: bool = False) -> str:
+    """Return :func:`os.path.realpath`, for which a NUL byte is the same error on every system.
+
+    :raises ValueError: if the path has a NUL byte; on Windows Python takes that for a path, or for an unknown error.
+    :raises OSError: if ``strict``, and nothing is there.
+    """
+    if "\0" in path:
+        raise ValueError("embedded null byte")
+    return os.path.realpath(path, strict=strict)
+
+
 def is_directory(path: str) -> bool:
     """Tell whether there is a directory, links followed.
 

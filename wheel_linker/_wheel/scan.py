@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheel_linker._fs._windows import rules
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder, Parts
-from wheel_linker._fs.paths import named_by
+from wheel_linker._fs.paths import named_by, real_path
 from wheel_linker._wheel.dist_info import only_dist_info
 from wheel_linker._wheel.links import led_to
 from wheel_linker._wheel.tree import Directory, Tree, is_dist_info, number_ends
@@ -16,9 +16,6 @@ from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-# winerror.h: ERROR_INVALID_NAME, ERROR_BAD_PATHNAME.
-_NO_NAMES: Final = frozenset({123, 161})
 
 
 def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
@@ -31,7 +28,7 @@ def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
     """
     root_path = os.fsdecode(path)
     try:
-        root_path = os.path.realpath(root_path, strict=True)
+        root_path = real_path(root_path, strict=True)
         with Folder.open(root_path, listing=True) as root:
             directories = _read_tree(root, remedy)
             identity = root.identity()
@@ -45,7 +42,7 @@ def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
             "give the directory that a wheel was unpacked into"
         ) from error
     except OSError as error:
-        if getattr(error, "winerror", None) in _NO_NAMES:
+        if rules.is_no_name(error):
             raise InvalidWheelError(
                 f"no unpacked wheel at {root_path!r}: on Windows nothing has such a name; "
                 "give the directory that a wheel was unpacked into"

@@ -11,6 +11,13 @@ WINDOWS: bool = os.name == "nt"
 
 # winnt.h: IO_REPARSE_TAG_MOUNT_POINT, a directory that stands for another one.
 _JUNCTION: Final = 0xA000_0003
+# winerror.h: ERROR_INVALID_NAME, ERROR_BAD_PATHNAME.
+_NO_NAMES: Final = frozenset({123, 161})
+
+
+def is_no_name(error: OSError) -> bool:
+    """Tell whether Windows refused a path because nothing can have such a name: ``demo>=1``, say."""
+    return getattr(error, "winerror", None) in _NO_NAMES
 
 
 def is_junction(status: os.stat_result) -> bool:
