@@ -124,7 +124,7 @@ def windows(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure; takes a quarter of an hour or more; arguments go to benchmarks/run.py."""
+    """Measure; takes more than an hour; arguments go to benchmarks/run.py."""
     session.install(".", *group("bench"))
     session.run("python", "benchmarks/run.py", *session.posargs)
 

@@ -90,7 +90,7 @@ class Context:
 
 def ours(contender: str) -> bool:
     """Whether that is this library, in one way or another."""
-    return contender.startswith("wheel_linker")
+    return "wheel_linker" in contender
 
 
 def ask_child(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks import picture
+from benchmarks.filesystems import MOUNTED, TMPFS
 from benchmarks.results import LINK
 from benchmarks.scaling import exponent
 from benchmarks.sections import PARTS
@@ -127,7 +128,23 @@ def scaling_section(scaling: Scaling) -> Iterator[str]:
 def machine_section(results: Results) -> Iterator[str]:
     """What the figures were measured on."""
     yield "## Machine\n"
-    yield table(["", ""], ([key, value] for key, value in results.machine.items()), left=2)
+    facts = {**results.machine, "places": places_of(results)}
+    yield table(["", ""], ([key, value] for key, value in facts.items()), left=2)
+
+
+def places_of(results: Results) -> str:
+    """Each place with its file system and where that lies."""
+    found = {place.name: place.filesystem for places in results.parts.values() for place in places}
+    return "; ".join(f"{name}: {kind_of(name, system)}" for name, system in found.items()) or "-"
+
+
+def kind_of(name: str, filesystem: str) -> str:
+    """What a place is made of."""
+    if name == TMPFS:
+        return "tmpfs, in memory"
+    if name in MOUNTED:
+        return f"{filesystem}, made anew in a file on a loop device"
+    return f"{filesystem}, a directory of the machine's own"
 
 
 def stamps_section(results: Results) -> Iterator[str]:
