@@ -111,13 +111,18 @@ def systems(session: nox.Session) -> None:
 
     What passes goes into the documentation's table.
     """
+    if not session.posargs:
+        session.notify("windows", ["--table"])
     command = ("python3", "-m", "systems", "--table", *session.posargs)
     session.run(*command, env={"PYTHONPATH": "tests"}, external=True)
 
 
 @nox.session
 def windows(session: nox.Session) -> None:
-    """Run chosen tests on a CPython for Windows under wine, as root, or --all; arguments go to pytest there."""
+    """Run chosen tests on a CPython for Windows under wine, as root, or --all; arguments go to pytest there.
+
+    With --table what passes goes into the documentation's table.
+    """
     session.install("pip", "pytest")
     session.run("python", "-m", "windows", *session.posargs, env={"PYTHONPATH": "tests"})
 

@@ -12,6 +12,7 @@ from left_out import sentence
 from systems import outcome, rounds, table
 from systems.outcome import Outcome, Row
 from systems.rounds import Spec
+from windows import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,3 +106,16 @@ def test_the_table_keeps_the_newest_of_each(page: Callable[[], str]) -> None:
     assert len(rows) == 2
     assert "| root | xfs, that of `/tmp` | 2,345 | 1 |" in rows[0]
     assert "| a user |" in rows[1]
+
+
+def test_the_row_of_windows_says_that_it_is_wine(page: Callable[[], str]) -> None:
+    """It is told from one of Microsoft's, and from the systems that it stands beside."""
+    seen = {"python": "3.13.11", "passed": 1234, "skipped": 5, "reasons": {"why": 5}}
+    table.add([Row.of(Outcome(1, (), (), ()), "Debian sid", "CPython 3.13.11", "root")])
+    table.add([figures.row(seen, "wine 10.0")])
+    table.add([figures.row(seen, "wine 10.0")])
+    debian, windows = (line for line in page().splitlines() if "3.13.11" in line)
+    assert "that of `/tmp`" in debian
+    assert windows.startswith("| Windows, as wine 10.0 plays it | CPython 3.13.11 | root | ")
+    assert "1,234 | 5 |" in windows
+    assert "/tmp" not in windows

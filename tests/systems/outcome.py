@@ -61,6 +61,10 @@ def _cases(report: Path) -> Iterator[tuple[str, str, str]]:
         yield f"{case.get('classname')}::{case.get('name')}", kind, message
 
 
+TEMPORARY: Final = "that of `/tmp`"
+"""What the table calls the file system that tests use for themselves."""
+
+
 class Row(NamedTuple):
     """One row of the table in the documentation."""
 
@@ -71,10 +75,16 @@ class Row(NamedTuple):
     passed: int
     skipped: int
     date: str
+    temporary: str = TEMPORARY
+    """The file system that the tests use for themselves."""
 
     @classmethod
     def of(cls, outcome: Outcome, system: str, interpreter: str, user: str) -> Row:
         """Make one that was seen today."""
-        today = dt.datetime.now(dt.timezone.utc).date().isoformat()
         seen, skipped = outcome.file_systems, len(outcome.reasons)
-        return cls(system, interpreter, user, seen, outcome.passed, skipped, today)
+        return cls(system, interpreter, user, seen, outcome.passed, skipped, today())
+
+
+def today() -> str:
+    """Return the date as the table has it."""
+    return dt.datetime.now(dt.timezone.utc).date().isoformat()

@@ -47,7 +47,7 @@ def lines(rows: Iterable[Row]) -> Iterator[str]:
     yield "| system | interpreter | as | file systems | passed | skipped | date |"
     yield "|:--|:--|:--|:--|--:|--:|:--|"
     for row in rows:
-        places = ", ".join((*row.file_systems, "that of `/tmp`"))
+        places = ", ".join((*row.file_systems, row.temporary))
         user = "root" if row.user == "root" else "a user"
         cells = (
             row.system,

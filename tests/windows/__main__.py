@@ -1,6 +1,7 @@
-"""Run tests on Windows: ``python -m windows [--all] [pytest's arguments]``, with ``tests`` on PYTHONPATH.
+"""Run tests on Windows: ``python -m windows [--table] [--all] [pytest's arguments]``, with ``tests`` on PYTHONPATH.
 
-Without arguments those run that the gate has time for, with ``--all`` all but those that are left out by name.
+Without arguments those run that the gate has time for, with ``--all`` all but those that are left out by name. With
+``--table`` what has passed goes into the documentation's table.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from filesystems import CHOSEN as PLACES
 from filesystems import LOCAL
+from systems import table
 
+from windows import figures as seen
 from windows import machine, python, suites, wine
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ RECIPE: Final = tuple(
     machine.HERE / name for name in ("machine.py", "python.py", "python.c", "venvlauncher.c")
 )
 EVERYTHING: Final = "--all"
+TABLE: Final = "--table"
 
 # One that hangs is to be seen before the others' time is gone.
 _PATIENCE: Final = "--timeout=120"
@@ -51,6 +55,7 @@ _TEMPORARY: Final = "/opt/prefix/drive_c/users/root/AppData/Local/Temp"
 
 def main(arguments: Sequence[str]) -> int:
     """Make the system if need be, run the tests there, and print one line; return the exit status."""
+    arguments, in_table = _without(arguments, TABLE)
     try:
         system = machine.kept("windows", RECIPE, python.make)
     except machine.NotPossibleError as error:
@@ -60,23 +65,30 @@ def main(arguments: Sequence[str]) -> int:
         _bring(system)
         demonstrated = _demonstrate(system)
         status = _test(system, _chosen(arguments))
+        wine_version = system.run(["wine", "--version"], capture=True).strip().replace("-", " ")
         result = system.inside(_RESULT)
         # A test that hangs ends the interpreter, and nothing has been counted.
         figures = json.loads(result.read_text(encoding="utf-8")) if result.exists() else None
     if figures is None:
         print("Windows (CPython 3.13 under wine): the tests came to no end")
         return status or 1
-    print(_line(figures, demonstrated))
+    print(seen.line(figures, demonstrated))
     if EVERYTHING in arguments:
         print(f"left out there: {suites.left_out() or 'nothing'}")
+    if in_table and not (demonstrated or status):
+        table.add([seen.row(figures, wine_version)])
     return demonstrated or status
+
+
+def _without(arguments: Sequence[str], word: str) -> tuple[Sequence[str], bool]:
+    return [each for each in arguments if each != word], word in arguments
 
 
 def _chosen(arguments: Sequence[str]) -> Sequence[str]:
     if EVERYTHING in arguments:
-        others = (each for each in arguments if each != EVERYTHING)
+        others, _ = _without(arguments, EVERYTHING)
         return [_PATIENCE, *suites.everything(), *others]
-    return arguments or suites.CHOSEN
+    return arguments or [_PATIENCE, *suites.CHOSEN]
 
 
 @contextmanager
@@ -155,15 +167,6 @@ def _run(system: Machine, directory: str, *command: str) -> int:
     except subprocess.CalledProcessError as error:
         return error.returncode
     return 0
-
-
-def _line(figures: dict[str, Any], demonstrated: int) -> str:
-    demo = "the demonstration fails" if demonstrated else "the demonstration passes"
-    counts = ", ".join(f"{figures.get(name, 0)} {name}" for name in ("passed", "failed", "skipped"))
-    reasons = "; ".join(f"{count}: {reason}" for reason, count in figures["reasons"].items())
-    return (
-        f"Windows (CPython {figures['python']} under wine): {demo}, {counts} ({reasons or 'none'})"
-    )
 
 
 if __name__ == "__main__":
