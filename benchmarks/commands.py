@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 WATCHED = 0.01
 PROJECT = Path(__file__).resolve().parent.parent
@@ -43,6 +46,19 @@ def run(
     return timed(command, text=text, cwd=cwd, environment=environment)[1]
 
 
+@contextmanager
+def ended(program: subprocess.Popen[str]) -> Iterator[None]:
+    """Have a program and what it has started end with an interrupt: they would write where nothing is mounted."""
+    try:
+        yield
+    except BaseException:
+        if sys.platform != "win32":
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+        program.kill()
+        raise
+
+
 def timed(
     command: Sequence[str | Path],
     *,
@@ -58,16 +74,20 @@ def timed(
     words = [str(word) for word in command]
     given: str | None = text
     started = time.perf_counter()
-    with subprocess.Popen(
-        words,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=cwd,
-        env=environment,
-        encoding="utf-8",
-        errors="replace",
-    ) as done:
+    with (
+        subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=environment,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        ) as done,
+        ended(done),
+    ):
         output = errors = ""
         while done.returncode is None:
             try:

@@ -74,7 +74,8 @@ def discard(image: Path, mount: Path) -> None:
     if os.path.ismount(mount):
         unmount(mount)
     with suppress(FileNotFoundError):
-        mount.rmdir()
+        # What a run that was killed had started may have gone on writing below it.
+        shutil.rmtree(mount)
     image.unlink(missing_ok=True)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # Last: what is tested is the installed package, not the one beside the benchmark.
 sys.path.append(str(ROOT))
 
-from benchmarks import report  # noqa: E402
+from benchmarks import commands, report  # noqa: E402
 from benchmarks.merge import merged  # noqa: E402
 from benchmarks.part import Part  # noqa: E402, TC001
 from benchmarks.results import ImportTime, PlaceResult, Results, Row, Stamp  # noqa: E402
@@ -163,3 +165,27 @@ class TestReading:
         run = results("tools", "xfs", ("tox", "second environment of tox", None, 1.0))
         run.save(tmp_path / "new.json")
         assert Results.load(tmp_path / "new.json") == run
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
+class TestPrograms:
+    def test_what_they_have_started_ends_with_an_interrupt(self, tmp_path: Path) -> None:
+        import fcntl
+
+        path = tmp_path / "lock"
+        inner = (
+            f"import fcntl, time; file = open({os.fspath(path)!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX); "
+            "file.write('held'); file.flush(); time.sleep(60)"
+        )
+        outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+
+        def interrupt(_program: int) -> None:
+            if path.exists() and path.read_text() == "held":
+                raise KeyboardInterrupt
+
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            commands.timed([sys.executable, "-c", outer], watch=interrupt)
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        assert time.monotonic() - started < 50
