@@ -154,8 +154,8 @@ PART = Part(
     "With bytecode on",
     (
         Rival(f"x {PLAIN}", PLAIN),
-        Rival(f"x {UV}", UV, "hardlink"),
-        Rival(f"x {PIP}", PIP, UNPACK),
+        Rival(f"x {UV}", UV, "hardlink", unless=FIRST_IMPORT),
+        Rival(f"x {PIP}", PIP, UNPACK, unless=FIRST_IMPORT),
     ),
     ("xfs",),
 )

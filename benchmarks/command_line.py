@@ -89,7 +89,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         metavar="JSON",
         help="an old run: publish it with what this one measures in the place of the same part and place",
     )
-    parser.add_argument("--render", type=Path, metavar="JSON", help="write an old run's page anew")
+    parser.add_argument(
+        "--render", type=Path, metavar="JSON", help="write an old run's page anew; measure nothing"
+    )
     options = parser.parse_args(arguments)
     fill_in(options)
     return options
@@ -168,6 +170,19 @@ def publish(results: Results, output: Path | None) -> None:
             summary.fill(PROJECT / "README.md", summary.summary(results))
 
 
+def render(options: argparse.Namespace) -> int:
+    """Publish an old run, merged into a still older one if that is given."""
+    results = Results.load(options.render)
+    try:
+        if options.merge:
+            results = merged(Results.load(options.merge), results)
+    except MergeError as error:
+        tell(f"benchmarks: {error}")
+        return 1
+    publish(results, options.output)
+    return 0
+
+
 def stop(signal_number: int, _frame: FrameType | None) -> None:
     """Leave as on Ctrl-C, so that images are unmounted."""
     raise KeyboardInterrupt(f"signal {signal_number}")
@@ -177,8 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure what was asked for and publish it."""
     options = parse_arguments(arguments)
     if options.render:
-        publish(Results.load(options.render), options.output)
-        return 0
+        return render(options)
     signal.signal(signal.SIGTERM, stop)
     try:
         with cache_directory(options):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ALL = (*FAMILIES, *(part.name for part in PARTS), SCALING, IMPORT)
 LINK_PLACES = ("xfs", "btrfs", "disk")
 """Where linking is measured unless other places are asked for."""
+UNFINISHED = "last-run.json"
+"""What the last run has measured so far, in the cache."""
 ONCE_PLACE = "xfs"
 """Where scaling and import time are measured if nothing else is asked for."""
 
@@ -111,3 +113,5 @@ class Run:
     def _stamp(self, part: str, place: str, rounds: int) -> None:
         when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
         self.results.stamps.append(Stamp(part, place, when, rounds, self.results.machine))
+        # Should the next part fail, hours are not lost: `--render` shows it.
+        self.results.save(self.options.cache / UNFINISHED)

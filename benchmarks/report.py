@@ -161,12 +161,8 @@ def stamps_section(results: Results) -> Iterator[str]:
 
 
 def differences(machine: dict[str, str], other: dict[str, str]) -> str:
-    """Facts that are not the same; a dash if all are."""
-    found = [
-        f"{name} {machine.get(name, 'unknown')}"
-        for name in dict.fromkeys([*machine, *other])
-        if machine.get(name) != other.get(name)
-    ]
+    """Facts that are not the same, as far as they were noted; a dash if all are."""
+    found = [f"{name} {fact}" for name, fact in machine.items() if fact != other.get(name)]
     return ", ".join(found) or "-"
 
 

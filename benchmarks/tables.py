@@ -15,15 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rival:
-    """Whom a row is held against in a column of its own: in the row's mode, unless it has another."""
+    """Whom a row is held against in a column of its own: in the row's mode, unless it has another.
+
+    Rows of the mode `unless` do something else.
+    """
 
     head: str
     contender: str
     mode: str = ""
     same_threads: bool = False
+    unless: str = ""
 
     def find(self, place: PlaceResult, row: Row) -> Row | None:
         """The other row, if there is one; without threads of its own, that with the most."""
+        if row.mode == self.unless:
+            return None
         threads = row.threads if self.same_threads else None
         return place.find(self.contender, self.mode or row.mode, threads)
 
@@ -36,7 +42,10 @@ def table(head: list[str], rows: Iterable[list[str]], left: int = 1) -> str:
 
 def ratio(row: Row, rival: Row | None) -> str:
     """How many times as long; a dash without rival."""
-    return f"{row.median / rival.median:.2f}" if rival and rival is not row else "-"
+    if rival is None or rival is row:
+        return "-"
+    found = row.median / rival.median
+    return f"{found:.{2 if abs(found) >= 0.1 else 3}f}"
 
 
 def told(seconds: float, unit: str) -> str:
