@@ -21,7 +21,7 @@ from benchmarks.contenders import (
 )
 from benchmarks.corpus import size_of
 from benchmarks.installing import check_fit, fill_store, into_environment, modes
-from benchmarks.part import Part
+from benchmarks.part import Panels, Part, by_place_and_mode
 from benchmarks.results import BYTECODE
 from benchmarks.synthetic import module_path
 from benchmarks.tables import Rival
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.corpus import Wheel
+    from benchmarks.results import PlaceResult
 
 PLAIN, COMPILED = "wheel_linker", "wheel_linker, bytecode"
 UV, PIP = "uv --compile-bytecode", "pip, compiling"
@@ -138,6 +139,15 @@ def first_import(context: Context) -> Iterator[Contender]:
     yield from (contender(name) for name in (PLAIN, COMPILED))
 
 
+def panels(places: list[PlaceResult]) -> Panels:
+    """A panel for each place and mode; pip, which has none, is beside hard links."""
+    found = by_place_and_mode(places)
+    for place in places:
+        alone = found.pop(f"{place.name}, {UNPACK}", [])
+        found.setdefault(f"{place.name}, hardlink", []).extend(alone)
+    return {name: rows for name, rows in found.items() if rows}
+
+
 FAMILIES: dict[str, Family] = {
     "wheel_linker": wheel_linker,
     "uv": uv,
@@ -158,4 +168,5 @@ PART = Part(
         Rival(f"x {PIP}", PIP, UNPACK, unless=FIRST_IMPORT),
     ),
     ("xfs",),
+    panels=panels,
 )
