@@ -230,6 +230,8 @@ def test_windows_paths_can_be_pasted(path: str, monkeypatch: pytest.MonkeyPatch)
     assert str(error).count(path) == 2
     assert str(error).count("\\") == 2 * path.count("\\")
     assert str(InvalidWheelError(f"it is said: {error}")) == f"it is said: {error}"
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert error.args == (str(error),)
+    copied = pickle.loads(pickle.dumps(error))
+    assert (str(copied), copied.args) == (str(error), error.args)
     again = InvalidWheelError(told)
     assert str(again) == str(error)

@@ -42,7 +42,7 @@ class LinkError(WheelLinkerError, OSError):
 
     def __new__(cls, message: str, *, errno: int | None = None, **_: object) -> LinkError:
         """Make one of the class that is of the error number's built-in class, too."""
-        return super().__new__(_kind(cls, errno), message)
+        return super().__new__(_kind(cls, errno), _with_plain_paths(message))
 
     def __init__(
         self,
