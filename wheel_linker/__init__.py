@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from wheel_linker._api import (
-    link_wheel_files,
-    link_wheels,
-    pack_wheel,
-    supported_modes,
-    unpack_wheel,
-    write_record,
-)
-from wheel_linker._link.locks import Locks, Preview
-from wheel_linker._link.report import Fallback, LinkReport
-from wheel_linker._wheel.conflicts import PackageConflict, PackageConflictError
-from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker._wheel.progress import ProgressBar
-from wheel_linker._wheel.record_problems import RecordProblem
-from wheel_linker._wheel.unpacked import UnpackedWheel
-from wheel_linker.errors import (
-    InvalidWheelError,
-    LinkError,
-    LinkFallbackWarning,
-    LockTimeoutError,
-    PackageConflictWarning,
-    RecordWarning,
-    WheelLinkerError,
-)
-from wheel_linker.mode import AUTO, LinkMode
+TYPE_CHECKING = False  # as in typing, whose import takes longer than that of this module
+if TYPE_CHECKING:
+    from wheel_linker._api import (
+        link_wheel_files,
+        link_wheels,
+        pack_wheel,
+        supported_modes,
+        unpack_wheel,
+        write_record,
+    )
+    from wheel_linker._link.locks import Locks, Preview
+    from wheel_linker._link.report import Fallback, LinkReport
+    from wheel_linker._wheel.conflicts import PackageConflict, PackageConflictError
+    from wheel_linker._wheel.filename import WheelFilename
+    from wheel_linker._wheel.progress import ProgressBar
+    from wheel_linker._wheel.record_problems import RecordProblem
+    from wheel_linker._wheel.unpacked import UnpackedWheel
+    from wheel_linker.errors import (
+        InvalidWheelError,
+        LinkError,
+        LinkFallbackWarning,
+        LockTimeoutError,
+        PackageConflictWarning,
+        RecordWarning,
+        WheelLinkerError,
+    )
+    from wheel_linker.mode import AUTO, LinkMode
 
 __all__ = [
     "AUTO",
@@ -55,3 +57,49 @@ __all__ = [
     "unpack_wheel",
     "write_record",
 ]
+
+# An embedder pays for what it uses: a name's module is imported when the name is first asked for.
+_MODULE_OF = {
+    "AUTO": ".mode",
+    "Fallback": "._link.report",
+    "InvalidWheelError": ".errors",
+    "LinkError": ".errors",
+    "LinkFallbackWarning": ".errors",
+    "LinkMode": ".mode",
+    "LinkReport": "._link.report",
+    "LockTimeoutError": ".errors",
+    "Locks": "._link.locks",
+    "PackageConflict": "._wheel.conflicts",
+    "PackageConflictError": "._wheel.conflicts",
+    "PackageConflictWarning": ".errors",
+    "Preview": "._link.locks",
+    "ProgressBar": "._wheel.progress",
+    "RecordProblem": "._wheel.record_problems",
+    "RecordWarning": ".errors",
+    "UnpackedWheel": "._wheel.unpacked",
+    "WheelFilename": "._wheel.filename",
+    "WheelLinkerError": ".errors",
+    "link_wheel_files": "._api",
+    "link_wheels": "._api",
+    "pack_wheel": "._api",
+    "supported_modes": "._api",
+    "unpack_wheel": "._api",
+    "write_record": "._api",
+}
+
+
+if not TYPE_CHECKING:  # checkers would take every name for one that there is
+
+    def __getattr__(name: str) -> object:
+        """Return a public name, from the module that it is in."""
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found = globals()[name] = getattr(import_module(module, __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
