@@ -12,7 +12,7 @@ import pytest
 
 from wheel_linker import Locks, WheelFilename
 from wheel_linker._fs.folder import Folder
-from wheel_linker._wheel.conflict_search import Supplier
+from wheel_linker._wheel.conflicts import Supplier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

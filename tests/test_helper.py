@@ -65,7 +65,7 @@ pytestmark = pytest.mark.skipif(
 
 def test_they_are_available() -> None:
     """Moved or renamed modules would switch them off without a word."""
-    assert helper_process.how_many(10**6, default_backend()) > 0
+    assert staging.how_many(10**6, default_backend()) > 0
 
 
 class Witness:
@@ -84,7 +84,7 @@ class Witness:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have helper processes for any number of files, if they come in time."""
-    monkeypatch.setattr(helper_process, "_ENTRIES_EACH", 1)
+    monkeypatch.setattr(staging, "_ENTRIES_PER_HELPER", 1)
     monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
 
 
@@ -479,9 +479,9 @@ class TestWhereThereIsNone:
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: object
     ) -> None:
         backend = default_backend()
-        assert helper_process.how_many(1, backend)
+        assert staging.how_many(1, backend)
         monkeypatch.setattr(sys, name, value, raising=False)
-        assert not helper_process.how_many(1, backend)
+        assert not staging.how_many(1, backend)
 
     def test_in_an_archive(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(
@@ -489,20 +489,18 @@ class TestWhereThereIsNone:
             "__file__",
             str(tmp_path / "app.pyz/wheel_linker/_link/helper/process.py"),
         )
-        assert not helper_process.how_many(1, default_backend())
+        assert not staging.how_many(1, default_backend())
 
 
 def test_not_where_its_directory_has_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program could not find it by its name; tests/test_vendoring.py has those that can."""
     monkeypatch.setattr(helper_process, "_LIBRARY", "tool._vendor.linker")
-    assert not helper_process.how_many(10**6, default_backend())
+    assert not staging.how_many(10**6, default_backend())
 
 
 def test_more_for_more_files() -> None:
     """Each takes a while to start."""
-    numbers = [
-        helper_process.how_many(files, default_backend()) for files in (7_999, 8_000, 51_890)
-    ]
+    numbers = [staging.how_many(files, default_backend()) for files in (7_999, 8_000, 51_890)]
     assert numbers == [0, 1, 6]
 
 

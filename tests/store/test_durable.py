@@ -193,7 +193,7 @@ class TestEnvironment:
             assert list(Path(folder.path).rglob("RECORD"))
             return True
 
-        monkeypatch.setattr("wheel_linker._link.sites.on_disk", look)
+        monkeypatch.setattr("wheel_linker._fs.durable.on_disk", look)
         install_wheels([wheel_file], Layout.for_target(site))
         assert asked == []
         shutil.rmtree(site)
@@ -207,7 +207,7 @@ class TestEnvironment:
         def broken(*_: object) -> bool:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        monkeypatch.setattr("wheel_linker._link.sites.on_disk", broken)
+        monkeypatch.setattr("wheel_linker._fs.durable.on_disk", broken)
         with pytest.raises(LinkError):
             install_wheels([wheel_file], Layout.for_target(site), durable=True)
         assert os.listdir(site) == []

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from wheel_linker._fs.folder import Folder, Identity
-    from wheel_linker._wheel.conflict_search import Supplier
-    from wheel_linker._wheel.conflicts import PackageConflict
+    from wheel_linker._wheel.conflicts import PackageConflict, Supplier
     from wheel_linker._wheel.filename import WheelFilename
 
 

@@ -11,16 +11,12 @@ from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.merge import StagedFiles, commit
 from wheel_linker._link.placer import Placer
-from wheel_linker._link.removal import remove_surplus
 from wheel_linker._link.report import note_symlinks
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all
 from wheel_linker._log import warn_caller
-from wheel_linker._wheel.conflict_search import Supplier, find_conflicts
-from wheel_linker._wheel.conflicts import PackageConflictError
+from wheel_linker._wheel.conflicts import PackageConflictError, Supplier
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker._wheel.own_name import own_name
-from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import (
     InvalidWheelError,
     LinkError,
@@ -91,6 +87,10 @@ def _link(
 def _stage_and_commit(
     sites: Sites, site: Site, wheels: Sequence[Wheel], how: LinkOptions
 ) -> list[LinkReport]:
+    if how.exact:
+        # Not when something has been changed: there may be no descriptor left to import with.
+        from wheel_linker._link.removal import remove_surplus as _  # noqa: F401
+
     path = site.folder.path
     placers = [
         Placer(wheel.tree, how.chain, how.backend, how.must_copy, path, how.native, str(wheel.name))
@@ -103,6 +103,8 @@ def _stage_and_commit(
         warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
     with sites.committing([path], how.locks), how.progress.telling_of_failure():
         if how.exact:
+            from wheel_linker._link.removal import remove_surplus
+
             remove_surplus(site.transaction, [wheel.tree for wheel in wheels], how.exclude)
         replaced = [
             commit(site.transaction, StagedFiles.of_wheel(str(index), wheel.tree))
@@ -125,7 +127,10 @@ def scan_wheel(
     if remedy is None and given.filename is None:
         remedy = _GIVE_NAME
     tree = None if how.clones_whole() else given.known_tree()
-    tree = tree or scan(given.path, remedy=remedy)
+    if tree is None:
+        from wheel_linker._wheel.scan import scan  # a store knows
+
+        tree = scan(given.path, remedy=remedy)
     tree = tree._replace(file=given.file(), trusted=given.trusted)
     if how.exclude is not None:
         tree = tree.excluding(how.exclude)
@@ -135,6 +140,8 @@ def scan_wheel(
         return Wheel(given.filename, tree)
     if given.filename is not None:
         return Wheel(WheelFilename.parse(given.filename), tree)
+    from wheel_linker._wheel.own_name import own_name
+
     return Wheel(own_name(tree, _GIVE_NAME), tree)
 
 
@@ -184,6 +191,8 @@ def check_conflicts(
     """
     if on_conflict == "ignore":
         return
+    from wheel_linker._wheel.conflict_search import find_conflicts
+
     refuse_or_warn(find_conflicts(site_packages, suppliers), on_conflict)
 
 

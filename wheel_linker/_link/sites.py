@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheel_linker._fs.destination import opened
-from wheel_linker._fs.durable import on_disk
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import Stage, sweep
 from wheel_linker._link.transaction import Transaction
@@ -129,6 +128,8 @@ class Sites:
 
         :raises OSError: if the disk is full, or broken.
         """
+        from wheel_linker._fs.durable import on_disk
+
         for site in self._by_identity.values():
             if not on_disk(site.stage.folder):
                 log("what is installed into %s may be lost by a power cut", site.folder.path)

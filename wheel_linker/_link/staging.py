@@ -14,7 +14,6 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import named_by
 from wheel_linker._fs.permissions import follow_umask, granted, if_allowed
 from wheel_linker._fs.remove_tree import remove_tree
-from wheel_linker._link.helper.process import helper_in, how_many
 from wheel_linker._link.units import Unit
 from wheel_linker._link.walk import unchanged_root
 from wheel_linker._threads import affordable, run
@@ -28,9 +27,13 @@ if TYPE_CHECKING:
     from wheel_linker._link.placer import Placer
     from wheel_linker._wheel.progress import Progress
     from wheel_linker._wheel.tree import Tree
+    from wheel_linker.backends import Backend
 
 # Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.
 _ENTRIES_PER_UNIT: Final = 400
+# A helper process, which is an interpreter and this library, takes 20 ms to start, in which a thread places some
+# thousands of files.
+_ENTRIES_PER_HELPER: Final = 8_000
 
 
 def stage_all(
@@ -76,6 +79,40 @@ def _place_all(units: Sequence[Unit], stage: Stage, jobs: int, progress: Progres
     def place(unit: Unit) -> None:
         unit.place(stage.folder, progress)
 
+    entries = sum(1 + len(each.files) for unit in units for each in unit.directories)
+    helpers = min(how_many(entries, units[0].placer.backend), jobs - 1) if units else 0
+    if helpers:
+        _place_with(helpers, units, stage, place, progress)
+    else:
+        run(units, place, jobs)
+
+
+def how_many(entries: int, backend: Backend) -> int:
+    """Return how many helper processes are worth starting; 0 where there can be none.
+
+    :param entries: how many files and directories there are to be placed.
+    :param backend: how files are cloned.
+    """
+    if entries < _ENTRIES_PER_HELPER:
+        return 0
+    from wheel_linker._link.helper.process import may_clone  # most calls have no helpers
+
+    return entries // _ENTRIES_PER_HELPER if may_clone(backend) else 0
+
+
+def _place_with(
+    helpers: int,
+    units: Sequence[Unit],
+    stage: Stage,
+    place: Callable[[Unit], None],
+    progress: Progress,
+) -> None:
+    """Place units in as many threads as there are helper processes, and one more.
+
+    More threads would only wait for the interpreter's lock.
+    """
+    from wheel_linker._link.helper.process import helper_in
+
     started: list[Helper] = []
 
     @contextmanager
@@ -92,13 +129,7 @@ def _place_all(units: Sequence[Unit], stage: Stage, jobs: int, progress: Progres
         for helper in started:
             helper.kill()
 
-    entries = sum(1 + len(each.files) for unit in units for each in unit.directories)
-    helpers = min(how_many(entries, units[0].placer.backend), jobs - 1) if units else 0
-    if helpers:
-        # More threads would only wait for the interpreter's lock.
-        run(units, place, 1 + helpers, others=with_helper, stop=stop)
-    else:
-        run(units, place, jobs)
+    run(units, place, 1 + helpers, others=with_helper, stop=stop)
 
 
 def _make_root(tree: Tree, stage: Folder, staged: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheel_linker._fs.paths import named_by
-from wheel_linker._link.helper.program import Order
 from wheel_linker._link.walk import walk
 from wheel_linker.errors import VANISHED, refused
 
@@ -63,6 +62,8 @@ class Unit(NamedTuple):
         self, directories: list[Directory], helper: Helper, progress: Progress
     ) -> list[Directory]:
         """Have files placed in the mode that is their turn; return what was not, the refused file first."""
+        from wheel_linker._link.helper.program import Order  # most calls have no helpers
+
         placer, tree = self.placer, self.placer.tree
         mode = placer.mode
         names = [(each.parts, each.files) for each in directories]

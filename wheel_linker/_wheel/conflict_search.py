@@ -16,20 +16,12 @@ from wheel_linker.errors import LinkError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from wheel_linker._wheel.conflicts import Supplier
     from wheel_linker._wheel.filename import WheelFilename
 
     Folds = Callable[[str, str], bool]
 
 _CHUNK = 1024 * 1024
-
-
-class Supplier(NamedTuple):
-    """A wheel and what is in its root."""
-
-    wheel: WheelFilename
-    path: str
-    files: tuple[str, ...]
-    directories: tuple[str, ...]
 
 
 class _Supplied(NamedTuple):

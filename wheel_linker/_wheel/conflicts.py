@@ -29,6 +29,15 @@ class PackageConflict(NamedTuple):
         )
 
 
+class Supplier(NamedTuple):
+    """A wheel and what is in its root."""
+
+    wheel: WheelFilename
+    path: str
+    files: tuple[str, ...]
+    directories: tuple[str, ...]
+
+
 def as_race(conflict: PackageConflict) -> str:
     """Describe a conflict among wheels of several calls, in which which of them came last is a matter of luck."""
     return (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SUPPORTED: Final = (1, 0)
 _TRUE: Final = "true"
 _DATA: Final = ".data"
+ENTRY_POINTS: Final = "entry_points.txt"
 
 
 class WheelVersionWarning(UserWarning):
@@ -83,6 +84,12 @@ def _data_directory(tree: Tree, dist_info: str, name: WheelFilename) -> str:
     if len(found) > 1:
         raise _invalid(tree, f"it has several data directories: {', '.join(sorted(found))}")
     return found[0] if found else dist_info.removesuffix(DIST_INFO) + _DATA
+
+
+def has_entry_points(tree: Tree, dist_info: str) -> bool:
+    """Tell whether a wheel names entry points, some of which may ask for launchers."""
+    index = tree.find(dist_info)
+    return index is not None and ENTRY_POINTS in tree.directories[index].files
 
 
 def read_fields(tree: Tree, dist_info: str, *names: str) -> dict[str, str]:

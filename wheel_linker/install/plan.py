@@ -9,13 +9,12 @@ from wheel_linker._fs.paths import is_within
 from wheel_linker._link.pipeline import scan_wheel
 from wheel_linker._wheel.record import NOTES, RECORD
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.install._scripts.scripts import is_wrapper_of, launchers, prepared
-from wheel_linker.install.metadata import read_metadata
+from wheel_linker.install.metadata import has_entry_points, read_metadata
 from wheel_linker.install.piece import Piece, Written, split, without_overlap
 from wheel_linker.install.record import installed_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.pipeline import Wheel
@@ -114,10 +113,12 @@ def plan(
     metadata = read_metadata(wheel.tree, wheel.name)
     # By the normalised name, as pip and uv file the headers of a wheel that they are given.
     pieces = split(wheel.tree, metadata, layout, wheel.name.name)
-    pieces[:-1] = [
-        prepared(piece, layout) if piece.scheme == "scripts" else piece for piece in pieces[:-1]
-    ]
-    _add_launchers(pieces, wheel, metadata, layout)
+    if has_entry_points(wheel.tree, metadata.dist_info) or any(
+        piece.scheme == "scripts" for piece in pieces
+    ):
+        from wheel_linker.install._scripts.pieces import with_scripts
+
+        pieces = with_scripts(pieces, wheel, metadata, layout)
     pieces[-1] = _with_notes(pieces[-1], metadata, notes(wheel.name.name))
     pieces = without_overlap(
         pieces, os.path.join(pieces[-1].destination, metadata.dist_info, RECORD)
@@ -169,37 +170,6 @@ def _through_root(path: str, home: str, real_home: str) -> str:
     up = "../" * max(home.count(os.sep), real_home.count(os.sep))
     below = os.path.splitdrive(path)[1].replace(os.sep, "/").strip("/")
     return f"{up}{below}/"
-
-
-def _add_launchers(pieces: list[Piece], wheel: Wheel, metadata: Metadata, layout: Layout) -> None:
-    """Add a wheel's launchers to its scripts; what it has for an entry point itself gives place to them."""
-    made, points = launchers(wheel.tree, metadata.dist_info, layout, wheel.name.name)
-    if not made:
-        return
-    for index, piece in enumerate(pieces[:-1]):
-        if piece.scheme == "scripts":
-            pieces[index] = _with_launchers(piece, made, points)
-            return
-    destination = layout.directory("scripts", metadata.dist_info)
-    prefix = f"{metadata.data}/scripts"
-    pieces.insert(0, Piece("scripts", destination, prefix, wheel.tree.emptied(), made))
-
-
-def _with_launchers(piece: Piece, made: Sequence[Written], given: Collection[str]) -> Piece:
-    names = {file.name for file in made}
-    # On Windows a launcher is called like its entry point, with .exe. Old wrappers are called as the wheel has it.
-    points = {name.removesuffix(".exe") for name in names}.union(given)
-    root = [
-        name
-        for name in piece.tree.directories[0].files
-        if name not in names and not is_wrapper_of(name, points)
-    ]
-    kept = [
-        file
-        for file in piece.written
-        if file.parts or not (file.name in names or is_wrapper_of(file.name, points))
-    ]
-    return piece._replace(tree=piece.tree.with_files({(): root}), written=(*kept, *made))
 
 
 def _with_notes(piece: Piece, metadata: Metadata, notes: Notes) -> Piece:

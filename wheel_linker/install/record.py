@@ -23,7 +23,6 @@ from wheel_linker._wheel.record import (
     rows_of,
 )
 from wheel_linker._wheel.record_problems import RecordProblem
-from wheel_linker._wheel.record_reading import read_record, refuse_huge
 from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.install.metadata import read_bytes, read_text
 
@@ -106,6 +105,8 @@ def _without(rows: bytes, directory: str) -> bytes:
 
 def read_own_record(tree: Tree, metadata: Metadata) -> RecordContent:
     """Return what ``RECORD`` says of each file of an unpacked wheel; errors as for :func:`installed_record`."""
+    from wheel_linker._wheel.record_reading import read_record, refuse_huge
+
     content = read_bytes(tree, metadata.dist_info, RECORD)
     files = dict.fromkeys(_linked(tree))
     directories = {"/".join(directory.parts) for directory in tree.directories}

@@ -13,7 +13,6 @@ from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry.stored_wheel import StoredWheel, whole_entry
-from wheel_linker.store.entries import find_entry
 from wheel_linker.store.index import Known
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def find_digest(session: Session, options: UnpackOptions, digest: str) -> Stored
 
     :raises OSError: if the store cannot be read.
     """
+    from wheel_linker.store.entries import find_entry
+
     entry = find_entry(session.layout, digest)
     if entry is None:
         return None
@@ -154,6 +155,8 @@ def _find_content(
     :raises InvalidWheelError: if the file is called like another wheel, or the entry was forged.
     :raises LinkError: if the entry is another user's, and not trusted.
     """
+    from wheel_linker.store.entries import find_entry
+
     filename = filename_of(file.path)
     entry = find_entry(session.layout, digest)
     if entry is None:

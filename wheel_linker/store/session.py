@@ -9,7 +9,6 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs.execute_bits import keeps_execute_bits
 from wheel_linker._fs.locking import locked
 from wheel_linker._fs.patience import TIMEOUT, Patience
 from wheel_linker._fs.stage import staged
@@ -111,6 +110,8 @@ class Session:
     def keeps_bits(self) -> bool:
         """Tell whether permission bits mean anything where the store is; yes where that cannot be tried."""
         if self._keeps_bits is None:
+            from wheel_linker._fs.execute_bits import keeps_execute_bits
+
             try:
                 with self.stage() as stage:
                     self._keeps_bits = keeps_execute_bits(stage.folder)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from wheel_linker._link.helper.program import Order
     from wheel_linker.backends import Backend
 
-# An interpreter and this library take 20 ms to start, in which a thread places some thousands of files.
-_ENTRIES_EACH: Final = 8_000
 _LIBRARY: Final = PACKAGE
 # The library's directory, and the one that it was imported from.
 _ROOT, _DIRECTORY = os.path.split(
@@ -50,15 +48,9 @@ __import__(library + "._link.helper.program", fromlist=["main"]).main()
 _MILLISECONDS_TO_START: Final = 5_000
 
 
-def how_many(entries: int, backend: Backend) -> int:
-    """Return how many helper processes are worth starting; 0 where there can be none.
-
-    :param entries: how many files and directories there are to be placed.
-    :param backend: how files are cloned. A caller's own cannot be taken into another process.
-    """
-    if entries < _ENTRIES_EACH or not _can_be_had():
-        return 0
-    return entries // _ENTRIES_EACH if type(backend) is type(default_backend()) else 0
+def may_clone(backend: Backend) -> bool:
+    """Tell whether there can be helper processes here that clone as ``backend`` does: a caller's own cannot be sent."""
+    return _can_be_had() and type(backend) is type(default_backend())
 
 
 def _can_be_had() -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.install.asking import kept_in
-from wheel_linker.install.interpreter import describe
 from wheel_linker.install.metadata import read_fields
 from wheel_linker.store import StoredWheel
 
@@ -31,6 +29,8 @@ def refuse_incompatible(
     plans = [plan for plan in plans if not _is_for_all(plan, layout)]
     if not plans:
         return
+    from wheel_linker.install.interpreter import describe
+
     interpreter = describe(layout.python, kept_in=_kept_in(given))
     tags = set(interpreter.tags)
     for plan in plans:
@@ -39,6 +39,8 @@ def refuse_incompatible(
 
 
 def _kept_in(given: Sequence[UnpackedWheel]) -> str | None:
+    from wheel_linker.install.asking import kept_in
+
     for wheel in given:
         if (
             isinstance(wheel, StoredWheel)

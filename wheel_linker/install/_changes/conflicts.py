@@ -15,7 +15,7 @@ from wheel_linker.install._present.clashes import recorded
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wheel_linker._wheel.conflict_search import Supplier
+    from wheel_linker._wheel.conflicts import Supplier
     from wheel_linker.install.plan import Plan
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from wheel_linker.install._present.incomplete import record_or_guess
 from wheel_linker.install._present.removing import is_among, is_note, may_go, shared_with
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def find_outdated(
     """
     if not older:
         return Outdated((), (), (), (), {}, {})
+    from wheel_linker.install._present.incomplete import record_or_guess
+
     new = {
         os.path.normcase(path) for one in plans for piece in one.pieces for path in piece.paths()
     }

@@ -11,7 +11,7 @@ from wheel_linker._wheel.names import fault
 from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.install._scripts.entry_points import script_entry_points
 from wheel_linker.install._scripts.first_line import PLACEHOLDER, first_line, with_interpreter
-from wheel_linker.install.metadata import read_text
+from wheel_linker.install.metadata import ENTRY_POINTS, has_entry_points, read_text
 from wheel_linker.install.piece import Piece, Written
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from wheel_linker.install._scripts.entry_points import EntryPoint
     from wheel_linker.install.layout import Layout
 
-ENTRY_POINTS: Final = "entry_points.txt"
 _EXECUTABLE: Final = stat.S_IXUSR
 # APPNOTE.TXT 4.3.7 and 4.3.12: where time and date are in the local and in the central header of a zip file.
 _TIMES: Final = {b"PK\3\4": 10, b"PK\1\2": 12}
@@ -59,8 +58,7 @@ def launchers(
 
 
 def _entry_points(tree: Tree, dist_info: str) -> list[EntryPoint]:
-    index = tree.find(dist_info)
-    if index is None or ENTRY_POINTS not in tree.directories[index].files:
+    if not has_entry_points(tree, dist_info):
         return []
     try:
         return script_entry_points(read_text(tree, dist_info, ENTRY_POINTS))
