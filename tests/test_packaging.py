@@ -79,6 +79,8 @@ LAYERS: Final = (
 LAYER_OF: Final = {name: number for number, names in enumerate(LAYERS) for name in names}
 MOST_MODULES: Final = 18
 MOST_IN_THE_ROOT: Final = 6
+SYSTEMS: Final = ("ubuntu", "macos", "windows")
+MOST_MINUTES: Final = 30
 
 SYSTEM_CALLS: Final = frozenset(
     {"_ctypes", "_winapi", "ctypes", "fcntl", "msvcrt", "reflink_copy", "winreg"}
@@ -385,6 +387,40 @@ class TestReadme:
         exec(compile(code, "README.md", "exec"), {})
         lines = capsys.readouterr().out.splitlines()
         assert lines == ["idna: 3 files, most by copy", "rich: 3 files, most by copy"]
+
+
+class TestWorkflow:
+    """What runs on the systems that no Debian stands for: a job that is not there says nothing."""
+
+    @pytest.fixture
+    def text(self) -> str:
+        path = ROOT / ".github" / "workflows" / "ci.yml"
+        if not path.exists():
+            pytest.skip("is about a checkout: an sdist has no workflow")
+        return path.read_text(encoding="utf-8")
+
+    def test_runs_every_interpreter_on_every_system(self, text: str) -> None:
+        (systems,) = re.findall(r"^ +os: \[(.*)\]$", text, re.MULTILINE)
+        assert set(systems.split(", ")) == {f"{name}-latest" for name in SYSTEMS}
+        (line,) = re.findall(r"^ +python: \[(.*)\]$", text, re.MULTILINE)
+        interpreters = {word.strip('"') for word in line.split(", ")}
+        pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        supported = set(re.findall(r'"Programming Language :: Python :: (3\.\d+)"', pyproject))
+        assert supported
+        assert interpreters == supported | {"3.14t", "3.15t", "pypy3.11"}
+
+    def test_has_a_dev_drive_and_a_mac(self, text: str) -> None:
+        assert re.search(r"Format-Volume .*-DevDrive", text)
+        assert '"TEMP=$temp", "TMP=$temp"' in text
+        assert "python benchmarks/first_import.py" in text
+
+    def test_no_job_takes_more_than_half_an_hour(self, text: str) -> None:
+        jobs = re.findall(r"^  [a-z-]+:\n    name:", text, re.MULTILINE)
+        limits = [
+            int(each) for each in re.findall(r"^    timeout-minutes: (\d+)$", text, re.MULTILINE)
+        ]
+        assert len(limits) == len(jobs) > 0
+        assert max(limits) <= MOST_MINUTES
 
 
 def test_conda_recipe_has_the_same_version_and_command() -> None:
