@@ -105,6 +105,18 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", *common, "-b", "doctest", "docs", f"{out}/doctest")
 
 
+@nox.session
+def linkcheck(session: nox.Session) -> None:
+    """Follow the links of the documentation; name those that cannot be tried from here."""
+    session.install(".[install,cli]", *group("docs"))
+    out = "docs/_build/linkcheck"
+    shutil.rmtree(out, ignore_errors=True)
+    # It counts a server that was not reached as an error: the script tells that from a page that is not there.
+    builder = ("-q", "-d", "docs/_build/doctrees", "-b", "linkcheck")
+    session.run("sphinx-build", *builder, "docs", out, success_codes=[0, 1])
+    session.run("python", "docs/check_links.py", f"{out}/output.json")
+
+
 @nox.session(venv_backend="none")
 def systems(session: nox.Session) -> None:
     """Try fresh Debian systems and every interpreter there is, as root; takes hours; arguments say what to try.

@@ -1,0 +1,133 @@
+"""What the pages name is there: modules, sessions of nox, and the figures that were generated."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+import wheel_linker
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PACKAGE: Final = Path(wheel_linker.__file__).resolve().parent
+PAGES: Final = tuple(
+    sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
+)
+
+
+def load(path: Path) -> ModuleType:
+    """Import a script by its path."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_modules_in_architecture_exist() -> None:
+    text = (ROOT / "docs" / "development" / "architecture.md").read_text(encoding="utf-8")
+    folders = {path.name for path in PACKAGE.iterdir()} - {"__pycache__"}
+    picture = re.search(r"```text\n(.*?)```", text, re.DOTALL)
+    assert picture is not None
+    layers = [
+        name.strip()
+        for line in picture[1].splitlines()
+        for name in line.strip().split("  ")[0].split(",")
+    ]
+    named = [
+        name for name in re.findall(r"`(\w+(?:/\w+)+)`", text) if name.partition("/")[0] in folders
+    ]
+    assert len(layers) > 10
+    assert len(named) > 10
+    missing = [
+        name
+        for name in (*layers, *named)
+        if not ((PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file())
+    ]
+    assert missing == []
+
+
+def test_every_package_is_in_the_picture_of_the_layers() -> None:
+    text = (ROOT / "docs" / "development" / "architecture.md").read_text(encoding="utf-8")
+    picture = text.partition("```text\n")[2].partition("```")[0]
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {name for name in packages if not re.search(rf"(?<!\w){name}(?!\w)", picture)} == set()
+
+
+def sessions() -> set[str]:
+    """Return the names of nox's sessions."""
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    names = set()
+    for function in tree.body:
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for decorator in function.decorator_list:
+            if ast.unparse(decorator).startswith("nox.session"):
+                given = {word.arg: word.value for word in getattr(decorator, "keywords", ())}
+                name = given.get("name")
+                names.add(str(name.value) if isinstance(name, ast.Constant) else function.name)
+                assert ast.get_docstring(function), f"{function.name} has no sentence"
+    return names
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "CONTRIBUTING.md", ROOT / "README.md", *PAGES], ids=lambda page: page.name
+)
+def test_sessions_that_are_named_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = {
+        name
+        for command in re.findall(r"nox (?:\S+ )?-s ((?:[\w.-]+ ?)+)", text)
+        for name in command.split(" -- ")[0].split()
+    }
+    known = sessions()
+    assert {name for name in named if re.sub(r"-(pypy)?\d.*", "", name) not in known} == set()
+
+
+class TestLinks:
+    """`nox -s linkcheck` tells a page that is not there from a server that was not reached."""
+
+    @pytest.fixture
+    def script(self) -> Any:
+        return load(ROOT / "docs" / "check_links.py")
+
+    @pytest.mark.parametrize(
+        ("status", "info", "broken"),
+        [
+            ("broken", "404 Client Error: Not Found for url: https://example.org/gone", True),
+            ("broken", "503 Server Error: Unavailable for url: https://example.org", True),
+            ("broken", "Anchor 'part' not found", True),
+            ("broken", "HTTPSConnectionPool(host='example.org', port=443): no name", False),
+            ("timeout", "", False),
+        ],
+    )
+    def test_what_is_not_fine(self, script: Any, status: str, info: str, broken: bool) -> None:
+        row = {"filename": "a.md", "lineno": 3, "uri": "https://e.org", "info": info}
+        lists = script.sorted_out([{**row, "status": status}, {**row, "status": "working"}])
+        assert [len(lines) for lines in lists] == ([1, 0] if broken else [0, 1])
+        assert lists[0 if broken else 1][0].startswith("a.md:3: https://e.org")
+
+    @pytest.mark.parametrize(("code", "end"), [("404 Client Error: x", 1), ("no name", 0)])
+    def test_how_it_ends(
+        self, script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, end: int
+    ) -> None:
+        output = tmp_path / "output.json"
+        output.write_text(
+            '{"filename": "a.md", "lineno": 1, "status": "broken", "uri": "https://e.org", '
+            f'"info": "{code}"}}\n',
+            encoding="utf-8",
+        )
+        with pytest.raises(SystemExit) as ended:
+            script.main(output)
+        assert ended.value.code == end
+        assert "https://e.org" in capsys.readouterr().out
