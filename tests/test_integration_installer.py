@@ -665,6 +665,13 @@ class TestSource:
         ]
         assert source.read_dist_info("WHEEL").startswith("Wheel-Version: 1.0")
 
+    @pytest.mark.parametrize("other", ["other-1.0", "demo-2.0"])
+    def test_of_another_project(self, wheel: Path, other: str) -> None:
+        name = f"{other}-py3-none-any.whl"
+        for filename in (name, WheelFilename.parse(name)):
+            with pytest.raises(InvalidWheelError, match=f"is called {other}.*demo-1.0.dist-info"):
+                UnpackedSource(UnpackedWheel(wheel, filename))
+
     def test_hands_over_every_file_twice(self, wheel: Path) -> None:
         source = UnpackedSource(wheel)
         for _ in range(2):

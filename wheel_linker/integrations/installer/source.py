@@ -49,7 +49,8 @@ class UnpackedSource(WheelSource):
     :param wheel: the root of an unpacked wheel, as a path or an :class:`~wheel_linker.UnpackedWheel`.
     :param ignore: names in the root that are not the wheel's own, such as the notes of a cache.
     :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, has not
-        exactly one ``*.dist-info`` directory, or a symlink in it does not lead to a file.
+        exactly one ``*.dist-info`` directory, that of another distribution or version than the file name says, or a
+        symlink in it does not lead to a file.
     :raises LinkError: if a directory cannot be read.
     """
 
@@ -266,11 +267,17 @@ class UnpackedSource(WheelSource):
 
 
 def _filename(wheel: UnpackedWheel, dist_info: str) -> WheelFilename:
-    if isinstance(wheel.filename, WheelFilename):
-        return wheel.filename
-    if wheel.filename is not None:
-        return WheelFilename.parse(wheel.filename)
-    return WheelFilename.from_dist_info(dist_info)
+    inner = WheelFilename.from_dist_info(dist_info)
+    given = wheel.filename
+    if given is None:
+        return inner
+    name = given if isinstance(given, WheelFilename) else WheelFilename.parse(given)
+    if (inner.name, inner.version) != (name.name, name.version):
+        raise InvalidWheelError(
+            f"the unpacked wheel {os.fspath(wheel.path)!r} is called {name} and holds {dist_info!r}: give the file "
+            "name of the wheel that was unpacked there"
+        )
+    return name
 
 
 def _normal(name: str) -> str:
