@@ -53,6 +53,8 @@ def _hex(row: list[str]) -> list[str]:
     return [row[0], f"sha256={hashlib.sha256(CONTENT[row[0]]).hexdigest()}", row[2]]
 
 
+HARMLESS: Final = ("line ends", "duplicate", "padded hash", "size after a blank")
+"""Those that strictness does not refuse."""
 RECORDS: Final[Mapping[str, tuple[frozenset[str], bytes]]] = {
     name: (frozenset(kinds.split()), record)
     for name, kinds, record in (
@@ -95,6 +97,8 @@ RECORDS: Final[Mapping[str, tuple[frozenset[str], bytes]]] = {
         ("hexadecimal", "digest", _some(_hex)),
         ("one column", "columns no-hash", _some(lambda row: row[:1])),
         ("four columns", "columns", _some(lambda row: [*row, ""])),
+        ("padded hash", "spelling", _each(lambda row: [row[0], row[1] and f"{row[1]}=", row[2]])),
+        ("size after a blank", "spelling", _some(lambda row: [*row[:2], f" {row[2]}"])),
         ("size is no number", "size", _some(lambda row: [*row[:2], "many"])),
         ("open quote", "columns missing extra", as_csv(right_rows()[:3]) + b'"' + b"x\n" * 9),
         (

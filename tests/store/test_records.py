@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from odd_records import CONTENT, RECORDS, as_csv, right_rows, write_odd
+from odd_records import CONTENT, HARMLESS, RECORDS, as_csv, right_rows, write_odd
 
 from store.archives import (
     FILES,
@@ -31,8 +31,6 @@ from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from wheel_linker.store import StoredWheel
-
-HARMLESS = ("line ends", "duplicate")
 
 
 def added(store: WheelStore, path: Path) -> StoredWheel:

@@ -23,6 +23,7 @@ RecordProblemKind = Literal[
     "dist-info",
     "algorithm",
     "digest",
+    "spelling",
     "columns",
     "unreadable",
     "bom",
@@ -36,7 +37,7 @@ RecordProblemKind = Literal[
 RecordMode = Literal["lenient", "strict"]
 """What a ``RECORD`` that is not right means: a note, or a refusal."""
 
-_HARMLESS: Final = frozenset({"crlf", "duplicate"})
+_HARMLESS: Final = frozenset({"crlf", "duplicate", "spelling"})
 _SHOWN: Final = 3
 
 
@@ -55,6 +56,7 @@ class RecordProblem(NamedTuple):
     - ``"dist-info"``: a path in which the wheel's ``*.dist-info`` or ``*.data`` is spelt otherwise;
     - ``"algorithm"``: a hash that is weaker than SHA-256, or unknown;
     - ``"digest"``: a hash that is not written in URL-safe base 64, but in hexadecimal digits, say;
+    - ``"spelling"``: a hash with padding, or a size with something beside its digits;
     - ``"columns"``: a row of more or fewer than three columns;
     - ``"unreadable"``: what is no CSV or no UTF-8;
     - ``"bom"``, ``"crlf"``: a byte order mark, or line ends of Windows;

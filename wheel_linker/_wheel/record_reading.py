@@ -222,16 +222,21 @@ class _Reading:
         elif "+" in plain or "/" in plain:
             plain = plain.replace("+", "-").replace("/", "_")
             self._note("digest", path, "has a hash in RECORD that is not in URL-safe base 64")
+        elif plain != digest:
+            self._note("spelling", path, "has a hash in RECORD with padding")
         return plain
 
     def _size(self, path: str, size: str) -> int | None:
         if not size:
             return None
         try:
-            return int(size)
+            number = int(size)
         except ValueError:
             self._note("size", path, f"has the size {size[:40]!r} in RECORD")
             return None
+        if not size.isdecimal():
+            self._note("spelling", path, f"has the size {size[:40]!r} in RECORD")
+        return number
 
     def _note(self, kind: RecordProblemKind, path: str, detail: str) -> None:
         self.problems.append(RecordProblem(kind, path, detail))
