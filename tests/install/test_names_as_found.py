@@ -33,6 +33,8 @@ def scripts_of(text: str) -> list[str]:
         (f"{CONSOLE}a = x:y\n[other]\nb = x\nb = x\n{CONSOLE}c = x:y\n", ["a", "c"]),
         (f"[other]\nn:1 = x\nn:2 = x\n%s = x\n{{:s}} = x\n{CONSOLE}a = x:y\n", ["a"]),
         (f"{CONSOLE}a:b = x:y\n", ["a:b"]),
+        (f"[other]\nn =\nanything\n{CONSOLE}a = x:y\n", ["a"]),
+        (f"{CONSOLE}a = x:y ; says what\n", ["a"]),
         (f"{CONSOLE}100% = x:y\n", ["100%"]),
         (f"z = x:y\nanything\n{CONSOLE}a = x:y\n", ["a"]),
         (f"\ufeff{CONSOLE}a = x:y\n", []),
@@ -68,6 +70,14 @@ def test_names_that_are_no_file_names(layout: Layout, tmp_path: Path, name: str)
     with pytest.raises(InvalidWheelError, match=r"no file name|not UTF-8"):
         install_wheel(make(tmp_path / "w", {f"{INFO}/entry_points.txt": text}), layout)
     assert not root_of(layout).exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX file systems")
+def test_colon_elsewhere(layout: Layout, tmp_path: Path) -> None:
+    files = {**MODULE, f"{INFO}/entry_points.txt": f"{CONSOLE}a:b = demo:run\n".encode()}
+    install_wheel(make(tmp_path / "w", files), layout)
+    assert (root_of(layout) / "bin/a:b").is_file()
+    check_record(layout)
 
 
 def test_colon_on_windows(layout: Layout, tmp_path: Path) -> None:
@@ -248,6 +258,18 @@ def test_data_file_beside_the_interpreter(real: Layout, tmp_path: Path, name: st
     with pytest.raises(InvalidWheelError, match="belongs to the environment itself"):
         install_wheel(wheel, real)
     assert no_litter(tmp_path / "env")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX file systems")
+def test_data_file_behind_a_symlink_to_the_interpreter(real: Layout, tmp_path: Path) -> None:
+    (tmp_path / "env/sbin").symlink_to("bin")
+    (tmp_path / "env/here").symlink_to(".")
+    before = snapshot(tmp_path / "env")
+    for name in ("sbin/python3", "sbin/activate", "here/pyvenv.cfg"):
+        wheel = make(tmp_path / "w", {f"demo-1.0.data/data/{name}": b"x"})
+        with pytest.raises(InvalidWheelError, match="belongs to the environment itself"):
+            install_wheel(wheel, real)
+        assert snapshot(tmp_path / "env") == before
 
 
 def test_names_that_only_look_alike(real: Layout, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ SECTIONS: Final[dict[str, Literal["console", "gui"]]] = {
 _COMMENTS: Final = ("#", ";")
 # MODULE:OBJECT, and maybe extras, which the specification lets an installer ignore; a comment may follow a space.
 _VALUE: Final = re.compile(
-    r"(?P<module>\w+(?:\.\w+)*)\s*:\s*(?P<attribute>\w+(?:\.\w+)*)\s*(?:\[[^\[\]]*\]\s*)?(?:(?<=[\s\]])#.*)?"
+    r"(?P<module>\w+(?:\.\w+)*)\s*:\s*(?P<attribute>\w+(?:\.\w+)*)\s*(?:\[[^\[\]]*\]\s*)?(?:(?<=[\s\]])[#;].*)?"
 )
 
 
@@ -55,7 +55,9 @@ def script_entry_points(text: str) -> list[EntryPoint]:
 def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield the section, the name and the value of each entry; lines before the first section are passed over.
 
-    :raises ValueError: if there is a name without a value.
+    So are names without a value in sections that ask for no scripts.
+
+    :raises ValueError: if there is a name without a value in another section.
     """
     section = ""
     entries: list[tuple[str, str, str]] = []
@@ -73,7 +75,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
             entries[-1] = (*entries[-1][:2], f"{value} {stripped}")
         elif section:
             name, _, value = map(str.strip, stripped.partition("="))
-            if not value:
+            if not value and section in SECTIONS:
                 raise ValueError(f"{name!r} has no value")
             entries.append((section, name, value))
     yield from entries

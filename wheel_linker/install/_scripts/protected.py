@@ -84,7 +84,7 @@ class _Places:
         if not below:
             return  # as for most pieces
         for each in piece.tree.directories:
-            directory = below.get(each.parts)
+            directory = below.get(each.parts) or self._behind_symlink(piece, each.parts)
             if directory is not None:
                 written = (file.name for file in piece.written if file.parts == each.parts)
                 for name in (*each.names(), *written):
@@ -99,6 +99,11 @@ class _Places:
                 below = os.path.relpath(directory, destination)
                 found[() if below == os.curdir else tuple(below.split(os.sep))] = directory
         return found
+
+    def _behind_symlink(self, piece: Piece, parts: Parts) -> str | None:
+        """Return which of them a symlink in the environment makes of a directory of the wheel."""
+        real = os.path.realpath(os.path.join(piece.destination, *parts))
+        return real if real in self._programs or real in self._above else None
 
     def _is_own(self, directory: str, name: str) -> bool:
         path = os.path.join(directory, name)
