@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from filesystems import NAMES, FileSystems
 from images import Unavailable
 from left_out import sentence
-from systems import outcome, rounds, table
+from systems import lent, outcome, rounds, table
+from systems.__main__ import EVERYTHING
 from systems.outcome import Outcome, Row
 from systems.rounds import Spec
 from windows import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 REPORT = """<testsuites><testsuite name="pytest">
 <testcase classname="tests.test_a" name="test_one[btrfs-copy]" />
@@ -119,3 +121,25 @@ def test_the_row_of_windows_says_that_it_is_wine(page: Callable[[], str]) -> Non
     assert windows.startswith("| Windows, as wine 10.0 plays it | CPython 3.13.11 | root | ")
     assert "1,234 | 5 |" in windows
     assert "/tmp" not in windows
+
+
+def test_every_interpreter_that_is_supported_is_tried() -> None:
+    """Those that no Debian has are this machine's own."""
+    tried = {Spec.parse(text).interpreter for text in EVERYTHING}
+    assert {f"3.{minor}" for minor in range(10, 16)} | {"pypy3.11"} <= tried
+
+
+@pytest.mark.skipif(os.name != "posix", reason="takes POSIX's executable bits")
+def test_an_interpreter_of_this_machine_is_found_where_pyenv_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "versions" / "3.12.1" / "bin" / "python3.12"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho /opt/its/own\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert lent.prefix_of("3.12") == Path("/opt/its/own")
+    assert lent.prefix_of("3.99") is None
+    python.write_text("#!/bin/sh\necho /usr\n")
+    assert lent.prefix_of("3.12") is None

@@ -8,13 +8,14 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from systems import table
+from systems import lent, table
 from systems.rounds import FREE_THREADED, Spec, attempt, tail
 
 SUITES: Final = ("bookworm", "trixie", "forky", "sid")
 EVERYTHING: Final = (
     *(f"{suite}/{user}" for suite in SUITES for user in ("user", "root")),
     *("bookworm/root/3.11", "trixie-i386/root/3.13"),
+    *(f"bookworm/root/{version}" for version in lent.VERSIONS),
     *(f"sid/root/{version}" for version in ("3.13", "3.14", "3.15", "pypy3.11")),
     f"forky/root/{FREE_THREADED}",
 )

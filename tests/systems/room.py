@@ -43,14 +43,20 @@ class Left(NamedTuple):
 
 
 class Room:
-    """One user's place in a system: a home with a checkout of the project, and a ``/tmp``."""
+    """One user's place in a system: a home with a checkout of the project, and a ``/tmp``.
 
-    def __init__(self, root: Path, user: str, architecture: str = "") -> None:
+    :param lent: the directory of an interpreter of this machine, which is the first to be found there.
+    """
+
+    def __init__(
+        self, root: Path, user: str, architecture: str = "", lent: Path | None = None
+    ) -> None:
         self.user = user
         self._machine = ["setarch", architecture] if architecture else []
         self.home = _HOMES[user]
         self.checkout = f"{self.home}/project"
         self._root = root
+        self._lent = lent
         self._scratch = Path(tempfile.mkdtemp(prefix="wheel_linker-room-"))
 
     def __enter__(self) -> Room:
@@ -149,8 +155,15 @@ class Room:
 
     def _environment(self) -> dict[str, str]:
         lent = {name: value for name, value in os.environ.items() if _LENT.fullmatch(name)}
-        usual = {"PATH": PATH, "HOME": self.home, "LANG": "C.UTF-8", "USER": self.user}
+        path = PATH if self._lent is None else f"{self._lent}/bin:{PATH}"
+        usual = {"PATH": path, "HOME": self.home, "LANG": "C.UTF-8", "USER": self.user}
         return {**lent, **usual, "TERM": "dumb", "SHELL": "/bin/sh"}
+
+    def _place_of(self, path: str) -> Path:
+        """Return where an absolute path of the system lies on this machine, if it is written to."""
+        if path.startswith(f"{self.home}/"):
+            return self._scratch / "home" / path[len(self.home) + 1 :]
+        return Path(f"{self.upper}{path}")
 
     def _mounts(self) -> list[list[str]]:
         """Return what is to be mounted, as arguments of mount(8)."""
@@ -164,9 +177,8 @@ class Room:
             ["--bind", f"{self._scratch}/tmp", f"{self._merged}/tmp"],
             ["--bind", f"{self._scratch}/home", f"{self._merged}{self.home}"],
         ]
-        for path in _lent_paths():
-            inside = Path(f"{self.upper}{path}")
-            inside.mkdir(parents=True, exist_ok=True)
+        for path in (*_lent_paths(), *([] if self._lent is None else [str(self._lent)])):
+            self._place_of(path).mkdir(parents=True, exist_ok=True)
             mounts.append(["--bind", "-o", "ro", path, f"{self._merged}{path}"])
         return mounts
 

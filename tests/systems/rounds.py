@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from left_out import FILE_SYSTEM_TOOLS
 
-from systems import outcome
+from systems import lent, outcome
 from systems.debian import System, made
 from systems.outcome import Row
 from systems.room import TREE, Left, Room
@@ -96,9 +96,15 @@ class Tried(NamedTuple):
 
 def attempt(spec: Spec, logs: Path) -> Tried:
     """Try one thing; what it prints goes to a file in ``logs``."""
+    lent_one = None
+    if spec.interpreter in lent.VERSIONS:
+        lent_one = lent.prefix_of(spec.interpreter)
+        if lent_one is None:
+            line = f"{spec.name}: skipped: neither Debian nor this machine has that interpreter"
+            return Tried(line, (), None)
     root = made(spec.system())
     log = logs / f"{spec.name}.log"
-    with Room(root, spec.user, spec.architecture) as room:
+    with Room(root, spec.user, spec.architecture, lent_one) as room:
         return _suite(spec, room, log) if spec.interpreter else _readme(spec, room, log)
 
 
