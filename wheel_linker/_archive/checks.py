@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive import inflate
 from wheel_linker._archive.links import read_links
 from wheel_linker._archive.zip_directory import DEFLATED, Directory, Member, read_directory
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.dist_info import only_dist_info
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.names import Names, ambiguous, fault

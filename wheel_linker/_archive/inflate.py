@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, cast
+
+from wheel_linker._compat.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

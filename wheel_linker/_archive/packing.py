@@ -12,8 +12,9 @@ import stat
 import time
 import zipfile
 from io import StringIO
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.destination import opened
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import staged

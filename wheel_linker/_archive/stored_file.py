@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from wheel_linker._compat.named_tuple import NamedTuple
 
 
 class StoredFile(NamedTuple):

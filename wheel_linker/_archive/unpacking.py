@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive import inflate
 from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
 from wheel_linker._archive.links import files_led_to
 from wheel_linker._archive.stored_file import StoredFile
 from wheel_linker._archive.zip_directory import STORED, Member
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs import copying
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._wheel.names import ambiguous

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from wheel_linker._cli.lines import Lines, Silence
+from wheel_linker._compat.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     import argparse

@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Final, NamedTuple
+from typing import Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs._windows import rules
 from wheel_linker._fs._windows.long_paths import extended
 from wheel_linker._fs._windows.retry import patiently

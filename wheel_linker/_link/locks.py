@@ -7,8 +7,9 @@ import threading
 import weakref
 from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._log import warn_caller
 from wheel_linker.errors import PackageConflictWarning
 

@@ -6,8 +6,9 @@ import errno
 import os
 import stat
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.sharing import how_to_unlock

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.destination import opened
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import Stage, sweep

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.paths import named_by
 from wheel_linker._link.walk import walk
 from wheel_linker.errors import VANISHED, refused

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import named_by
 from wheel_linker._fs.stage import Stage

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:

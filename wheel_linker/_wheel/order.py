@@ -6,8 +6,9 @@ tells tools that everything is there: it comes last, its RECORD at its end, whic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.dist_info import DIST_INFO
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import hashlib
 from binascii import b2a_base64
 from io import StringIO
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._log import log, warn_caller
 from wheel_linker.errors import RecordWarning
 

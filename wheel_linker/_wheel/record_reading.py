@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 from io import StringIO
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record import ALGORITHMS, RECORD, SIGNATURES, Row, encoded
 from wheel_linker._wheel.record_problems import RecordProblem

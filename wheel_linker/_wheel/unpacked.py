@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, Union
+from typing import TYPE_CHECKING, TypeVar, Union
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.pipeline import refuse_or_warn, supplier_of

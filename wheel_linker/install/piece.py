@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._link.pipeline import refuse_stages
 from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import InvalidWheelError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.paths import is_within
 from wheel_linker._link.pipeline import scan_wheel
 from wheel_linker._wheel.record import NOTES, RECORD

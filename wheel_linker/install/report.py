@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
+
+from wheel_linker._compat.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from wheel_linker._link.report import LinkReport

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log_warning

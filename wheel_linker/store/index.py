@@ -7,8 +7,9 @@ Whatever is in it is a hint: a line that is torn, missing or of an entry that is
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs._windows.retry import is_in_use
 from wheel_linker._fs.copying import write_all
 from wheel_linker._fs.reading import read_regular

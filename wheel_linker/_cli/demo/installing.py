@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from wheel_linker._api import link_wheels
 from wheel_linker._archive.wheel_file import is_archive
 from wheel_linker._cli.demo.bytecode import demonstrate_bytecode
 from wheel_linker._cli.demo.fresh_import import importable_names
 from wheel_linker._cli.output import Column, counted, print_table
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.paths import is_within
 from wheel_linker.errors import WheelLinkerError
 from wheel_linker.store import WheelStore

@@ -6,13 +6,14 @@ import os
 import stat
 import time
 import warnings
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._api import link_wheels
 from wheel_linker._cli.archives import unpacked_archives
 from wheel_linker._cli.demo.fresh_import import Environment, has_native_code, importable_names
 from wheel_linker._cli.demo.installing import Given, demonstrate_install
 from wheel_linker._cli.output import Column, print_table
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.temporary import temporary_directory
 from wheel_linker._threads import usable_cpus
 from wheel_linker._wheel.scan import scan

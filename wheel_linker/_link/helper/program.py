@@ -10,8 +10,9 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder, Identity
 from wheel_linker._link.placing import placing
 from wheel_linker._link.walk import walk

@@ -7,8 +7,9 @@ hash nor size: an interpreter may write the files anew.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._link.merge import StagedFiles, commit

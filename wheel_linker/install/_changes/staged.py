@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._link.merge import StagedFiles, commit

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._link.sites import sweep_all
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import InvalidWheelError, LinkError

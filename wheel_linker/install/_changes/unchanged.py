@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES

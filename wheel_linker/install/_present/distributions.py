@@ -11,8 +11,9 @@ import os
 import re
 import stat
 from io import StringIO
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.reading import NOT_READABLE, read_regular
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import normalised

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.install._present.removing import is_among, is_note, may_go, shared_with
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Final, NamedTuple
+from typing import Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.reading import READ, regular_size
 

@@ -8,7 +8,9 @@ https://packaging.python.org/specifications/entry-points/
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
+
+from wheel_linker._compat.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._log import log
 
 if TYPE_CHECKING:

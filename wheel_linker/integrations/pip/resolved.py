@@ -6,10 +6,11 @@ import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.filename import normalised
 from wheel_linker.integrations.pip.running import PipError, run_pip
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.errors import WheelLinkerError
 
 SHA256: Final = "sha256"

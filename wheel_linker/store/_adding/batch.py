@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.unpacking import amount
 from wheel_linker._archive.wheel_file import WheelFile, check_digest, filename_of
 from wheel_linker._archive.zip_directory import read_directory
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._threads import run
 from wheel_linker._wheel.record_problems import warn_of_problems

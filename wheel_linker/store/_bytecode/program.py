@@ -7,9 +7,10 @@ path of the source that it is imported for.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.stored_file import StoredFile
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._threads import run
 from wheel_linker.errors import LinkError
 

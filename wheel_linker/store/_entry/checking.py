@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.durable import boot_id
 from wheel_linker._fs.folder import Folder

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.checks import examine, strictly
 from wheel_linker._archive.unpacking import unpack
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.durable import on_disk
 from wheel_linker.errors import InvalidWheelError

@@ -25,9 +25,10 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.stored_file import StoredFile
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.reading import NOT_READABLE, read_with_status
