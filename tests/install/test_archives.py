@@ -79,14 +79,20 @@ def test_rows_kept_by_the_store_save_work_alone(
     assert sorted(record.read_bytes().splitlines()) == sorted(expected.splitlines())
 
 
-def test_rows_without_sizes_are_not_kept(layout: Layout, older: Path, tmp_path: Path) -> None:
-    """They get their sizes when they are installed."""
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_rows_without_sizes_are_not_kept(
+    layout: Layout, older: Path, tmp_path: Path, end: str
+) -> None:
+    """They get their sizes when they are installed; with line ends of Windows, when they are added: made anew."""
     record = older / INFO / "RECORD"
-    lines = record.read_text().splitlines()
-    record.write_text("".join(f"{line.rpartition(',')[0]},\n" for line in lines))
+    lines = [f"{line.rpartition(',')[0]}," for line in record.read_text().splitlines()]
+    record.write_bytes("".join(f"{line}{end}" for line in lines).encode())
     with WheelStore(tmp_path / "store") as store:
         stored = store.add(zip_wheel(older, tmp_path))
-        assert not (tmp_path / "store" / stored.entry / "rows").exists()
+        is_kept = (tmp_path / "store" / stored.entry / "rows").exists()
+        kept = stored.carried_rows() or b""
+        assert is_kept == bool(kept) == (end == "\r\n")
+        assert not any(line.endswith(b",") for line in kept.splitlines())
         install_wheel(stored, layout)
     check_recorded(layout, INFO)
 

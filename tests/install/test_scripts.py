@@ -104,14 +104,26 @@ def test_windows_launchers_are_always_the_same(
         assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
 
 
-def test_launcher_takes_the_place_of_a_script_of_its_name(layout: Layout, tmp_path: Path) -> None:
+@pytest.mark.parametrize("system", ["posix", "nt"])
+def test_launcher_takes_the_place_of_a_script_of_its_name(
+    layout: Layout, tmp_path: Path, system: str
+) -> None:
+    layout = layout._replace(os_name=system, launcher="win-amd64" if system == "nt" else "posix")
     files = {
         **FILES,
         "demo-1.0.data/scripts/demo": b"#!python\n",
         "demo-1.0.data/scripts/demo-gui": b"",
     }
     install_wheel(make(tmp_path / "w", files), layout)
-    launcher = (Path(layout.schemes["scripts"]) / "demo").read_bytes()
+    scripts = Path(layout.schemes["scripts"])
+    if system == "nt":
+        assert {path.name for path in scripts.iterdir()} >= {"demo.exe", "demo-gui.exe"}
+        with zipfile.ZipFile(scripts / "demo.exe") as archive:
+            launcher = archive.read("__main__.py")
+        # Windows would take it for a file that it knows no program for.
+        assert not (scripts / "demo").exists()
+    else:
+        launcher = (scripts / "demo").read_bytes()
     assert b"from demo.main import run" in launcher
     check_record(layout)
 
