@@ -182,36 +182,47 @@ def _read(path: str) -> tuple[Listing, str]:
         head, names, numbers, rows = data.decode("utf-8").split("\n\n", 3)
         facts = _facts(head.split("\n"), path)
         directories = _read_directories(names.split("\n"))
-        sizes = [list(map(int, line.split(" ")[1:])) for line in numbers.split("\n")]
+        sizes = _read_sizes(numbers, directories)
     except ValueError as error:
         raise BrokenManifestError(path) from error
-    if [len(each) for each in sizes] != [len(each.files) for each in directories]:
-        raise BrokenManifestError(path)
     number_ends(directories)
     executables = f"\n{rows}".count(f"\n{_EXECUTABLE} ")
     return Listing(facts, directories, sizes, executables, status), rows
 
 
-def _read_directories(lines: Sequence[str]) -> list[Directory]:
-    first, *others = lines
-    directories = [_directory(first)]
-    for line in others:
-        if line.startswith(_FILES_OF):
-            name, target = line[len(_FILES_OF) :].split("/", 1)
-            directories[-1].links.append((name, target.replace("/", os.sep)))
+def _read_directories(lines: Iterable[str]) -> list[Directory]:
+    directories: list[Directory] = []
+    for line in lines:
+        path, _, names = line.partition(_FILES_OF)
+        if path or not directories:
+            parts = tuple(path.split("/")) if path else ()
+            directories.append(Directory(parts, names.split("/") if names else [], []))
         else:
-            directories.append(_directory(line))
+            name, target = names.split("/", 1)
+            directories[-1].links.append((name, target.replace("/", os.sep)))
     return directories
+
+
+def _read_sizes(text: str, directories: Sequence[Directory]) -> list[list[int]]:
+    """Return the sizes of each directory's files.
+
+    :raises ValueError: if there are more of them, or fewer.
+    """
+    # All at once: line by line takes twice as long.
+    sizes = list(map(int, text.replace(_SIZES, "").split()))
+    found = []
+    start = 0
+    for directory in directories:
+        end = start + len(directory.files)
+        found.append(sizes[start:end])
+        start = end
+    if start != len(sizes) or text.count(_SIZES) != len(directories):
+        raise ValueError("not every file has a size")
+    return found
 
 
 def _link(directory: Directory, name: str, target: str) -> StoredFile:
     return StoredFile(directory.path_of(name), 0, False, "", target.replace(os.sep, "/"))
-
-
-def _directory(line: str) -> Directory:
-    path, _, names = line.partition(_FILES_OF)
-    parts = tuple(path.split("/")) if path else ()
-    return Directory(parts, names.split("/") if names else [], [])
 
 
 def _directories(files: Iterable[StoredFile]) -> list[Directory]:
