@@ -6,6 +6,7 @@ import _thread
 import os
 import sys
 import threading
+import time
 import weakref
 from collections import deque
 from contextlib import nullcontext
@@ -20,6 +21,8 @@ _Task = TypeVar("_Task")
 _AHEAD: Final = 48 * 1024 * 1024
 # Descriptors that the program has for other things.
 _OTHERS: Final = 24
+# Seconds until a thread that has nothing to do looks for a task again.
+_MOMENT: Final = 0.0005
 # Seconds until a thread is looked at again that has not said that it is through.
 _LOOK_AGAIN: Final = 1.0
 
@@ -52,10 +55,11 @@ def affordable(jobs: int, descriptors: int) -> int:
 
 def run(
     tasks: Iterable[_Task],
-    work: Callable[[_Task], None],
+    work: Callable[[_Task], Iterable[_Task] | None],
     jobs: int,
     *,
-    others: Callable[[], AbstractContextManager[Callable[[_Task], None]]] | None = None,
+    others: Callable[[], AbstractContextManager[Callable[[_Task], Iterable[_Task] | None]]]
+    | None = None,
     stop: Callable[[], None] | None = None,
 ) -> None:
     """Call ``work`` once for each task, on ``jobs`` threads of which the caller's is one.
@@ -63,44 +67,104 @@ def run(
     The first failure, or an interrupt, stops the others after their current task; then the interrupt, or the failure of
     the earliest task, is raised. No thread is left running.
 
+    :param work: what is done; what it returns are more tasks.
     :param others: makes what each of the other threads calls instead, which it leaves when it is through.
     :param stop: called after an interrupt, to end what the other threads wait for.
     """
-    pending = deque(enumerate(tasks))
-    failures: list[tuple[int, BaseException]] = []
-
-    def drain(work: Callable[[_Task], None]) -> None:
-        while not failures:
-            try:
-                index, task = pending.popleft()
-            except IndexError:
-                return
-            try:
-                work(task)
-            except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
-                failures.append((index, error))
+    agenda = _Agenda(tasks)
 
     def work_along() -> None:
         try:
             with nullcontext(work) if others is None else others() as own:
-                drain(own)
+                while agenda.do_one(own):
+                    pass
         except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
-            failures.append((0, error))
+            agenda.fail(0, error)
 
-    threads = [_Thread(work_along) for _ in range(min(jobs, len(pending)) - 1)]
+    threads = [_Thread(work_along) for _ in range(jobs - 1)]
 
     def end() -> None:
         # One that Ctrl-C kept from being waited for, while it was starting, finds nothing to do.
-        pending.clear()
-        _stop_and_wait(threads, failures, stop)
+        agenda.close()
+        _stop_and_wait(threads, agenda.failures, stop)
 
     def begin() -> None:
-        _begin(threads)
-        drain(work)
+        idle = deque(threads)
+        going_on = True
+        while going_on:
+            # Tasks may have given more of them.
+            _begin(idle, agenda.waiting - 1 - (len(threads) - len(idle)))
+            going_on = agenda.do_one(work)
 
     _ended(begin, end)
-    if failures:
-        raise min(failures, key=_precedence)[1]
+    if agenda.failures:
+        raise min(agenda.failures, key=_precedence)[1]
+
+
+def _begin(idle: deque[_Thread], number: int) -> None:
+    """Begin a number of threads, as far as there are any."""
+    for _ in range(min(number, len(idle))):
+        if not idle.popleft().begin():
+            # The process may have no more threads: the work gets done by fewer.
+            idle.clear()
+            return
+
+
+class _Agenda(Generic[_Task]):
+    """Tasks that wait for a thread, more of them that those in work may give, and what has failed.
+
+    :ivar failures: the numbers of tasks, and their errors.
+    """
+
+    def __init__(self, tasks: Iterable[_Task]) -> None:
+        self.failures: list[tuple[int, BaseException]] = []
+        self._waiting = deque(enumerate(tasks))
+        self._at_work: set[int] = set()
+        self._is_closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks nobody has begun."""
+        return len(self._waiting)
+
+    def do_one(self, work: Callable[[_Task], Iterable[_Task] | None]) -> bool:
+        """Do a task as soon as there is one; False if there will be none any more."""
+        taken = self._take()
+        if taken is None:
+            return False
+        number, task = taken
+        try:
+            more = work(task) or ()
+            if not self._is_closed:
+                self._waiting.extend((number, each) for each in more)
+        except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
+            self.fail(number, error)
+        finally:
+            self._at_work.discard(_thread.get_ident())
+        return True
+
+    def fail(self, number: int, error: BaseException) -> None:
+        """Take note of a failure, and give no more tasks out."""
+        self.failures.append((number, error))
+        self.close()
+
+    def close(self) -> None:
+        """Give no more tasks out."""
+        self._is_closed = True
+
+    def _take(self) -> tuple[int, _Task] | None:
+        me = _thread.get_ident()
+        while not self._is_closed:
+            # Before the look: another thread that finds no task is to see that this one may give some.
+            self._at_work.add(me)
+            try:
+                return self._waiting.popleft()
+            except IndexError:
+                self._at_work.discard(me)
+            if not self._at_work:
+                break
+            time.sleep(_MOMENT)
+        return None
 
 
 class _Thread:
@@ -182,12 +246,6 @@ def _stop_and_wait(
         stop()
     # Any that is still at work would write into a directory that is being removed.
     uninterrupted(lambda: _wait_for(threads, stop))
-
-
-def _begin(threads: Sequence[_Thread]) -> None:
-    for thread in threads:
-        if not thread.begin():
-            return
 
 
 def _wait_for(threads: Sequence[_Thread], stop: Callable[[], None] | None = None) -> None:

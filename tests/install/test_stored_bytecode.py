@@ -248,6 +248,8 @@ def test_copies_by_a_helper(place: Path, tmp_path: Path, *, keeps_times: bool) -
             [((), ["m.py", "m.txt"])],
             True,
             keeps_times,
+            [],
+            0,
         )
         assert carry_out(Order(*marshal.loads(order.to_bytes())), stage, default_backend()).complete
     assert ((place / "0" / "m.py").stat().st_mtime == 10**9) is keeps_times

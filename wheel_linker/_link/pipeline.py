@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,6 @@ from wheel_linker.errors import (
 )
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from wheel_linker._link.options import LinkOptions
@@ -68,7 +68,8 @@ def _link(
     on_conflict: OnConflict,
 ) -> list[LinkReport]:
     path = resolved(site_packages)
-    wheels = [scan_wheel(wheel, path, how) for wheel in given]
+    in_one_pass = on_conflict == "ignore" and _can_be_read_late(path, how)
+    wheels = [scan_wheel(wheel, path, how, read_late=in_one_pass) for wheel in given]
     suppliers = [supplier_of(wheel) for wheel in wheels]
     check_conflicts(path, suppliers, on_conflict)
     with (
@@ -99,6 +100,10 @@ def _stage_and_commit(
     ]
     how.progress.expect(sum(placer.tree.files for placer in placers))
     stage_all(placers, site.stage, how.jobs, how.progress)
+    # What was read meanwhile as well.
+    wheels = [wheel._replace(tree=placer.tree) for wheel, placer in zip(wheels, placers)]
+    for wheel in wheels:
+        refuse_stages(wheel.tree)
     # While nothing has been changed: a filter may turn the warning into an error.
     for placer in placers:
         warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
@@ -116,12 +121,33 @@ def _stage_and_commit(
     ]
 
 
+def _can_be_read_late(site_packages: str, how: LinkOptions) -> bool:
+    """Tell whether nothing asks for the names in wheels before files are placed: then both is done in one visit.
+
+    A stage takes a directory to lie in. Where that is not there yet, a wheel is looked at before it is made.
+    """
+    return os.path.isdir(site_packages) and not (
+        how.progress.wants_total
+        or how.clones_whole()
+        or how.exact
+        or how.must_copy
+        or how.native
+        or how.exclude
+    )
+
+
 def scan_wheel(
-    given: UnpackedWheel, site_packages: str, how: LinkOptions, *, remedy: str | None = None
+    given: UnpackedWheel,
+    site_packages: str,
+    how: LinkOptions,
+    *,
+    remedy: str | None = None,
+    read_late: bool = False,
 ) -> Wheel:
     """Read the names in a wheel that is meant for ``site_packages``.
 
     :param remedy: what to do if it has not one ``*.dist-info`` directory; None if its file name is enough.
+    :param read_late: whether what is below its root may be left to be read when files are placed.
     :raises InvalidWheelError: if it is none, holds what has no place in an environment, or its name is not found.
     :raises LinkError: if it cannot be read, or ``site_packages`` lies in it.
     """
@@ -129,9 +155,9 @@ def scan_wheel(
         remedy = _GIVE_NAME
     tree = None if how.clones_whole() else given.known_tree()
     if tree is None:
-        from wheel_linker._wheel.scan import scan  # a store knows
+        from wheel_linker._wheel.scan import scan, scan_root  # a store knows
 
-        tree = scan(given.path, remedy=remedy)
+        tree = (scan_root if read_late else scan)(given.path, remedy=remedy)
     tree = tree._replace(file=given.file(), trusted=given.trusted)
     if how.exclude is not None:
         tree = tree.excluding(how.exclude)

@@ -18,7 +18,7 @@ from wheel_linker.errors import VANISHED, LinkError
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from wheel_linker._link.options import MustCopy
     from wheel_linker._link.report import Fallback
@@ -37,7 +37,7 @@ class Placer:
 
     Threads may share it, each with directories of its own.
 
-    :ivar tree: the wheel.
+    :ivar tree: the wheel; what of it was left to be read is in it when everything is placed.
     :ivar chain: the modes to try.
     :ivar backend: how to clone.
     :ivar name: what the wheel is called, for those who follow the progress.
@@ -68,6 +68,7 @@ class Placer:
         self.tree = tree
         self.name = name
         self.chain = chain
+        self._found: list[Directory] = []
         self._ladder = Ladder(chain)
         # A file that will be edited must not share its inode, whatever mode the others end in.
         self._private = Ladder(tuple(dict.fromkeys(map(_unshared, chain))))
@@ -107,7 +108,22 @@ class Placer:
 
     def is_simple(self, directory: Directory) -> bool:
         """Tell whether a directory has files only, all of them to be placed in the same mode."""
-        return self._native is None and not directory.links and not self._has_private(directory)
+        return self._native is None and directory.is_plain() and not self._has_private(directory)
+
+    def note_found(self, directories: Iterable[Directory]) -> None:
+        """Take note of directories that were read."""
+        self._found.extend(directories)
+
+    def note_read(self) -> None:
+        """Take note that the wheel has been read to its end.
+
+        :raises InvalidWheelError: if a symlink leads out of it.
+        """
+        if not self.tree.is_read:
+            from wheel_linker._wheel.scan import refuse_escaping_links  # loaded already
+
+            self.tree = self.tree.read(self._found)
+            refuse_escaping_links(self.tree)
 
     def note_placed(self, mode: LinkMode, files: int) -> None:
         """Count files that were placed elsewhere."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import named_by
 from wheel_linker._fs.permissions import follow_umask, granted, if_allowed
 from wheel_linker._fs.remove_tree import remove_tree
-from wheel_linker._link.units import Unit
+from wheel_linker._link.units import Unit, Visit
 from wheel_linker._link.walk import unchanged_root
 from wheel_linker._threads import affordable, run
 from wheel_linker.errors import refused
@@ -29,11 +29,21 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.tree import Tree
     from wheel_linker.backends import Backend
 
+    Piece = Unit | Visit
+    Place = Callable[[Piece], Sequence[Piece] | None]
+
 # Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.
 _ENTRIES_PER_UNIT: Final = 400
 # A helper process, which is an interpreter and this library, takes 20 ms to start, in which a thread places some
 # thousands of files.
 _ENTRIES_PER_HELPER: Final = 8_000
+# What a wheel that nobody has read is taken to have; half of the published ones have more.
+_ENTRIES_GUESSED: Final = 200
+# A thread that comes to more pieces than these has a helper process do them: the wheels are larger than they seemed.
+_PIECES_ALONE: Final = 4
+_MANY: Final = 10 * _ENTRIES_PER_HELPER
+# How deep wheels mostly are. Where one is deeper than there are descriptors for, the way down is gone step by step.
+_LIKELY_DEPTH: Final = 8
 
 
 def stage_all(
@@ -46,9 +56,10 @@ def stage_all(
     """Build each wheel up in a directory of the stage; the directories are named 0, 1, ...
 
     :param beside: by the name of such a directory, what places more files in it that lie elsewhere.
+    :raises InvalidWheelError: if a wheel that nobody has read holds what has no place in an environment.
     :raises LinkError: if a file can be placed by no mode of the chain, or a wheel has changed meanwhile.
     """
-    single: list[Unit] = []
+    pieces: list[Piece] = []
 
     def begin(index: int) -> None:
         placer, staged = placers[index], str(index)
@@ -60,31 +71,30 @@ def stage_all(
             progress(placer.tree.files, placer.name)
         else:
             _make_root(placer.tree, stage.folder, staged)
-            if placer.tree.files or len(placer.tree.directories) > 1:
-                single.extend(_units(placer, staged))
+            pieces.extend(_pieces(placer, staged))
 
     run(range(len(placers)), begin, jobs)
     for staged, placer in beside.items():
-        single.extend(_units(placer, staged))
-    _place_all(single, stage, affordable(jobs, _descriptors(single)), progress)
+        pieces.extend(_units(placer, staged))
+    _place_all(pieces, stage, jobs, progress)
+    for placer in placers:
+        placer.note_read()
 
 
-def _descriptors(units: Sequence[Unit]) -> int:
-    """Return how many descriptors it takes to place a unit: the way down to a directory, here and there, and a file."""
-    deepest = max((len(each.parts) for unit in units for each in unit.directories), default=0)
-    return 2 * (deepest + 2)
-
-
-def _place_all(units: Sequence[Unit], stage: Stage, jobs: int, progress: Progress) -> None:
-    def place(unit: Unit) -> None:
-        unit.place(stage.folder, progress)
-
-    entries = sum(1 + len(each.files) for unit in units for each in unit.directories)
-    helpers = min(how_many(entries, units[0].placer.backend), jobs - 1) if units else 0
+def _place_all(pieces: Sequence[Piece], stage: Stage, jobs: int, progress: Progress) -> None:
+    """Place everything that there is in the pieces, and in those that they turn out to have."""
+    if not pieces:
+        return
+    jobs = affordable(jobs, _descriptors(pieces))
+    workers = _Workers(stage, progress)
+    helpers = min(how_many(sum(map(_entries, pieces)), pieces[0].placer.backend), jobs - 1)
     if helpers:
-        _place_with(helpers, units, stage, place, progress)
+        # More threads would only wait for the interpreter's lock.
+        run(pieces, workers.place, 1 + helpers, others=workers.with_helper, stop=workers.stop)
+    elif jobs > 1 and any(isinstance(piece, Visit) for piece in pieces):
+        run(pieces, workers.place, jobs, others=workers.with_late_helper, stop=workers.stop)
     else:
-        run(units, place, jobs)
+        run(pieces, workers.place, jobs)
 
 
 def how_many(entries: int, backend: Backend) -> int:
@@ -100,42 +110,81 @@ def how_many(entries: int, backend: Backend) -> int:
     return entries // _ENTRIES_PER_HELPER if may_clone(backend) else 0
 
 
-def _place_with(
-    helpers: int,
-    units: Sequence[Unit],
-    stage: Stage,
-    place: Callable[[Unit], None],
-    progress: Progress,
-) -> None:
-    """Place units in as many threads as there are helper processes, and one more.
+class _Workers:
+    """Threads that place pieces in one stage, and helper processes that do so for them."""
 
-    More threads would only wait for the interpreter's lock.
-    """
-    from wheel_linker._link.helper.process import helper_in
+    def __init__(self, stage: Stage, progress: Progress) -> None:
+        self._stage = stage
+        self._progress = progress
+        self._helpers: list[Helper] = []
 
-    started: list[Helper] = []
+    def place(self, piece: Piece) -> Sequence[Piece] | None:
+        """Place what is in a piece; return what is left of it."""
+        return piece.place(self._stage.folder, self._progress)
 
     @contextmanager
-    def with_helper() -> Iterator[Callable[[Unit], None]]:
-        with helper_in(stage) as helper:
-            if helper is None:
-                yield place
-            else:
-                started.append(helper)
-                yield lambda unit: unit.place_by(helper, stage.folder, progress)
+    def with_helper(self) -> Iterator[Place]:
+        """Have a helper process do the work of this thread, if there can be one."""
+        from wheel_linker._link.helper.process import helper_in  # most calls have no helpers
 
-    def stop() -> None:
-        # One that stands still would keep its thread waiting for an answer.
-        for helper in started:
+        with helper_in(self._stage) as helper:
+            if helper is None:
+                yield self.place
+            else:
+                self._helpers.append(helper)
+                yield lambda piece: piece.place_by(helper, self._stage.folder, self._progress)
+
+    @contextmanager
+    def with_late_helper(self) -> Iterator[Place]:
+        """Have a helper process as well, but not before it is seen that there is much to do."""
+        place: Place = self.place
+        done = 0
+        with ExitStack() as kept:
+
+            def place_piece(piece: Piece) -> Sequence[Piece] | None:
+                nonlocal place, done
+                if done == _PIECES_ALONE and how_many(_MANY, piece.placer.backend):
+                    place = kept.enter_context(self.with_helper())
+                done += 1
+                return place(piece)
+
+            yield place_piece
+
+    def stop(self) -> None:
+        """End the helper processes: one that stands still would keep its thread waiting for an answer."""
+        for helper in self._helpers:
             helper.kill()
 
-    run(units, place, 1 + helpers, others=with_helper, stop=stop)
+
+def _descriptors(pieces: Sequence[Piece]) -> int:
+    """Return how many descriptors a piece takes: the way down to a directory, here and there, and a file."""
+    return 2 * (max(map(_depth, pieces)) + 2)
+
+
+def _depth(piece: Piece) -> int:
+    if isinstance(piece, Visit):
+        return _LIKELY_DEPTH
+    return max(len(each.parts) for each in piece.directories)
+
+
+def _entries(piece: Piece) -> int:
+    if isinstance(piece, Visit):
+        return _ENTRIES_GUESSED
+    return sum(1 + len(each.files) for each in piece.directories)
 
 
 def _make_root(tree: Tree, stage: Folder, staged: str) -> None:
     doing = f"make a directory in {stage.path!r} for {tree.path!r}"
     with refused(doing, source=tree.path, destination=stage.path):
         os.mkdir(stage.prefix + staged, dir_fd=stage.fd)
+
+
+def _pieces(placer: Placer, staged: str) -> Iterator[Piece]:
+    """Yield what there is to be done for a wheel whose root is there in the stage."""
+    if not placer.tree.is_read:
+        yield Visit(placer, staged, [()], _ENTRIES_PER_UNIT)
+    elif placer.tree.files or len(placer.tree.directories) > 1:
+        yield from _units(placer, staged)
 
 
 def _units(placer: Placer, staged: str) -> Iterator[Unit]:

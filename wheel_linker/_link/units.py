@@ -1,4 +1,4 @@
-"""A piece of the work of staging, which one thread does, or has done by a helper process."""
+"""The pieces of the work of staging, each of which one thread does, or has done by a helper process."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.paths import named_by
-from wheel_linker._link.walk import walk
+from wheel_linker._link.walk import explore, walk
+from wheel_linker._wheel.tree import Directory
 from wheel_linker.errors import VANISHED, refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheel_linker._fs.folder import Folder
+    from wheel_linker._fs.folder import Folder, Parts
     from wheel_linker._link.helper.process import Helper
+    from wheel_linker._link.helper.program import Answer
     from wheel_linker._link.placer import Placer
     from wheel_linker._wheel.progress import Progress
-    from wheel_linker._wheel.tree import Directory
 
 
 class Unit(NamedTuple):
@@ -70,9 +71,9 @@ class Unit(NamedTuple):
         names = [(each.parts, each.files) for each in directories]
         root = (tree.identity.device, tree.identity.inode)
         order = Order(
-            mode.value, tree.path, root, self.staged, names, tree.trusted, placer.keeps_times
+            mode.value, tree.path, root, self.staged, names, tree.trusted, placer.keeps_times, [], 0
         )
-        done, files, complete = helper.place(order)
+        done, files, complete, *_ = helper.place(order)
         placed = sum(len(each.files) for each in directories[:done]) + files
         placer.note_placed(mode, placed)
         progress(placed, placer.name)
@@ -83,3 +84,87 @@ class Unit(NamedTuple):
             return [directories[-1].with_files(())]
         first, *others = directories[done:]
         return [first.with_files(first.files[files:]), *others]
+
+
+class Visit(NamedTuple):
+    """Some directories of one wheel whose names nobody has read yet, and everything below them."""
+
+    placer: Placer
+    staged: str
+    """The directory in the stage that stands for the wheel's root."""
+    unread: list[Parts]
+    """The directories, the first one last."""
+    most: int
+    """How many entries are enough for one visit: the rest is shared out anew."""
+
+    def place(self, stage: Folder, progress: Progress) -> list[Visit]:
+        """Read and place what is there; return the visits that are left.
+
+        :raises InvalidWheelError: if there is what has no place in an environment.
+        :raises LinkError: if something cannot be read, a file can be placed by no mode of the chain, or the wheel has
+            changed meanwhile.
+        """
+        placer, tree = self.placer, self.placer.tree
+        unread, found = [*self.unread], list[Directory]()
+
+        def place(directory: Directory, source: Folder, target: Folder) -> None:
+            placer.place(directory, source, target)
+            progress(len(directory.files) + len(directory.links), placer.name)
+
+        def doing(error: OSError) -> str:
+            return f"read the unpacked wheel {tree.path!r} at {named_by(error, tree.path)!r}"
+
+        with (
+            refused(doing, source=tree.path, advice=VANISHED),
+            stage.enter(self.staged) as target,
+        ):
+            explore(tree.path, tree.identity, target, unread, found, place, self.most)
+        placer.note_found(found)
+        return self._shared_out(unread)
+
+    def place_by(self, helper: Helper, stage: Folder, progress: Progress) -> list[Visit]:
+        """Have a helper process read and place what it can, and do the rest; otherwise as :meth:`place`."""
+        from wheel_linker._link.helper.program import Order  # most calls have no helpers
+
+        placer, tree = self.placer, self.placer.tree
+        mode = placer.mode
+        root = (tree.identity.device, tree.identity.inode)
+        answer = helper.place(
+            Order(
+                mode.value,
+                tree.path,
+                root,
+                self.staged,
+                [],
+                tree.trusted,
+                placer.keeps_times,
+                self.unread,
+                self.most,
+            )
+        )
+        found = [Directory(*each) for each in answer.found]
+        placer.note_found(found)
+        left = _left(found, answer)
+        files = sum(len(each.files) for each in found) - sum(len(each.files) for each in left)
+        placer.note_placed(mode, files)
+        progress(files, placer.name)
+        if left:
+            Unit(placer, self.staged, left).place(stage, progress)
+        if answer.complete:
+            return self._shared_out(answer.unread)
+        # Which refusal it was, and what is to be done about it, is found out here.
+        return self._replace(unread=answer.unread).place(stage, progress)
+
+    def _shared_out(self, unread: list[Parts]) -> list[Visit]:
+        """Return visits of what was not come to, so that another thread may do the half."""
+        half = len(unread) // 2
+        return [self._replace(unread=part) for part in (unread[half:], unread[:half]) if part]
+
+
+def _left(found: Sequence[Directory], answer: Answer) -> list[Directory]:
+    """Return what a helper has left in the directories that it has read, the refused file first."""
+    left = [found[index] for index in answer.left]
+    if answer.directories < len(found):
+        refused_in = found[answer.directories]
+        left.insert(0, refused_in.with_files(refused_in.files[answer.files :]))
+    return left

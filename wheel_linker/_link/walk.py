@@ -49,13 +49,54 @@ def walk(
         _refuse_another(root, identity)
 
 
-def unchanged_root(path: str, identity: Identity) -> Folder:
+def explore(
+    path: str,
+    identity: Identity,
+    target: Folder,
+    unread: list[Parts],
+    found: list[Directory],
+    place: Callable[[Directory, Folder, Folder], None],
+    most: int,
+) -> None:
+    """Go through directories of a wheel whose names nobody has read, and what is below them: read and make each.
+
+    :param path: as for :func:`walk`.
+    :param identity: as for :func:`walk`.
+    :param target: as for :func:`walk`.
+    :param unread: where to begin; in the end what has not been read, the next one last.
+    :param found: gets each directory when it has been read.
+    :param place: as for :func:`walk`.
+    :param most: how many entries are enough; the directory in which there are more of them is read to its end.
+    :raises InvalidWheelError: if a directory holds what has no place in an environment.
+    :raises LinkError: as for :func:`walk`.
+    :raises OSError: as for :func:`walk`.
+    """
+    from wheel_linker._wheel.scan import enter_listing, read_directory  # a store knows
+
+    with (
+        unchanged_root(path, identity, listing=True) as root,
+        Descent(root, enter_listing) as sources,
+        _Targets(target) as targets,
+    ):
+        while unread and most > 0:
+            parts = unread[-1]
+            source = sources.go(parts)
+            directory, below = read_directory(source, parts)
+            unread[-1:] = below
+            found.append(directory)
+            most -= 1 + len(directory.files)
+            place(directory, source, targets.make(parts))
+        _refuse_another(root, identity)
+
+
+def unchanged_root(path: str, identity: Identity, *, listing: bool = False) -> Folder:
     """Open the root of a wheel, if it is still the directory that was scanned.
 
+    :param listing: whether its names will be read.
     :raises LinkError: if another one took its place.
     :raises OSError: if it cannot be opened.
     """
-    root = Folder.open(path)
+    root = Folder.open(path, listing=listing)
     try:
         _refuse_another(root, identity)
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker._fs._windows import rules
@@ -15,7 +16,7 @@ from wheel_linker._wheel.tree import Directory, Tree, is_dist_info, number_ends
 from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
@@ -26,12 +27,33 @@ def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
         holds what has no place in an environment: a FIFO, a socket, a device, or a symlink that leads out of the wheel.
     :raises LinkError: if a directory cannot be read.
     """
+    with _opened(path) as root:
+        tree = Tree.of(root.path, root.identity(), _read_tree(root, remedy))
+    refuse_escaping_links(tree)
+    return tree
+
+
+def scan_root(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
+    """Read the names in the root of an unpacked wheel, and nothing below it; parameters and errors as for :func:`scan`.
+
+    :returns: a tree of the root and its subdirectories, of which what is in them is left to be read.
+    """
+    with _opened(path) as root:
+        directory, below = read_directory(root, ())
+        _require_dist_info(root, below, remedy)
+        directories = [directory, *(Directory(parts, [], []) for parts in reversed(below))]
+        number_ends(directories)
+        return Tree.of(root.path, root.identity(), directories)._replace(is_read=False)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Folder]:
+    """Open the root of an unpacked wheel, and tell of what is refused until it is closed."""
     root_path = os.fsdecode(path)
     try:
         root_path = real_path(root_path, strict=True)
         with Folder.open(root_path, listing=True) as root:
-            directories = _read_tree(root, remedy)
-            identity = root.identity()
+            yield root
     except InvalidWheelError:
         raise
     except ValueError as error:  # a NUL byte
@@ -50,35 +72,44 @@ def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
         where = named_by(error, root_path)
         doing = f"read the unpacked wheel {root_path!r} at {where!r}"
         raise LinkError.from_os_error(error, doing, source=where) from error
-    _refuse_escaping_links(root_path, directories)
-    return Tree.of(root_path, identity, directories)
 
 
 def _read_tree(root: Folder, remedy: str | None) -> list[Directory]:
     directories: list[Directory] = []
     pending: list[Parts] = [()]
-    with Descent(root, _enter_listing) as descent:
+    with Descent(root, enter_listing) as descent:
         while pending:
             parts = pending.pop()
-            directory, below = _read(descent.go(parts), parts)
+            directory, below = read_directory(descent.go(parts), parts)
             directories.append(directory)
             pending.extend(below)
-            if remedy is not None and not parts:
+            if not parts:
                 # Before a walk that may be long: it may be a home directory that was given.
-                only_dist_info(map(_own_name, below), f"the unpacked wheel {root.path!r}", remedy)
+                _require_dist_info(root, below, remedy)
     number_ends(directories)
     return directories
 
 
-def _own_name(parts: Parts) -> str:
-    return parts[-1]
+def _require_dist_info(root: Folder, below: Sequence[Parts], remedy: str | None) -> None:
+    if remedy is not None:
+        names = [parts[-1] for parts in below]
+        only_dist_info(names, f"the unpacked wheel {root.path!r}", remedy)
 
 
-def _enter_listing(parent: Folder, name: str) -> Folder:
+def enter_listing(parent: Folder, name: str) -> Folder:
+    """Open a directory in another one, to list it."""
     return parent.enter(name, listing=True)
 
 
-def _read(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]]:
+def read_directory(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]]:
+    """Read the names in one directory of a wheel.
+
+    :param folder: the directory, opened to be listed.
+    :param parts: the names that lead to it from the wheel's root.
+    :returns: the directory, and where its subdirectories are, the first of them last.
+    :raises InvalidWheelError: if it holds what has no place in an environment.
+    :raises OSError: if it cannot be read.
+    """
     files: list[str] = []
     links: list[tuple[str, str]] = []
     below: list[Parts] = []
@@ -109,15 +140,19 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
     return not (rules.WINDOWS and rules.is_junction(entry.stat(follow_symlinks=False)))
 
 
-def _refuse_escaping_links(root: str, directories: Sequence[Directory]) -> None:
+def refuse_escaping_links(tree: Tree) -> None:
+    """Refuse symlinks that lead out of a wheel.
+
+    :raises InvalidWheelError: if there is one.
+    """
     links = {
         (*directory.parts, name): target
-        for directory in directories
+        for directory in tree.directories
         for name, target in directory.links
     }
     for parts, target in links.items():
         if led_to(parts, links) is None:
             raise InvalidWheelError(
-                f"the symlink {os.path.join(root, *parts)!r} leads out of the wheel, to {target!r}: "
+                f"the symlink {os.path.join(tree.path, *parts)!r} leads out of the wheel, to {target!r}: "
                 "only relative symlinks that stay inside are put into an environment"
             )

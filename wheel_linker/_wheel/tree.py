@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.dist_info import DIST_INFO, only_dist_info
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wheel_linker._fs.folder import Identity, Parts
+
+_RECORD: Final = "RECORD"
 
 
 class Directory:
@@ -45,6 +47,10 @@ class Directory:
     def names(self) -> tuple[str, ...]:
         """Return the names of its regular files and of its symlinks."""
         return (*self.files, *(name for name, _ in self.links))
+
+    def is_plain(self) -> bool:
+        """Tell whether there are files only, and no ``RECORD`` among them, which is never shared."""
+        return not self.links and _RECORD not in self.files
 
     def path_of(self, name: str) -> str:
         """Return the path of one of its entries relative to the wheel, with forward slashes."""
@@ -94,6 +100,8 @@ class Tree(NamedTuple):
     """The path of the ``.whl`` file that it was unpacked from, if the caller gave that."""
     trusted: bool = False
     """Whether its files are hard-linked and symlinked whoever owns them."""
+    is_read: bool = True
+    """Whether what is in the root's subdirectories is known, and not left to be read when files are placed."""
 
     @property
     def listing(self) -> Listing:
@@ -116,6 +124,10 @@ class Tree(NamedTuple):
         """Make one of directories in pre-order, whose ends are set."""
         number = sum(len(directory.files) + len(directory.links) for directory in directories)
         return cls(path, identity, directories, number, left_out)
+
+    def read(self, directories: Iterable[Directory]) -> Tree:
+        """Return the same tree with all of its directories, in whatever order they come."""
+        return self._with(in_order(directories), self.left_out)
 
     def with_files(self, files: Mapping[Parts, Sequence[str]]) -> Tree:
         """Return the same tree with other names for the regular files of some of its directories."""

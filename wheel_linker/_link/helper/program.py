@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder, Identity
 from wheel_linker._link.placing import placing
-from wheel_linker._link.walk import walk
+from wheel_linker._link.walk import explore, walk
 from wheel_linker._wheel.tree import Directory
 from wheel_linker.backends import default_backend
-from wheel_linker.errors import LinkError
+from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     from wheel_linker._fs.folder import Parts
+    from wheel_linker._link.placing import PlaceEach
     from wheel_linker.backends import Backend
 
 # Not just the end of the input: a process that the parent has forked keeps that open.
@@ -48,6 +49,10 @@ class Order(NamedTuple):
     """Whether files are shared whoever owns them."""
     keeps_times: bool
     """Whether copies and clones of Python sources get the times of these."""
+    unread: list[Parts]
+    """Directories whose names are to be read as well, and what is below them, the first one last."""
+    most: int
+    """How many entries of these are enough."""
 
     def to_bytes(self) -> bytes:
         """Return what :func:`main` reads."""
@@ -59,11 +64,21 @@ class Answer(NamedTuple):
     """How far an order was carried out."""
 
     directories: int
-    """How many directories are done."""
+    """How many directories are done; of those that were read, too."""
     files: int
     """How many files of the next one are."""
     complete: bool
     """Whether nothing was refused."""
+    found: list[tuple[Parts, list[str], list[tuple[str, str]]]]
+    """The directories that were read, in pre-order, each with the names of its files and its symlinks."""
+    left: list[int]
+    """Which of these have files, or symlinks, that are for the parent to place."""
+    unread: list[Parts]
+    """As in the order: what has not been read."""
+
+    def to_bytes(self) -> bytes:
+        """Return what the parent reads."""
+        return marshal.dumps(tuple(self))
 
 
 def interpreter() -> tuple[str, ...]:
@@ -73,9 +88,11 @@ def interpreter() -> tuple[str, ...]:
 
 def carry_out(order: Order, stage: Folder, backend: Backend) -> Answer:
     """Place files until one is refused."""
-    place_each = placing(
-        LinkMode(order.mode), backend, trusted=order.trusted, keeps_times=order.keeps_times
-    )
+    return _visit(order, stage, backend) if order.unread else _place(order, stage, backend)
+
+
+def _place(order: Order, stage: Folder, backend: Backend) -> Answer:
+    place_each = _placing(order, backend)
     directories = files = 0
 
     def place(directory: Directory, source: Folder, target: Folder) -> None:
@@ -91,8 +108,43 @@ def carry_out(order: Order, stage: Folder, backend: Backend) -> Answer:
             found = (Directory(parts, names, []) for parts, names in order.directories)
             walk(order.path, Identity(*order.identity), target, found, place)
     except (OSError, LinkError):
-        return Answer(directories, files, complete=False)
-    return Answer(directories, files, complete=True)
+        return Answer(directories, files, False, [], [], [])
+    return Answer(directories, files, True, [], [], [])
+
+
+def _visit(order: Order, stage: Folder, backend: Backend) -> Answer:
+    place_each = _placing(order, backend)
+    unread = [*order.unread]
+    found: list[Directory] = []
+    left: list[int] = []
+    directories = files = 0
+    complete = False
+
+    def place(directory: Directory, source: Folder, target: Folder) -> None:
+        nonlocal directories, files
+        if not directory.is_plain():
+            left.append(directories)
+        else:
+            done, error = place_each(directory.files, source, target)
+            if error is not None:
+                files = done
+                raise error
+        directories += 1
+
+    try:
+        with stage.enter(order.staged) as target:
+            identity = Identity(*order.identity)
+            explore(order.path, identity, target, unread, found, place, order.most)
+        complete = True
+    except (OSError, LinkError, InvalidWheelError):
+        pass  # the parent comes to it again, and is told the reason
+    names = [(each.parts, each.files, each.links) for each in found]
+    return Answer(directories, files, complete, names, left, unread)
+
+
+def _placing(order: Order, backend: Backend) -> PlaceEach:
+    mode = LinkMode(order.mode)
+    return placing(mode, backend, trusted=order.trusted, keeps_times=order.keeps_times)
 
 
 def main() -> None:
@@ -113,8 +165,7 @@ def main() -> None:
         if given is None:
             # Nothing is left to be done at the interpreter's exit, which takes some milliseconds.
             os._exit(0)
-        directories, files, complete = carry_out(Order(*given), stage, backend)
-        _say(answers, marshal.dumps((directories, files, complete)))
+        _say(answers, carry_out(Order(*given), stage, backend).to_bytes())
 
 
 def _say(answers: BinaryIO, what: bytes) -> None:
