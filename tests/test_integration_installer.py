@@ -672,6 +672,15 @@ class TestSource:
             with pytest.raises(InvalidWheelError, match=f"is called {other}.*demo-1.0.dist-info"):
                 UnpackedSource(UnpackedWheel(wheel, filename))
 
+    def test_record_that_is_far_too_large(self, wheel: Path) -> None:
+        with open(wheel / INFO / "RECORD", "ab") as record:
+            record.write(b"," * 3_000_000)
+        source = UnpackedSource(wheel)
+        with pytest.raises(InvalidWheelError, match="its RECORD has"):
+            source.validate_record()
+        with pytest.raises(InvalidWheelError, match="its RECORD has"):
+            list(source.get_contents())
+
     def test_hands_over_every_file_twice(self, wheel: Path) -> None:
         source = UnpackedSource(wheel)
         for _ in range(2):

@@ -18,6 +18,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker._wheel.record import RECORD, SIGNATURES, encoded, expected_rows, parse_record
+from wheel_linker._wheel.record_reading import refuse_huge
 from wheel_linker._wheel.scan import scan
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import VANISHED, InvalidWheelError, LinkError
@@ -225,6 +226,10 @@ class UnpackedSource(WheelSource):
         return ["/".join((*parts, name)) for parts, name in self._names()]
 
     def _record(self) -> dict[str, Row | None]:
+        path = os.path.join(self._tree.path, self._dist_info, RECORD)
+        with self._reading(RECORD):
+            size = os.stat(path).st_size
+        refuse_huge(size, self._paths())
         return parse_record(self._read(RECORD))
 
     def _read(self, filename: str) -> bytes:
