@@ -177,7 +177,7 @@ class TestFoldedNames:
         one: Mapping[str, bytes],
         two: Mapping[str, bytes],
     ) -> None:
-        monkeypatch.setattr("wheel_linker._wheel.conflict_search._are_one_name", lambda *_: True)
+        monkeypatch.setattr("wheel_linker._wheel.conflict_search.are_one_name", lambda *_: True)
         sources = build(one, two)
         with pytest.raises(PackageConflictError) as caught:
             link_wheels(site, sources, on_conflict="error")

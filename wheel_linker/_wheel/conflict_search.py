@@ -50,7 +50,7 @@ def find_conflicts(
     """
 
     def folds(one: str, other: str) -> bool:
-        return _are_one_name(site_packages, one, other)
+        return are_one_name(site_packages, one, other)
 
     supplied = [one for supplier in suppliers for one in _top_level(supplier)]
     found = (_first_conflict(shared, folds, exact) for shared in _shared(supplied, folds))
@@ -149,8 +149,11 @@ def _unreadable(error: OSError, path: str) -> LinkError:
     return LinkError.from_os_error(error, f"compare {where!r} with other wheels", source=where)
 
 
-def _are_one_name(site_packages: str, one: str, other: str) -> bool:
-    """Ask the destination's file system, by a throw-away file, whether two names are one there."""
+def are_one_name(site_packages: str, one: str, other: str) -> bool:
+    """Ask the destination's file system, by a throw-away file, whether two names are one there.
+
+    :param site_packages: the directory that they are meant for, which may be missing.
+    """
     existing = site_packages
     while not os.path.isdir(existing) and existing != os.path.dirname(existing):
         existing = os.path.dirname(existing)
