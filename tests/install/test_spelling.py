@@ -86,6 +86,36 @@ def test_an_upgrade_takes_the_new_spelling(
     assert {path for path in files_in(site(folding)) if "-" not in path} == set(again)
 
 
+def test_of_the_dist_info_itself(folding: Layout, tmp_path: Path) -> None:
+    """As two builds of one version by different back ends have it."""
+    notes = {"Demo-1.0.dist-info/old.txt": b"", "Demo-1.0.dist-info/LICENSE": b"1\n"}
+    install_wheel(
+        make(tmp_path / "1", {"x.py": b"1\n", **notes}, name="Demo"), folding, mode="copy"
+    )
+    newer = {"x.py": b"2\n", "demo-1.0.dist-info/LICENSE": b"2\n"}
+    (report,) = install_wheels([make(tmp_path / "2", newer, name="demo")], folding, mode="copy")
+    assert report.upgraded == ("1.0",)
+    assert check_environment(folding).files == ()
+    assert (site(folding) / "demo-1.0.dist-info/LICENSE").read_bytes() == b"2\n"
+    assert not (site(folding) / "demo-1.0.dist-info/old.txt").exists()
+    uninstall("demo", folding)
+    assert files_in(site(folding)) == set()
+
+
+@pytest.mark.parametrize("place", ["scripts", "data/share", "headers"])
+def test_conflicts_beside_the_roots(folding: Layout, tmp_path: Path, place: str) -> None:
+    wheels = [
+        make(tmp_path / name, {f"{name}-1.0.data/{place}/{file}": name.encode()}, name=name)
+        for name, file in (("one", "Tool"), ("two", "tool"))
+    ]
+    if place == "headers":  # in a directory for each distribution
+        install_wheels(wheels, folding, mode="copy", on_conflict="error")
+        return
+    with pytest.raises(PackageConflictError):
+        install_wheels(wheels, folding, mode="copy", on_conflict="error")
+    assert files_in(site(folding)) == set()
+
+
 def test_a_failed_upgrade_leaves_the_old_spelling(
     folding: Layout, wheels: list[Path], tmp_path: Path
 ) -> None:

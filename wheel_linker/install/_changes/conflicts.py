@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._link.pipeline import supplier_of
 from wheel_linker._wheel.conflict_search import are_one_name, find_conflicts
 from wheel_linker._wheel.conflicts import PackageConflict

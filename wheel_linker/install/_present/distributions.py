@@ -20,7 +20,7 @@ from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record import NOTES, RECORD
 from wheel_linker.errors import LinkError, WheelLinkerError
 from wheel_linker.install._present.said import read_said
-from wheel_linker.install._present.spelling import by_key, is_one_file, key_for
+from wheel_linker.install._present.spelling import by_key, in_own_spelling, is_one_file, key_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -170,7 +170,8 @@ def read_record(distribution: Distribution) -> list[Recorded]:
             destination=distribution.path,
         )
     rows = _rows(distribution, _read(distribution))
-    paths = dict.fromkeys([*(path for path, _ in rows), distribution.recorded])
+    given = in_own_spelling([path for path, _ in rows], distribution.library, distribution.entry)
+    paths = dict.fromkeys([*given, distribution.recorded])
     known = {distribution.library: distribution.library}
     return [
         Recorded(os.path.join(_real(os.path.dirname(path), known), os.path.basename(path)), path)

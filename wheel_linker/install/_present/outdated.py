@@ -6,7 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker._wheel.names import fold
 from wheel_linker.install._present.removing import is_among, is_note, may_go, shared_with
+from wheel_linker.install._present.spelling import is_there_as_another
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,10 +68,10 @@ def find_outdated(
     for one, each in rows.items():
         going = may_go(each, one, shared, roots)
         kept.setdefault(one.name, []).extend({row.path for row in each}.difference(going))
-        renewed = _is_renewed(one, plan_of.get(one.name))
+        renewed = _renewed(one, plan_of.get(one.name))
         for path in going:
             if is_note(path, one):
-                if renewed:
+                if renewed and os.path.normcase(renewed + path[len(one.path) :]) in new:
                     continue
                 notes[path] = None
             names.setdefault(path, one.name)
@@ -96,13 +98,8 @@ def _packages(plan: Plan | None) -> set[str]:
     }
 
 
-def _is_renewed(one: Distribution, plan: Plan | None) -> bool:
-    """Tell whether the old ``*.dist-info`` is the new one by another name, where names are folded."""
-    return plan is not None and plan.dist_info != one.path and _is_same(plan.dist_info, one.path)
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False
+def _renewed(one: Distribution, plan: Plan | None) -> str:
+    """Return the new ``*.dist-info`` if it is the old one by another name, where names are folded; else nothing."""
+    if plan is None or plan.dist_info == one.path or fold(plan.dist_info) != fold(one.path):
+        return ""
+    return plan.dist_info if is_there_as_another(*os.path.split(plan.dist_info)) else ""

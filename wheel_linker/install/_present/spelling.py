@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.names import fold
 
 if TYPE_CHECKING:
@@ -43,6 +44,26 @@ def is_one_file(path: str, other: str) -> bool:
     return os.path.samestat(one, two) or _seen(one) == _seen(two)
 
 
+def in_own_spelling(paths: list[str], library: str, entry: str) -> list[str]:
+    """Return what a ``RECORD`` names, with its ``*.dist-info`` spelt as the directory is, where names are folded.
+
+    :param library: the directory that the ``*.dist-info`` is in.
+    :param entry: its name there.
+    """
+    own = os.path.join(library, entry, "")
+    start = len(library) + 1
+    others = {
+        path[start:].partition(os.sep)[0]
+        for path in paths
+        if DIST_INFO + os.sep in path and not path.startswith(own)
+    }
+    for name in others:
+        if fold(name) == fold(entry) and is_there_as_another(library, name):
+            other = os.path.join(library, name, "")
+            paths = [own + path[len(other) :] if path.startswith(other) else path for path in paths]
+    return paths
+
+
 def _seen(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_mode, status.st_size, status.st_mtime_ns
 
@@ -53,9 +74,16 @@ def _folded(path: str) -> str:
 
 def _folds(directory: str, name: str) -> bool:
     """Tell whether a directory takes a name of its own for the same in other letters."""
-    swapped = name.swapcase()
+    return is_there_as_another(directory, name.swapcase())
+
+
+def is_there_as_another(directory: str, name: str) -> bool:
+    """Tell whether a name leads to what a directory has by another spelling.
+
+    The numbers of files do not tell: FUSE may have one for each spelling.
+    """
     try:
-        os.lstat(os.path.join(directory, swapped))
-        return swapped not in os.listdir(directory)
+        os.lstat(os.path.join(directory, name))
+        return name not in os.listdir(directory)
     except OSError:
         return False
