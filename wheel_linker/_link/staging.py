@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.tree import Tree
     from wheel_linker.backends import Backend
 
-    Piece = Unit | Visit
-    Place = Callable[[Piece], Sequence[Piece] | None]
+    Task = Unit | Visit
+    Place = Callable[[Task], Sequence[Task] | None]
 
 # Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.
 _ENTRIES_PER_UNIT: Final = 400
@@ -39,8 +39,8 @@ _ENTRIES_PER_UNIT: Final = 400
 _ENTRIES_PER_HELPER: Final = 8_000
 # What a wheel that nobody has read is taken to have; half of the published ones have more.
 _ENTRIES_GUESSED: Final = 200
-# A thread that comes to more pieces than these has a helper process do them: the wheels are larger than they seemed.
-_PIECES_ALONE: Final = 4
+# A thread that comes to more tasks than these has a helper process do them: the wheels are larger than they seemed.
+_TASKS_ALONE: Final = 4
 _MANY: Final = 10 * _ENTRIES_PER_HELPER
 # How deep wheels mostly are. Where one is deeper than there are descriptors for, the way down is gone step by step.
 _LIKELY_DEPTH: Final = 8
@@ -59,7 +59,7 @@ def stage_all(
     :raises InvalidWheelError: if a wheel that nobody has read holds what has no place in an environment.
     :raises LinkError: if a file can be placed by no mode of the chain, or a wheel has changed meanwhile.
     """
-    pieces: list[Piece] = []
+    tasks: list[Task] = []
 
     def begin(index: int) -> None:
         placer, staged = placers[index], str(index)
@@ -71,30 +71,30 @@ def stage_all(
             progress(placer.tree.files, placer.name)
         else:
             _make_root(placer.tree, stage.folder, staged)
-            pieces.extend(_pieces(placer, staged))
+            tasks.extend(_tasks(placer, staged))
 
     run(range(len(placers)), begin, jobs)
     for staged, placer in beside.items():
-        pieces.extend(_units(placer, staged))
-    _place_all(pieces, stage, jobs, progress)
+        tasks.extend(_units(placer, staged))
+    _place_all(tasks, stage, jobs, progress)
     for placer in placers:
         placer.note_read()
 
 
-def _place_all(pieces: Sequence[Piece], stage: Stage, jobs: int, progress: Progress) -> None:
-    """Place everything that there is in the pieces, and in those that they turn out to have."""
-    if not pieces:
+def _place_all(tasks: Sequence[Task], stage: Stage, jobs: int, progress: Progress) -> None:
+    """Do all tasks, and those that they leave."""
+    if not tasks:
         return
-    jobs = affordable(jobs, _descriptors(pieces))
+    jobs = affordable(jobs, _descriptors(tasks))
     workers = _Workers(stage, progress)
-    helpers = min(how_many(sum(map(_entries, pieces)), pieces[0].placer.backend), jobs - 1)
+    helpers = min(how_many(sum(map(_entries, tasks)), tasks[0].placer.backend), jobs - 1)
     if helpers:
         # More threads would only wait for the interpreter's lock.
-        run(pieces, workers.place, 1 + helpers, others=workers.with_helper, stop=workers.stop)
-    elif jobs > 1 and any(isinstance(piece, Visit) for piece in pieces):
-        run(pieces, workers.place, jobs, others=workers.with_late_helper, stop=workers.stop)
+        run(tasks, workers.place, 1 + helpers, others=workers.with_helper, stop=workers.stop)
+    elif jobs > 1 and any(isinstance(task, Visit) for task in tasks):
+        run(tasks, workers.place, jobs, others=workers.with_late_helper, stop=workers.stop)
     else:
-        run(pieces, workers.place, jobs)
+        run(tasks, workers.place, jobs)
 
 
 def how_many(entries: int, backend: Backend) -> int:
@@ -111,16 +111,16 @@ def how_many(entries: int, backend: Backend) -> int:
 
 
 class _Workers:
-    """Threads that place pieces in one stage, and helper processes that do so for them."""
+    """Threads that do tasks in one stage, and helper processes that do some for them."""
 
     def __init__(self, stage: Stage, progress: Progress) -> None:
         self._stage = stage
         self._progress = progress
         self._helpers: list[Helper] = []
 
-    def place(self, piece: Piece) -> Sequence[Piece] | None:
-        """Place what is in a piece; return what is left of it."""
-        return piece.place(self._stage.folder, self._progress)
+    def place(self, task: Task) -> Sequence[Task] | None:
+        """Do a task; return those that are left of it."""
+        return task.place(self._stage.folder, self._progress)
 
     @contextmanager
     def with_helper(self) -> Iterator[Place]:
@@ -132,7 +132,7 @@ class _Workers:
                 yield self.place
             else:
                 self._helpers.append(helper)
-                yield lambda piece: piece.place_by(helper, self._stage.folder, self._progress)
+                yield lambda task: task.place_by(helper, self._stage.folder, self._progress)
 
     @contextmanager
     def with_late_helper(self) -> Iterator[Place]:
@@ -141,14 +141,14 @@ class _Workers:
         done = 0
         with ExitStack() as kept:
 
-            def place_piece(piece: Piece) -> Sequence[Piece] | None:
+            def place_task(task: Task) -> Sequence[Task] | None:
                 nonlocal place, done
-                if done == _PIECES_ALONE and how_many(_MANY, piece.placer.backend):
+                if done == _TASKS_ALONE and how_many(_MANY, task.placer.backend):
                     place = kept.enter_context(self.with_helper())
                 done += 1
-                return place(piece)
+                return place(task)
 
-            yield place_piece
+            yield place_task
 
     def stop(self) -> None:
         """End the helper processes: one that stands still would keep its thread waiting for an answer."""
@@ -156,21 +156,21 @@ class _Workers:
             helper.kill()
 
 
-def _descriptors(pieces: Sequence[Piece]) -> int:
-    """Return how many descriptors a piece takes: the way down to a directory, here and there, and a file."""
-    return 2 * (max(map(_depth, pieces)) + 2)
+def _descriptors(tasks: Sequence[Task]) -> int:
+    """Return how many descriptors a task takes: the way down to a directory, here and there, and a file."""
+    return 2 * (max(map(_depth, tasks)) + 2)
 
 
-def _depth(piece: Piece) -> int:
-    if isinstance(piece, Visit):
+def _depth(task: Task) -> int:
+    if isinstance(task, Visit):
         return _LIKELY_DEPTH
-    return max(len(each.parts) for each in piece.directories)
+    return max(len(each.parts) for each in task.directories)
 
 
-def _entries(piece: Piece) -> int:
-    if isinstance(piece, Visit):
+def _entries(task: Task) -> int:
+    if isinstance(task, Visit):
         return _ENTRIES_GUESSED
-    return sum(1 + len(each.files) for each in piece.directories)
+    return sum(1 + len(each.files) for each in task.directories)
 
 
 def _make_root(tree: Tree, stage: Folder, staged: str) -> None:
@@ -179,7 +179,7 @@ def _make_root(tree: Tree, stage: Folder, staged: str) -> None:
         os.mkdir(stage.prefix + staged, dir_fd=stage.fd)
 
 
-def _pieces(placer: Placer, staged: str) -> Iterator[Piece]:
+def _tasks(placer: Placer, staged: str) -> Iterator[Task]:
     """Yield what there is to be done for a wheel whose root is there in the stage."""
     if not placer.tree.is_read:
         yield Visit(placer, staged, [()], _ENTRIES_PER_UNIT)

@@ -1,4 +1,4 @@
-"""The pieces of the work of staging, each of which one thread does, or has done by a helper process."""
+"""The tasks of staging, each of which one thread does, or has done by a helper process."""
 
 from __future__ import annotations
 
