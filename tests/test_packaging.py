@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import installer
+import packaging
 import pytest
 from packaging.requirements import Requirement
 
@@ -120,6 +121,14 @@ COSTLY: Final = frozenset(
     }
 )
 
+
+# The modules of the library that are loaded at most, itself included. More is loaded by what is asked for more.
+MOST_LOADED: Final = {
+    "from wheel_linker import link_wheels": 8,
+    "from wheel_linker.store import WheelStore; WheelStore(place + '/store')": 50,
+    "from wheel_linker import link_wheel_files; link_wheel_files(place + '/site', place + '/wheel')": 57,
+}
+FIND_PACKAGING: Final = f"sys.path.append({os.path.dirname(*packaging.__path__)!r})"
 
 # Where files of the project are published.
 PUBLISHED: Final = (
@@ -327,6 +336,24 @@ class TestImport:
         expensive = {"asyncio", "concurrent.futures", "ctypes", "packaging", "tempfile"}
         assert not (after - before) & expensive
 
+    def test_takes_one_module(self) -> None:
+        before, after = loaded_by("import wheel_linker")
+        assert own(after - before) == {"wheel_linker"}
+        assert "typing" not in after - before
+
+    @pytest.mark.parametrize(("what", "most"), MOST_LOADED.items())
+    def test_of_what_is_used_takes_few(self, what: str, most: int, tmp_path: Path) -> None:
+        write_wheel(tmp_path / "wheel", "demo", "1.0")
+        before, after = loaded_by(f"{FIND_PACKAGING}\nplace = {os.fspath(tmp_path)!r}\n{what}")
+        assert len(own(after - before)) <= most
+
+    @pytest.mark.skipif(os.name == "nt", reason="is about other systems")
+    @pytest.mark.parametrize("what", MOST_LOADED)
+    def test_is_of_nothing_for_windows_elsewhere(self, what: str, tmp_path: Path) -> None:
+        write_wheel(tmp_path / "wheel", "demo", "1.0")
+        before, after = loaded_by(f"{FIND_PACKAGING}\nplace = {os.fspath(tmp_path)!r}\n{what}")
+        assert not {name for name in own(after - before) if "windows" in name}
+
     @pytest.mark.parametrize("module", ["backends.linux", "backends.macos", "store"])
     def test_of_what_overrides_is_cheap(self, module: str) -> None:
         before, after = loaded_by(f"import wheel_linker.{module}")
@@ -468,6 +495,11 @@ print(json.dumps([before, after]))
     assert done.returncode == 0, done.stderr
     before, after = json.loads(done.stdout)
     return set(before), set(after)
+
+
+def own(modules: set[str]) -> set[str]:
+    """Return those of some loaded modules that are the library's."""
+    return {name for name in modules if name.partition(".")[0] == "wheel_linker"}
 
 
 def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

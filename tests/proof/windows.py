@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from standins import windows_error
 
-from wheel_linker._fs import copying, folder
-from wheel_linker._fs._windows import deletion, rules
+from wheel_linker._fs import copying, folder, rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,7 +153,7 @@ class Windows:
             self.removed_read_only.append(path)
             real(path)
 
-        self._monkeypatch.setattr(deletion, "_remove_read_only", remove)
+        self._monkeypatch.setattr(rules, "_remove_read_only", remove)
 
     def _overwrite_times(self) -> None:
         utime, close = os.utime, os.close

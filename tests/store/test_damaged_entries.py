@@ -383,7 +383,9 @@ def test_bits_that_mean_nothing_are_no_damage(
     """As on a FAT file system whose mount gives no file a right to be executed."""
     with WheelStore(root) as store:
         Path(store.add(wheel_file).path, "demo/tool.sh").chmod(0o644)
-    monkeypatch.setattr("wheel_linker._fs.execute_bits.keeps_execute_bits", lambda _: False)
+    monkeypatch.setattr(
+        "wheel_linker.store._entry.execute_bits.keeps_execute_bits", lambda _: False
+    )
     monkeypatch.setattr("wheel_linker.store._adding.batch.unpack_entry", None)
     with WheelStore(root) as store:
         store.add(wheel_file)

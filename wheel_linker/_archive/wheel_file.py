@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs._windows import rules
+from wheel_linker._fs import rules
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
 

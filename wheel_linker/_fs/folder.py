@@ -13,11 +13,10 @@ import stat
 from typing import Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs._windows import rules
-from wheel_linker._fs._windows.long_paths import extended
-from wheel_linker._fs._windows.retry import patiently
+from wheel_linker._fs import rules
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.rules import extended, patiently
 
 Parts = tuple[str, ...]
 """The names leading from one directory down to another."""

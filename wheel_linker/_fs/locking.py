@@ -16,10 +16,10 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from wheel_linker._fs._windows import rules
-from wheel_linker._fs._windows.retry import patiently
+from wheel_linker._fs import rules
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.rules import patiently
 from wheel_linker._fs.timestamps import refresh
 from wheel_linker._log import log
 from wheel_linker.errors import ENOTSUPP

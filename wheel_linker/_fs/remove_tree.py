@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs._windows.deletion import remove_file
-from wheel_linker._fs._windows.retry import patiently
-from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.rules import is_directory, patiently, remove_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,12 +12,11 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs import locking
-from wheel_linker._fs._windows import rules
-from wheel_linker._fs._windows.retry import patiently
+from wheel_linker._fs import locking, rules
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.moving import move
 from wheel_linker._fs.remove_tree import remove_tree
+from wheel_linker._fs.rules import patiently
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 

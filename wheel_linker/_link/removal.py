@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.rules import is_directory
 from wheel_linker._fs.sharing import how_to_unlock
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache

@@ -11,9 +11,9 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.moving import copy_entry, move
+from wheel_linker._fs.rules import is_directory
 from wheel_linker._fs.sharing import FOLLOW, hard_link
 from wheel_linker._fs.stage import OLD
 from wheel_linker._fs.timestamps import refresh

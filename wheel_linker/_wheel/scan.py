@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs._windows import rules
+from wheel_linker._fs import rules
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder, Parts
 from wheel_linker._fs.paths import named_by, real_path

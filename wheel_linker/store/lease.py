@@ -18,8 +18,7 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs import locking
-from wheel_linker._fs._windows import rules
+from wheel_linker._fs import locking, rules
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.locking import wait_for_lock
 from wheel_linker._log import log, log_warning

@@ -6,9 +6,9 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs._windows.rules import is_directory
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.rules import is_directory
 from wheel_linker._log import log
 from wheel_linker.store import index
 from wheel_linker.store.control import control_folder

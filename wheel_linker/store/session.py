@@ -110,7 +110,7 @@ class Session:
     def keeps_bits(self) -> bool:
         """Tell whether permission bits mean anything where the store is; yes where that cannot be tried."""
         if self._keeps_bits is None:
-            from wheel_linker._fs.execute_bits import keeps_execute_bits
+            from wheel_linker.store._entry.execute_bits import keeps_execute_bits
 
             try:
                 with self.stage() as stage:
