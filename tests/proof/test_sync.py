@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from install.kit import check_recorded, layout_in, make, no_litter, root_of
+from install.kit import check_record, check_recorded, files_in, layout_in, make, no_litter, root_of
 
 from proof.faults import Spoiler, error, interrupt_after, interrupt_before, kill
 from proof.kit import exact
@@ -20,7 +20,14 @@ from proof.scene import Scene, steps_for, survive_errors, survive_interrupts
 from proof.test_install import wheel_of
 from wheel_linker import LinkMode, WheelLinkerError
 from wheel_linker._fs import folder
-from wheel_linker.install import sync_wheels
+from wheel_linker.install import (
+    check_environment,
+    install_wheels,
+    installed,
+    installing,
+    sync_wheels,
+    uninstall,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +45,7 @@ STRIDE: Final = 23
 ROUNDS: Final = 10
 """How often two processes meet; in full, ten times as often."""
 KEPT: Final = "other-1.0.dist-info"
+OLD: Final = (KEPT, "demo-1.0.dist-info", "stays-1.0.dist-info", "goes-1.0.dist-info")
 
 
 class Syncing(Scene):
@@ -77,9 +85,7 @@ class Syncing(Scene):
 
     def check_old(self) -> None:
         """All of the old state must be there, and nothing else."""
-        check_recorded(
-            self.layout, KEPT, "demo-1.0.dist-info", "stays-1.0.dist-info", "goes-1.0.dist-info"
-        )
+        check_recorded(self.layout, *OLD)
 
     def check_new(self) -> None:
         """All of the new state must be there, and nothing else."""
@@ -87,9 +93,47 @@ class Syncing(Scene):
             self.layout, KEPT, "demo-2.0.dist-info", "stays-1.0.dist-info", "comes-1.0.dist-info"
         )
 
+    def check_that_what_is_broken_says_so(self) -> None:
+        """What is not reported as incomplete must be complete."""
+        incomplete = {one.path for one in check_environment(self.layout).incomplete}
+        for one in installed(self.layout):
+            if one.path not in incomplete:
+                check_record(self.layout, os.path.basename(one.path))
+
+    def check_but_for_what_came(self, *infos: str) -> None:
+        """All of these must be there, and nothing else; what is new belongs to nobody until it has all come."""
+        root = root_of(self.layout)
+        recorded = set[str]().union(*(check_record(self.layout, info) for info in infos))
+        came = {
+            name
+            for name in files_in(root)
+            if Path(name).name == "comes.py" or "comes" in Path(name).parent.name
+        }
+        assert files_in(root) - came == recorded
+
 
 def _link(source: str, target: str) -> None:
     os.link(source, target, follow_symlinks=False)
+
+
+def by_sync(scene: Syncing) -> None:
+    """Go back by the same call with the old wheels."""
+    scene.sync(scene.old)
+    scene.check_but_for_what_came(*OLD)
+
+
+def by_install(scene: Syncing) -> None:
+    """Go back by installing what was there."""
+    install_wheels(scene.old, scene.layout, mode=LinkMode.HARDLINK, jobs=1)
+    uninstall([one.name for one in installed(scene.layout) if one.name == "comes"], scene.layout)
+    scene.check_but_for_what_came(*OLD)
+
+
+def by_uninstall(scene: Syncing) -> None:
+    """Remove what was to change."""
+    names = {one.name for one in installed(scene.layout)}
+    uninstall(names - {"other", "stays"}, scene.layout)
+    scene.check_but_for_what_came(KEPT, "stays-1.0.dist-info")
 
 
 @pytest.fixture(params=WAYS)
@@ -151,6 +195,49 @@ def test_kills(scene: Syncing, spoiler: Spoiler, steps: Iterator[int], figures: 
 def _die(scene: Syncing, spoiler: Spoiler, step: int) -> None:
     with spoiler.spoiling(step, kill):
         scene.act()
+
+
+@pytest.mark.parametrize("back", [by_sync, by_install, by_uninstall])
+def test_kills_and_the_way_back(
+    scene: Syncing,
+    spoiler: Spoiler,
+    steps: Iterator[int],
+    back: Callable[[Syncing], None],
+    monkeypatch: pytest.MonkeyPatch,
+    figures: Figures,
+) -> None:
+    """What a kill has left half changed is taken for whole by nobody, and another call than that one mends it, too."""
+    first = _calls_before_the_commit(scene, spoiler, monkeypatch)
+    kills = 0
+    for step in steps:
+        scene.reset()
+        number = first + (step + 2) // 3  # closer together
+        if not was_killed(in_child(partial(_die, scene, spoiler, number))):
+            break
+        scene.check_that_what_is_broken_says_so()
+        back(scene)
+        assert no_litter(scene.root)
+        kills += 1
+    assert kills
+    scene.check_source()
+    figures.add("sync, kills", kills_and_another_call=kills)
+
+
+def _calls_before_the_commit(
+    scene: Syncing, spoiler: Spoiler, monkeypatch: pytest.MonkeyPatch
+) -> int:
+    """Return how many calls there are before anything changes."""
+    found: list[int] = []
+    commit: Callable[..., object] = vars(installing)["_commit"]
+
+    def counted(*arguments: object, **more: object) -> object:
+        found.append(spoiler.calls)
+        return commit(*arguments, **more)
+
+    with monkeypatch.context() as patch, spoiler.spoiling(0, None):
+        patch.setattr(installing, "_commit", counted)
+        scene.act()
+    return found[0]
 
 
 def test_dry_run_changes_nothing_whatever_fails(

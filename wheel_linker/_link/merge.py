@@ -94,10 +94,19 @@ class _Merge:
             # The stage has a leading dot, which makes macOS hide what is made in it.
             show(self._targets.go(()), name)
         for index in order.infos:
-            self._place_subtree(index)
+            self._place_info(index)
+
+    def _place_info(self, index: int) -> None:
+        """Place a ``*.dist-info``; RECORD last, and so after the directories in it."""
+        directory = self._directories[index]
+        if not self._move_whole(directory):
+            self._place_range(index + 1, directory.end)
+            self._merge_files(directory, entries(directory))
 
     def _place_subtree(self, index: int) -> None:
-        end = self._directories[index].end
+        self._place_range(index, self._directories[index].end)
+
+    def _place_range(self, index: int, end: int) -> None:
         while index < end:
             directory = self._directories[index]
             if self._move_whole(directory):

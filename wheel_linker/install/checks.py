@@ -24,7 +24,8 @@ class EnvironmentReport(NamedTuple):
     files: tuple[FileProblem, ...]
     """Files that are not as their ``RECORD`` says, and files in packages that nobody has recorded, by path."""
     incomplete: tuple[InstalledDistribution, ...]
-    """Distributions whose ``RECORD`` is missing, empty or damaged, so that nothing can be told of their files."""
+    """Distributions whose ``RECORD`` is missing, empty or damaged, or says that somebody is changing them or was killed
+    over that: nothing can be told of their files."""
     requirements: tuple[MissingRequirement, ...]
     """Requirements that nothing installed fulfils, by name."""
     store: WheelStore | None = None

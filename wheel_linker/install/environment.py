@@ -13,7 +13,7 @@ from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import listed
 from wheel_linker.install._changes.given import all_unpacked, notes_for
 from wheel_linker.install._changes.syncing import foreseen_sync, sync
-from wheel_linker.install._present.distributions import find_distributions, is_left_over
+from wheel_linker.install._present.distributions import find_distributions, is_remnant
 from wheel_linker.install._present.installed import described
 from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, foreseen
@@ -179,7 +179,7 @@ def plan_uninstall(name: str | Collection[str], layout: Layout) -> ChangePlan:
     names = [name] if isinstance(name, str) else list(name)
     reports = remove(names, layout, Locks(), dry_run=True)
     going = {report.name for report in reports}
-    there = [one for one in find_distributions(layout) if not is_left_over(one)]
+    there = [one for one in find_distributions(layout) if not is_remnant(one)]
     return ChangePlan(
         (),
         (),
@@ -224,7 +224,7 @@ def _told(made: Change, how: LinkOptions) -> ChangePlan:
             if one.wheel.name.name in versions
         ),
         tuple(described(one) for one in outdated.distributions if one.name not in names),
-        tuple(described(one) for one in made.others if not is_left_over(one)),
+        tuple(described(one) for one in made.others if not is_remnant(one)),
         made.conflicts,
         how.chain,
         sum(files for files, _ in sizes),

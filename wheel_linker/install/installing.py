@@ -15,6 +15,7 @@ from wheel_linker._link.sites import opened_sites
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError, refused
+from wheel_linker.install._changes.announcing import announce
 from wheel_linker.install._changes.dating import set_times
 from wheel_linker.install._changes.litter import littered
 from wheel_linker.install._changes.staged import into_place, stage
@@ -212,7 +213,7 @@ def _install(
         sites.settle()
     with sites.committing(libraries, how.locks), how.progress.telling_of_failure():
         made = decided(plans, where, options)
-        outcome = _commit(made, staged, where.layout, sites)
+        outcome = _commit(made, staged, where.layout, sites, durable=options.durable)
     if options.timestamp is not None:
         set_times(plans, options.timestamp)
     names = {one.wheel.name.name for one in plans} | {
@@ -234,11 +235,18 @@ def _remember(
 
 
 def _commit(
-    made: Change, staged: Sequence[Sequence[Staged]], layout: Layout, sites: Sites
+    made: Change,
+    staged: Sequence[Sequence[Staged]],
+    layout: Layout,
+    sites: Sites,
+    *,
+    durable: bool,
 ) -> Outcome:
     """Put everything into place; whoever calls takes it all back if it fails."""
     outdated = made.outdated
     prepare((*outdated.files, *outdated.notes, *outdated.records), layout, sites)
+    coming = {(one.library, one.wheel.name.name): one.record() for one in made.plans}
+    announce(outdated.distributions, coming, sites, durable=durable)
     # First what may be in the way, and last what tells which files belong to the old version.
     gone = remove_paths(outdated.files, layout, sites)
     links = [into_place(one, pieces) for one, pieces in zip(made.plans, staged)]

@@ -11,6 +11,7 @@ from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log_warning
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker.errors import refused
+from wheel_linker.install._changes.announcing import announce
 from wheel_linker.install._changes.litter import littered
 from wheel_linker.install._present.distributions import (
     IncompleteInstallationError,
@@ -138,6 +139,7 @@ def _removal(
 def _remove(removals: Sequence[_Removal], layout: Layout, sites: Sites) -> set[str]:
     """Remove everything, and return what was there."""
     prepare(_all(removals), layout, sites)
+    announce((one for removal in removals for one in removal.found), {}, sites)
     gone = remove_paths([path for one in removals for path in one.files], layout, sites)
     # RECORD goes last: as long as it is there, it tells what is left.
     gone += remove_paths([path for one in removals for path in one.notes], layout, sites)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._api import link_options
 from wheel_linker._wheel.record import NOTES
 from wheel_linker.install._changes.given import own_filename
-from wheel_linker.install._changes.unchanged import is_unchanged, is_version
+from wheel_linker.install._changes.unchanged import is_made_of, is_version
 from wheel_linker.install._present.distributions import find_distributions
 from wheel_linker.install.installing import InstallOptions, change
 from wheel_linker.install.plan import Notes
@@ -70,6 +70,6 @@ def _wheel_of(
     wheels = [wheel for entry in alike if (wheel := store.find(entry.digest)) is not None]
     found = [each for each in find_distributions(layout) if each.path == one.path]
     for wheel in wheels:
-        if found and is_unchanged(found[0], wheel, own_filename(wheel)):
+        if found and is_made_of(found[0], wheel, own_filename(wheel)):
             return wheel
     return wheels[0] if len(wheels) == 1 else None

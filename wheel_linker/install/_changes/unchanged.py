@@ -10,6 +10,7 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES
+from wheel_linker.install._present.unfinished import is_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,17 +41,30 @@ def stamp(one: Distribution) -> Stamp | None:
 
 
 def is_unchanged(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> bool:
-    """Tell whether the files of a wheel are installed, in the same version and by the same hashes.
+    """Tell whether the files of a wheel are installed, in the same version and by the same hashes, all of them."""
+    return _has_rows(one, wheel, name, is_whole=True)
+
+
+def is_made_of(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> bool:
+    """Tell whether a distribution comes from a wheel, even if somebody was killed who wanted to change it.
 
     What an installer makes of a wheel, launchers and notes, follows from these. Scripts, whose first line is rewritten,
     count by the rest of the wheel.
     """
+    return _has_rows(one, wheel, name, is_whole=False)
+
+
+def _has_rows(
+    one: Distribution, wheel: UnpackedWheel, name: WheelFilename, *, is_whole: bool
+) -> bool:
     if not one.entry.endswith(DIST_INFO) or not is_version(one.version, name):
         return False
     try:
         there = read_regular(os.path.realpath(one.recorded), _MUCH)
         own = read_regular(os.path.join(wheel.path, one.entry, RECORD), _MUCH)
     except OSError:
+        return False
+    if is_whole and is_unfinished(there):
         return False
     carried = wheel.carried_rows()
     if carried is None:

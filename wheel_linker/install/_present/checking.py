@@ -12,7 +12,7 @@ from wheel_linker._wheel.record import encoded
 from wheel_linker.install._present.distributions import (
     NoRecordError,
     find_distributions,
-    is_left_over,
+    is_remnant,
     read_rows,
     root_of,
 )
@@ -42,7 +42,7 @@ def file_problems(layout: Layout) -> tuple[list[FileProblem], list[InstalledDist
     known: set[str] = set()
     tops: set[str] = set()
     roots = layout.roots()
-    there = [one for one in find_distributions(layout) if not is_left_over(one)]
+    there = [one for one in find_distributions(layout) if not is_remnant(one)]
     key_of = key_for((one.library, one.entry) for one in there)
     for one in there:
         try:

@@ -21,6 +21,7 @@ from wheel_linker._wheel.record import NOTES, RECORD
 from wheel_linker.errors import LinkError, WheelLinkerError
 from wheel_linker.install._present.said import read_said
 from wheel_linker.install._present.spelling import by_key, in_own_spelling, is_one_file, key_for
+from wheel_linker.install._present.unfinished import is_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -149,6 +150,16 @@ def is_left_over(one: Distribution) -> bool:
     return bool(names) and one.entry.endswith(DIST_INFO) and not names & {_METADATA, RECORD}
 
 
+def is_remnant(one: Distribution) -> bool:
+    """Tell whether nothing, or nothing but others' files, is left of a ``*.dist-info``: nothing is installed by it."""
+    if not one.entry.endswith(DIST_INFO):
+        return False
+    try:
+        return {_METADATA, RECORD}.isdisjoint(os.listdir(one.path))
+    except OSError:  # what is in it is not known
+        return False
+
+
 def _names_in(one: Distribution) -> set[str]:
     try:
         return set(os.listdir(one.path))
@@ -169,7 +180,7 @@ def read_record(distribution: Distribution) -> list[Recorded]:
             errno=errno.ELOOP,
             destination=distribution.path,
         )
-    rows = _rows(distribution, _read(distribution))
+    rows = _rows(distribution, read_text(distribution))
     given = in_own_spelling([path for path, _ in rows], distribution.library, distribution.entry)
     paths = dict.fromkeys([*given, distribution.recorded])
     known = {distribution.library: distribution.library}
@@ -180,9 +191,18 @@ def read_record(distribution: Distribution) -> list[Recorded]:
 
 
 def read_rows(one: Distribution) -> list[Row]:
-    """Return what a distribution's ``RECORD`` says of each file; errors as for :func:`read_record`."""
+    """Return what a distribution's ``RECORD`` says of each file; errors as for :func:`read_record`.
+
+    :raises IncompleteInstallationError: also if somebody is changing it, or was killed over that.
+    """
     found = []
-    for row in _parsed(one, _read(one)):
+    text = read_text(one)
+    if is_unfinished(text.encode()):
+        raise IncompleteInstallationError(
+            f"{one} is an incomplete installation: {one.recorded!r} says that it is being changed, as when whoever "
+            "did so was killed; install it again, in this version or another, which replaces what is left of it"
+        )
+    for row in _parsed(one, text):
         algorithm, _, digest = (row[1] if len(row) > 1 else "").partition("=")
         size = int(row[2]) if len(row) > 2 and row[2].isdecimal() else None
         found.append(Row(_absolute(row[0], one), algorithm, digest.rstrip("="), size))
@@ -205,8 +225,11 @@ def _real(directory: str, known: dict[str, str]) -> str:
     return known[unknown[0]] if unknown else known[directory]
 
 
-def _read(one: Distribution) -> str:
-    """Return the text of a ``RECORD``; nothing if whoever removed the distribution was killed before the very end."""
+def read_text(one: Distribution) -> str:
+    """Return the text of a ``RECORD``; nothing if whoever removed the distribution was killed before the very end.
+
+    Errors as for :func:`read_record`, but that it may be in a ``*.dist-info`` somewhere else.
+    """
     path = one.recorded
     try:
         data = _content(os.path.realpath(path))
@@ -330,7 +353,7 @@ def _rows_with(
 ) -> list[tuple[str, str]]:
     """Return the rows of a ``RECORD``, unless it has none of the hints anywhere, as most have not."""
     try:
-        text = _read(one)
+        text = read_text(one)
         # Looking for many would take longer than reading the rows.
         if len(hints) <= _MOST_HINTS:
             searched = key_of(text)

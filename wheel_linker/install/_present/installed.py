@@ -11,7 +11,7 @@ from wheel_linker._log import log
 from wheel_linker._wheel.record import NOTES
 from wheel_linker.install._present.distributions import (
     find_distributions,
-    is_left_over,
+    is_remnant,
     read_installer,
 )
 
@@ -48,7 +48,7 @@ def installed(layout: Layout) -> list[InstalledDistribution]:
     :param layout: the environment.
     :raises LinkError: if one of its directories cannot be read.
     """
-    return [described(one) for one in find_distributions(layout) if not is_left_over(one)]
+    return [described(one) for one in find_distributions(layout) if not is_remnant(one)]
 
 
 def described(one: Distribution) -> InstalledDistribution:

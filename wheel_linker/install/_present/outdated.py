@@ -68,9 +68,12 @@ def find_outdated(
     for one, each in rows.items():
         going = may_go(each, one, shared, roots)
         kept.setdefault(one.name, []).extend({row.path for row in each}.difference(going))
-        renewed = _renewed(one, plan_of.get(one.name))
+        plan = plan_of.get(one.name)
+        renewed = _renewed(one, plan)
+        # Where the new notes come into the same directory, its new RECORD is to find no other ones there.
+        stays = plan is not None and plan.dist_info == one.path
         for path in going:
-            if is_note(path, one):
+            if is_note(path, one) and not stays:
                 if renewed and os.path.normcase(renewed + path[len(one.path) :]) in new:
                     continue
                 notes[path] = None

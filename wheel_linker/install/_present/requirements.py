@@ -9,7 +9,7 @@ from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import normalised
-from wheel_linker.install._present.distributions import find_distributions, is_left_over
+from wheel_linker.install._present.distributions import find_distributions, is_remnant
 from wheel_linker.install.report import MissingRequirement
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def missing_requirements(
 
     :param environment: the interpreter's environment markers.
     """
-    present = [one for one in find_distributions(layout) if not is_left_over(one)]
+    present = [one for one in find_distributions(layout) if not is_remnant(one)]
     versions = {one.name: one.version for one in present}
     wanted = {one.name: list(_requirements(one)) for one in present}
     found = {
