@@ -44,18 +44,9 @@ HAS_FLAGS: bool = hasattr(os, "chflags")
 """Whether files have flags here: macOS and the BSDs."""
 # Names of files that the kernel does not execute by itself: set-id bits of theirs mean nothing.
 PLAIN: Final = (
-    ".py",
-    ".pyi",
-    ".pyc",
-    ".txt",
-    ".json",
-    ".h",
-    ".rst",
-    ".html",
-    ".js",
-    ".svg",
-    ".png",
-    ".npy",
+    *(".py", ".pyi", ".pyc", ".typed", ".pyx", ".pxd", ".c", ".h"),
+    *(".txt", ".json", ".yml", ".html", ".css", ".js", ".md", ".rst"),
+    *(".mo", ".po", ".dat", ".gz", ".mat", ".npy", ".svg", ".png", ".ttf"),
 )
 
 
