@@ -184,15 +184,18 @@ def test_alone_that_mode_is_an_error_that_says_what_to_do(tmp_path: Path, source
 
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("bits", [0o4755, 0o2755, 0o6711])
-def test_no_second_name_is_made_for_a_set_id_file(tmp_path: Path, source: Path, bits: int) -> None:
+@pytest.mark.parametrize("mode", SHARING)
+def test_no_second_name_is_made_for_a_set_id_file(
+    tmp_path: Path, source: Path, mode: LinkMode, bits: int
+) -> None:
     (source / "demo/tool").chmod(bits)
-    report = link_wheel_files(tmp_path / "site", source, mode="hardlink")
+    report = link_wheel_files(tmp_path / "site", source, mode=mode)
     found = (tmp_path / "site/demo/tool").stat()
     assert not os.path.samestat(found, (source / "demo/tool").stat())
     assert found.st_mode & (stat.S_ISUID | stat.S_ISGID) == 0
     assert found.st_mode & stat.S_IXUSR
     assert stat.S_IMODE((source / "demo/tool").stat().st_mode) == bits
-    assert (report.mode, report.fallback_count) == (LinkMode.HARDLINK, 1)
+    assert (report.mode, report.fallback_count) == (mode, 1)
 
 
 def test_the_warning_names_the_reason(

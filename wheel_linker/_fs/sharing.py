@@ -89,10 +89,18 @@ def refuse_to_share(status: os.stat_result, name: str) -> None:
 
     :raises NotSharedError: with the reason.
     """
+    refuse_foreign_or_set_id(status, name)
+    refuse_bound(status, name)
+
+
+def refuse_foreign_or_set_id(status: os.stat_result, name: str) -> None:
+    """Refuse a file that must not be reached through a symlink either; its flags stay where they are.
+
+    :raises NotSharedError: with the reason.
+    """
     refuse_foreign(status, name)
     if status.st_mode & _SET_ID:
         raise _error("it has set-id bits", name)
-    refuse_bound(status, name)
 
 
 def refuse_foreign(status: os.stat_result, name: str) -> None:

@@ -15,7 +15,7 @@ from wheel_linker._fs.sharing import (
     hard_link,
     is_wary,
     refuse_bound,
-    refuse_foreign,
+    refuse_foreign_or_set_id,
     refuse_to_share,
 )
 from wheel_linker.mode import LinkMode
@@ -169,11 +169,12 @@ def _symlink_each(
     symlink, there, target_fd = os.symlink, target.prefix, target.fd
     here = source.path + os.sep
     wary = not trusted and is_wary(source)
+    plain = ("",) if trusted else () if wary else PLAIN
     done = 0
     try:
         for name in names:
-            if wary:
-                refuse_foreign(_status(source, name), name)
+            if not name.endswith(plain):
+                refuse_foreign_or_set_id(_status(source, name), name)
             symlink(here + name, there + name, dir_fd=target_fd)
             done += 1
     except OSError as error:
