@@ -89,10 +89,6 @@ def _link(
 def _stage_and_commit(
     sites: Sites, site: Site, wheels: Sequence[Wheel], how: LinkOptions
 ) -> list[LinkReport]:
-    if how.exact:
-        # Not when something has been changed: there may be no descriptor left to import with.
-        from wheel_linker._link.removal import remove_surplus as _  # noqa: F401
-
     path = site.folder.path
     placers = [
         Placer(wheel.tree, how.chain, how.backend, how.must_copy, path, how.native, str(wheel.name))
