@@ -287,6 +287,15 @@ def test_dry_runs_tell_and_touch_nothing(layout: Layout, cache: Path) -> None:
         assert (told.link.files, told.link.requested) == (real.link.files, real.link.requested)
 
 
+def test_a_dry_run_with_nothing_to_do_sweeps_nothing(layout: Layout, cache: Path) -> None:
+    wheels = [wheel(cache, "a")]
+    sync_wheels(wheels, layout)
+    write_tree(root_of(layout), {".wheel_linker-0123456789abcdef/0/x": b""})
+    before = snapshot(root_of(layout))
+    assert not sync_wheels(wheels, layout, dry_run=True).installed
+    assert snapshot(root_of(layout)) == before
+
+
 def test_plans(layout: Layout, cache: Path) -> None:
     install_wheels([wheel(cache, name) for name in ("goes", "rises", "stays")], layout)
     newer = [wheel(cache, "rises", "2.0"), wheel(cache, "new"), wheel(cache, "stays")]

@@ -25,6 +25,8 @@ from wheel_linker.install import (
     install_wheels,
     installed,
     installing,
+    plan_sync,
+    plan_uninstall,
     sync_wheels,
     uninstall,
 )
@@ -272,3 +274,33 @@ def test_two_processes_end_with_one_of_both(
         (scene.check_new if "demo-2.0.dist-info" in found else scene.check_old)()
         figures.add("sync, two processes", rounds=1)
     scene.check_source()
+
+
+def test_looks_while_another_process_changes_everything(
+    scene: Syncing, is_long: bool, figures: Figures
+) -> None:
+    """Each sees all of the old state, or all of the new one."""
+    states = [{"demo": "1.0", "goes": "1.0"}, {"demo": "2.0", "comes": "1.0"}]
+
+    going_on = scene.root.with_name("going on")
+    going_on.touch()
+
+    def change() -> None:
+        while going_on.exists():
+            scene.act()
+            scene.sync(scene.old)
+
+    child = start(change)
+    try:
+        for _ in range(ROUNDS * (20 if is_long else 4)):
+            plan = plan_sync([], scene.layout, keep=["other", "stays"])
+            assert {one.name: one.version for one in plan.removed} in states
+            (demo,) = plan_uninstall("demo", scene.layout).removed
+            assert demo.version in {"1.0", "2.0"}
+            scene.sync(scene.new, dry_run=True)
+            assert uninstall("demo", scene.layout, dry_run=True).name == "demo"
+            figures.add("sync, dry runs", while_another_process_changes=1)
+    finally:
+        going_on.unlink()
+        status = finish(child)
+    assert status == 0

@@ -12,6 +12,7 @@ from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import listed
 from wheel_linker.install._changes.given import all_unpacked, notes_for
+from wheel_linker.install._changes.looking import undisturbed
 from wheel_linker.install._changes.syncing import foreseen_sync, sync
 from wheel_linker.install._present.distributions import find_distributions, is_remnant
 from wheel_linker.install._present.installed import described
@@ -133,7 +134,10 @@ def plan_install(
     :raises LinkError: if something cannot be read.
     """
     how, options = _looking(mode, record, check_tags)
-    with all_unpacked(listed(wheels), layout, store, how, record, dry_run=True) as given:
+    with (
+        all_unpacked(listed(wheels), layout, store, how, record, dry_run=True) as given,
+        undisturbed(layout, how.locks),
+    ):
         return _told(foreseen(given, layout, how, options), how)
 
 
@@ -161,7 +165,10 @@ def plan_sync(
     :raises LinkError: if something cannot be read.
     """
     how, options = _looking(mode, record, check_tags)
-    with all_unpacked(listed(wheels), layout, store, how, record, dry_run=True) as given:
+    with (
+        all_unpacked(listed(wheels), layout, store, how, record, dry_run=True) as given,
+        undisturbed(layout, how.locks),
+    ):
         return _told(foreseen_sync(given, layout, keep, how, options), how)
 
 
@@ -174,12 +181,13 @@ def plan_uninstall(name: str | Collection[str], layout: Layout) -> ChangePlan:
     :raises NoRecordError: as for :func:`uninstall`.
     :raises LinkError: if something cannot be read.
     """
-    from wheel_linker.install.uninstalling import remove
+    from wheel_linker.install.uninstalling import foreseen_removal
 
     names = [name] if isinstance(name, str) else list(name)
-    reports = remove(names, layout, Locks(), dry_run=True)
+    with undisturbed(layout, Locks()):
+        reports = foreseen_removal(names, layout)
+        there = [one for one in find_distributions(layout) if not is_remnant(one)]
     going = {report.name for report in reports}
-    there = [one for one in find_distributions(layout) if not is_remnant(one)]
     return ChangePlan(
         (),
         (),

@@ -18,6 +18,7 @@ from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.install._changes.announcing import announce
 from wheel_linker.install._changes.dating import set_times
 from wheel_linker.install._changes.litter import littered
+from wheel_linker.install._changes.looking import undisturbed
 from wheel_linker.install._changes.staged import into_place, stage
 from wheel_linker.install._present.distributions import find_distributions, named
 from wheel_linker.install._present.outdated import find_outdated
@@ -102,7 +103,8 @@ def change(
             kept.enter_context(wheel.hold())
         plans = _plans(given, where, how, options)
         if options.dry_run:
-            return _foretold(decided(plans, where, options), how)
+            with undisturbed(layout, how.locks):
+                return _foretold(decided(plans, where, options), how)
         if options.on_conflict != "ignore":
             from wheel_linker.install._changes.conflicts import conflicts_among
 

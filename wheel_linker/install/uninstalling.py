@@ -13,6 +13,7 @@ from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker.errors import refused
 from wheel_linker.install._changes.announcing import announce
 from wheel_linker.install._changes.litter import littered
+from wheel_linker.install._changes.looking import undisturbed
 from wheel_linker.install._present.distributions import (
     IncompleteInstallationError,
     NotInstalledError,
@@ -74,10 +75,11 @@ def remove(
     from packaging.utils import canonicalize_name
 
     wanted: dict[str, str] = {canonicalize_name(name): name for name in names}
-    # Before anything is opened, which might make it.
-    removals = _removals(wanted, layout)
-    if dry_run:
-        return [one.report({path for path in _all(removals) if _is_file(path)}) for one in removals]
+    # Before anything is made.
+    with undisturbed(layout, locks):
+        removals = _removals(wanted, layout)
+        if dry_run:
+            return _foretold(removals)
     what = ", ".join(map(repr, names))
     with refused(f"uninstall {what}"), opened_sites(litter=littered(layout)) as sites:
         libraries = [path for path in layout.libraries() if is_directory(path)]
@@ -90,6 +92,18 @@ def remove(
             site = sites.at(path)
             locks.forget(site.folder, site.identity, set(wanted))
         return [one.report(gone) for one in removals]
+
+
+def foreseen_removal(names: Sequence[str], layout: Layout) -> list[UninstallReport]:
+    """Tell what an uninstall would do, and touch nothing; errors as for :func:`remove`."""
+    from packaging.utils import canonicalize_name
+
+    return _foretold(_removals({canonicalize_name(name): name for name in names}, layout))
+
+
+def _foretold(removals: Sequence[_Removal]) -> list[UninstallReport]:
+    there = {path for path in _all(removals) if _is_file(path)}
+    return [one.report(there) for one in removals]
 
 
 def _removals(names: Mapping[str, str], layout: Layout) -> list[_Removal]:

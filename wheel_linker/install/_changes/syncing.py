@@ -122,7 +122,8 @@ def _sync(
 ) -> SyncReport:
     kept = tuple(described(one) for one in decision.kept)
     if not decision.wheels and not decision.surplus:
-        sweep_all(littered(layout))
+        if not options.dry_run:
+            sweep_all(littered(layout))
         return SyncReport((), (), kept)
 
     def surplus(installed: Sequence[Distribution]) -> Sequence[Distribution]:
