@@ -26,6 +26,7 @@ from wheel_linker import (
 )
 from wheel_linker._cli.archives import unpacked_archives
 from wheel_linker._fs import locking
+from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.locking import LOCK_FILE, exclusive
 from wheel_linker._fs.patience import Patience
@@ -344,10 +345,22 @@ class TestStore:
     def test_times_are_what_was_wanted(
         self, tmp_path: Path, archive: Path, windows: Windows
     ) -> None:
-        """A time that is set before a file is closed is overwritten."""
+        """A time that is set before a file is closed is overwritten, and each verify would read every file."""
         with WheelStore(tmp_path / "store") as store:
-            store.add(archive)
+            stored = store.add(archive)
+            files = [path for path in Path(stored.path).rglob("*") if path.is_file()]
+            (time,) = {path.stat().st_mtime_ns for path in files}
+            assert time % 100 == 0, "that of the system, not the one that was set"
             assert store.verify() == []
+
+    @pytest.mark.usefixtures("windows")
+    def test_times_of_copies_are_those_of_the_store(self, tmp_path: Path) -> None:
+        """Bytecode that the store keeps names them."""
+        source, copy = tmp_path / "source.py", tmp_path / "copy.py"
+        source.write_bytes(b"1")
+        os.utime(source, ns=(1, 1_700_000_000_123_456_700))
+        create_from(copy_content, os.fspath(source), os.fspath(copy), keep_time=True)
+        assert copy.stat().st_mtime_ns == source.stat().st_mtime_ns
 
     def test_leases_of_the_dead_go(self, tmp_path: Path, archive: Path, windows: Windows) -> None:
         with WheelStore(tmp_path / "store") as store:
