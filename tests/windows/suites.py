@@ -21,7 +21,6 @@ CHOSEN: Final = (
     "tests/test_conflicts.py",
     "tests/test_errors.py",
     "tests/test_filename.py",
-    "tests/test_link_wheels.py",
     "tests/test_locking.py",
     "tests/test_modes.py",
     "tests/test_namespace.py",
