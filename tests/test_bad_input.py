@@ -39,7 +39,7 @@ def refused(
 
 @pytest.mark.parametrize("name", ["missing", "missing/deep", "", "nul\0byte"])
 def test_a_wheel_that_is_missing(tmp_path: Path, name: str) -> None:
-    source = f"{tmp_path}/nothing/{name}"
+    source = os.path.join(tmp_path, "nothing", name)
     refused(InvalidWheelError, tmp_path / "new", source, tmp_path, tmp_path / "nothing")
 
 

@@ -15,7 +15,7 @@ from store.archives import write_wheel
 from store.conftest import settle
 from wheels import contents, make_wheel, names, write_tree
 
-from proof.windows import Windows
+from proof.windows import ACCESS_DENIED, Windows
 from wheel_linker import (
     InvalidWheelError,
     LinkError,
@@ -185,6 +185,33 @@ def test_what_is_in_use_is_said_to_be(
     windows.hold(tmp_path / "site" / "one.py")
     with pytest.raises(LinkError, match="a program has it open"):
         link_wheel_files(tmp_path / "site", newer)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_file_that_somebody_reads_is_never_missing(
+    tmp_path: Path,
+    wheel: Path,
+    newer: Path,
+    windows: Windows,
+    mode: LinkMode,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not moved aside, as one that runs is: its next reader would find nothing."""
+    read = tmp_path / "site" / "one.py"
+    link_wheel_files(tmp_path / "site", wheel, mode=mode)
+    windows.hold(read, 1, ACCESS_DENIED)
+    real, seen = os.replace, []
+
+    def replace(source: str, target: str, **keywords: int) -> None:
+        real(source, target, **keywords)
+        seen.append(read.exists())
+
+    monkeypatch.setattr(os, "replace", replace)
+    link_wheel_files(tmp_path / "site", newer, mode=mode)
+    assert read.read_bytes() == b"22"
+    assert seen
+    assert all(seen)
+    assert len(windows.pauses) == 1
 
 
 class TestTheLockOfADirectory:

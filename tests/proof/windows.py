@@ -49,6 +49,7 @@ class Windows:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, sleep: bool = False) -> None:
         self._monkeypatch = monkeypatch
         self._in_use: dict[str, int] = {}
+        self._told: dict[str, int] = {}
         self._running: set[str] = set()
         self._junctions: set[str] = set()
         self._resolving = False
@@ -68,9 +69,13 @@ class Windows:
         self._check_replaced()
         self._overwrite_times()
 
-    def hold(self, path: Path, attempts: int = FOREVER) -> None:
-        """Have a program use a file, until somebody else has wanted it that often."""
+    def hold(self, path: Path, attempts: int = FOREVER, number: int = SHARING_VIOLATION) -> None:
+        """Have a program use a file, until somebody else has wanted it that often.
+
+        :param number: what they are told; ``ACCESS_DENIED`` is what Windows says where it would be replaced.
+        """
         self._in_use[os.fspath(path)] = attempts
+        self._told[os.fspath(path)] = number
 
     def run(self, path: Path) -> None:
         """Have a file be part of a program that runs, wherever it is renamed to."""
@@ -118,7 +123,7 @@ class Windows:
         for held, attempts in self._in_use.items():
             if attempts and (held == path or held.startswith(f"{path}{os.sep}")):
                 self._in_use[held] -= 1
-                raise _refusal(SHARING_VIOLATION, errno.EACCES, path)
+                raise _refusal(self._told[held], errno.EACCES, path)
 
     def _refuse_what_is_open(self, path: str) -> None:
         for held in _open_files():

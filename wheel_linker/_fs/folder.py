@@ -38,8 +38,6 @@ _ENTER: Final = _NAME | _NO_FOLLOW
 _ENTER_LIST: Final = _LIST | _NO_FOLLOW
 _SEPARATOR: Final = os.sep
 _CLOSED: Final = -1
-# winerror.h: ERROR_ACCESS_DENIED, ERROR_USER_MAPPED_FILE.
-_NOT_REPLACED: Final = frozenset({5, 1224})
 _ASIDE: Final = "aside-"
 
 
@@ -192,7 +190,9 @@ class Folder:
         try:
             self._rename(name, target, new)
         except OSError as error:
-            if not rules.WINDOWS or getattr(error, "winerror", None) not in _NOT_REPLACED:
+            if not (
+                rules.WINDOWS and rules.is_kept_from_replacement(error, new, target.lstat(new))
+            ):
                 raise
             self._replace_aside(name, target, new)
 

@@ -18,6 +18,11 @@ WINDOWS: bool = os.name == "nt"
 
 # winnt.h: IO_REPARSE_TAG_MOUNT_POINT, a directory that stands for another one.
 _JUNCTION: Final = 0xA000_0003
+# winerror.h: ERROR_ACCESS_DENIED, ERROR_USER_MAPPED_FILE.
+_DENIED: Final = 5
+_MAPPED: Final = 1224
+# What Windows runs, and Python loads.
+_PROGRAMS: Final = (".exe", ".dll", ".pyd")
 # winerror.h: ERROR_INVALID_NAME, ERROR_BAD_PATHNAME.
 _NO_NAMES: Final = frozenset({123, 161})
 # Seconds; two in all. A virus scanner lets go after some tens of milliseconds.
@@ -31,6 +36,24 @@ _SHARE: Final = "\\\\"
 def is_no_name(error: OSError) -> bool:
     """Tell whether Windows refused a path because nothing can have such a name: ``demo>=1``, say."""
     return getattr(error, "winerror", None) in _NO_NAMES
+
+
+def is_kept_from_replacement(error: OSError, name: str, there: os.stat_result | None) -> bool:
+    """Tell whether no patience lets a file be replaced that may be renamed: it is read-only, or a program runs it.
+
+    A file that somebody reads is refused alike, but for a moment. Were that one renamed first, its next reader would
+    find nothing in its place.
+
+    :param error: why it was not replaced.
+    :param name: what it is called.
+    :param there: what the system knows of it; None if it is not there.
+    """
+    number = getattr(error, "winerror", None)
+    if there is None or not stat.S_ISREG(there.st_mode):
+        return number in {_DENIED, _MAPPED}
+    if number != _DENIED:
+        return number == _MAPPED
+    return not there.st_mode & stat.S_IWRITE or name.lower().endswith(_PROGRAMS)
 
 
 def is_junction(status: os.stat_result) -> bool:
