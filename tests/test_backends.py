@@ -290,6 +290,24 @@ class TestWindows:
             link_wheel_files(site, wheel, mode="clone", backend=WindowsBackend(reflink=reflink))
         assert list(site.iterdir()) == []
 
+    @pytest.mark.parametrize(
+        ("number", "kind"),
+        [
+            *((n, FileNotFoundError) for n in (2, 3)),
+            *((n, FileExistsError) for n in (80, 183)),
+        ],
+    )
+    def test_what_is_missing_or_there_already_is_an_error(
+        self, wheel: Path, tmp_path: Path, number: int, kind: type[OSError]
+    ) -> None:
+        """A copy would hide that somebody changes the wheel, or the stage, meanwhile."""
+        reflink = FakeReflink()
+        reflink.refusal = reflink_refusal(number)
+        with pytest.raises(kind):
+            WindowsBackend(reflink).clone_file(
+                os.fspath(wheel / "single.py"), os.fspath(tmp_path / "new")
+            )
+
     # I/O device error, file corrupt: EINVAL is what Python says of numbers that it does not know.
     @pytest.mark.parametrize("make", [reflink_refusal, windows_error])
     @pytest.mark.parametrize("number", [1117, 1392])
