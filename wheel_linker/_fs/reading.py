@@ -16,6 +16,7 @@ READ: Final = (
     | getattr(os, "O_BINARY", 0)
 )
 """How such a file is opened: a symlink is not followed, and a FIFO not waited for."""
+_FOLLOW: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
 NOT_READABLE: Final = frozenset(
     {errno.ELOOP, errno.EMLINK, errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.EISDIR, errno.EIO}
 )
@@ -27,16 +28,22 @@ def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
     return read_with_status(path, limit, dir_fd=dir_fd)[0]
 
 
+def read_followed(path: str, limit: int) -> bytes:
+    """Return the content of a regular file that a symlink may lead to; errors as for :func:`read_with_status`."""
+    return read_with_status(path, limit, flags=_FOLLOW)[0]
+
+
 def read_with_status(
-    path: str, limit: int, *, dir_fd: int | None = None
+    path: str, limit: int, *, dir_fd: int | None = None, flags: int = READ
 ) -> tuple[bytes, os.stat_result]:
     """Return the content of a regular file, and what the system knew of it before it was read.
 
     :param limit: how many bytes it may have.
+    :param flags: how it is opened.
     :raises OSError: ELOOP or EMLINK if it is a symlink, where the system can tell; EINVAL if it is no regular file;
         EFBIG if it is longer; FileNotFoundError and others as open(2) and read(2) have them.
     """
-    fd = os.open(path, READ, dir_fd=dir_fd)
+    fd = os.open(path, flags, dir_fd=dir_fd)
     try:
         status = regular_status(fd, path)
         size = status.st_size

@@ -14,7 +14,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.reading import NOT_READABLE, read_regular
+from wheel_linker._fs.reading import NOT_READABLE, read_followed
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record import NOTES, RECORD
@@ -232,7 +232,7 @@ def read_text(one: Distribution) -> str:
     """
     path = one.recorded
     try:
-        data = _content(os.path.realpath(path))
+        data = _content(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         if one.entry.endswith(DIST_INFO) and os.path.isdir(one.path) and not _names_in(one):
             return ""
@@ -255,11 +255,11 @@ def read_text(one: Distribution) -> str:
 def _content(path: str) -> bytes:
     """Return what a ``RECORD`` has; the disk is asked twice, because much hangs on what it says."""
     try:
-        return read_regular(path, _LONGEST)
+        return read_followed(path, _LONGEST)
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-    return read_regular(path, _LONGEST)
+    return read_followed(path, _LONGEST)
 
 
 def _tool(one: Distribution) -> str:
@@ -280,7 +280,7 @@ def is_empty(one: Distribution) -> bool:
 def read_installer(one: Distribution) -> str:
     """Return what a distribution's ``INSTALLER`` says; nothing if there is none."""
     try:
-        data = read_regular(os.path.realpath(os.path.join(one.path, _INSTALLER)), _LONGEST_NOTE)
+        data = read_followed(os.path.join(one.path, _INSTALLER), _LONGEST_NOTE)
     except OSError:
         return ""
     name = data.decode("utf-8", "replace").strip()

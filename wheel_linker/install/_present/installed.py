@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.reading import read_regular
+from wheel_linker._fs.reading import read_followed
 from wheel_linker._log import log
 from wheel_linker._wheel.record import NOTES
 from wheel_linker.install._present.distributions import (
@@ -69,7 +69,7 @@ def described(one: Distribution) -> InstalledDistribution:
 def _direct_url(one: Distribution) -> Mapping[str, object] | None:
     path = os.path.join(one.path, _DIRECT_URL)
     try:
-        data = read_regular(os.path.realpath(path), _MUCH)
+        data = read_followed(path, _MUCH)
         import json  # few distributions have any
 
         said = json.loads(data)

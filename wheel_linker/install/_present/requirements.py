@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs.reading import read_regular
+from wheel_linker._fs.reading import read_followed
 from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import normalised
@@ -96,7 +96,7 @@ def _requirements(one: Distribution) -> Iterator[Requirement]:
         return
     path = os.path.join(one.path, "METADATA")
     try:
-        text = read_regular(os.path.realpath(path), _MUCH).decode("utf-8", "replace")
+        text = read_followed(path, _MUCH).decode("utf-8", "replace")
     except OSError as error:
         log("cannot read %s: %s", path, error)
         return
