@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wheel_linker.install import InstallReport
 
 pytestmark = pytest.mark.usefixtures("way")
+LAUNCHERS = ("demo", "demo-extra", "demo-gui")
 
 
 def relative(layout: Layout, scheme: str) -> str:
@@ -53,7 +54,8 @@ def test_every_scheme(layout: Layout, older: Path, mode: LinkMode) -> None:
         f"{platlib}/demo_plat.py",
         "include/site/demo/demo.h",
         "share/demo/page.txt",
-        *(f"bin/{name}" for name in ("plain.sh", "python.py", "demo", "demo-extra", "demo-gui")),
+        *(f"bin/{name}" for name in ("plain.sh", "python.py")),
+        *(f"bin/{name}{EXE}" for name in LAUNCHERS),
         *(f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "INSTALLER")),
         f"{info}/entry_points.txt",
     }
@@ -65,9 +67,9 @@ def test_every_scheme(layout: Layout, older: Path, mode: LinkMode) -> None:
 
 def check_report(report: InstallReport, layout: Layout, mode: LinkMode) -> None:
     assert report.dist_info == os.fspath(pure(layout) / "demo-1.0.dist-info")
-    assert [os.path.basename(path) for path in report.scripts] == [
-        *("demo", "demo-extra", "demo-gui", "plain.sh", "python.py")
-    ]
+    assert [os.path.basename(path) for path in report.scripts] == sorted(
+        ("plain.sh", "python.py", *(f"{name}{EXE}" for name in LAUNCHERS))
+    )
     assert all(os.path.isabs(path) and os.path.isfile(path) for path in report.scripts)
     assert (report.wheel.name, report.upgraded, report.removed) == ("demo", (), ())
     if mode is not LinkMode.CLONE:
