@@ -14,7 +14,7 @@ import zipfile
 from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import installer
 import packaging
@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 
 import wheel_linker
 import wheel_linker.backends
+from wheel_linker.store import Damage, DamageKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,8 @@ PUBLIC: Final = (
     "unpack_wheel",
     "write_record",
 )
+ALIASES: Final = ("Modes", "MustCopy", "OnConflict", "RecordMode", "WheelLike")
+"""What annotations of callers need."""
 PUBLIC_BACKENDS: Final = ("Backend", "default_backend")
 
 # A package imports from itself and from those after it, never from one before it, not even for the type checker.
@@ -161,7 +164,17 @@ def layer(module: str) -> int:
 
 class TestPublicNames:
     def test_are_these(self) -> None:
-        assert sorted(wheel_linker.__all__) == sorted(PUBLIC)
+        assert sorted(wheel_linker.__all__) == sorted((*PUBLIC, *ALIASES))
+
+    @pytest.mark.parametrize("name", ALIASES)
+    def test_of_types_exist_and_are_in_the_reference(self, name: str) -> None:
+        assert get_args(getattr(wheel_linker, name))
+        reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+        assert re.search(rf"wheel_linker\.{name}$", reference, re.MULTILINE)
+
+    def test_kinds_of_damage_are_a_type(self) -> None:
+        assert set(get_args(DamageKind)) == {"changed", "missing", "added"}
+        assert Damage.__annotations__["kind"] == "DamageKind"
 
     @pytest.mark.parametrize("name", PUBLIC)
     def test_exist(self, name: str) -> None:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
         write_record,
     )
     from wheel_linker._link.locks import Locks, Preview
+    from wheel_linker._link.options import MustCopy
     from wheel_linker._link.report import Fallback, LinkReport
-    from wheel_linker._wheel.conflicts import PackageConflict, PackageConflictError
+    from wheel_linker._wheel.conflicts import OnConflict, PackageConflict, PackageConflictError
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.progress import ProgressBar
-    from wheel_linker._wheel.record_problems import RecordProblem
-    from wheel_linker._wheel.unpacked import UnpackedWheel
+    from wheel_linker._wheel.record_problems import RecordMode, RecordProblem
+    from wheel_linker._wheel.unpacked import UnpackedWheel, WheelLike
     from wheel_linker.errors import (
         InvalidWheelError,
         LinkError,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         RecordWarning,
         WheelLinkerError,
     )
-    from wheel_linker.mode import AUTO, LinkMode
+    from wheel_linker.mode import AUTO, LinkMode, Modes
 
 __all__ = [
     "AUTO",
@@ -40,15 +41,20 @@ __all__ = [
     "LinkReport",
     "LockTimeoutError",
     "Locks",
+    "Modes",
+    "MustCopy",
+    "OnConflict",
     "PackageConflict",
     "PackageConflictError",
     "PackageConflictWarning",
     "Preview",
     "ProgressBar",
+    "RecordMode",
     "RecordProblem",
     "RecordWarning",
     "UnpackedWheel",
     "WheelFilename",
+    "WheelLike",
     "WheelLinkerError",
     "link_wheel_files",
     "link_wheels",
@@ -69,15 +75,20 @@ _MODULE_OF = {
     "LinkReport": "._link.report",
     "LockTimeoutError": ".errors",
     "Locks": "._link.locks",
+    "Modes": ".mode",
+    "MustCopy": "._link.options",
+    "OnConflict": "._wheel.conflicts",
     "PackageConflict": "._wheel.conflicts",
     "PackageConflictError": "._wheel.conflicts",
     "PackageConflictWarning": ".errors",
     "Preview": "._link.locks",
     "ProgressBar": "._wheel.progress",
+    "RecordMode": "._wheel.record_problems",
     "RecordProblem": "._wheel.record_problems",
     "RecordWarning": ".errors",
     "UnpackedWheel": "._wheel.unpacked",
     "WheelFilename": "._wheel.filename",
+    "WheelLike": "._wheel.unpacked",
     "WheelLinkerError": ".errors",
     "link_wheel_files": "._api",
     "link_wheels": "._api",

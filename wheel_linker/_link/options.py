@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import PurePosixPath
 
     from wheel_linker._link.locks import Locks
     from wheel_linker._wheel.progress import Progress
     from wheel_linker.backends import Backend
 
-    MustCopy = Callable[[PurePosixPath], bool]
     Exclude = Callable[[PurePosixPath], bool] | Iterable[str] | None
+
+MustCopy = Callable[["PurePosixPath"], bool]
+"""What tells by its path in the wheel which file needs a copy."""
 
 
 def excluding(exclude: Exclude) -> Callable[[str], bool] | None:

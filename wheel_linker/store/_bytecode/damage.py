@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheel_linker._fs.folder import Folder
+    from wheel_linker.store._entry.damage import DamageKind
     from wheel_linker.store._entry.entry import Entry
     from wheel_linker.store.layout import Layout
 
@@ -33,7 +34,7 @@ def damaged_bytecode(layout: Layout, entry: Entry, *, deep: bool) -> Iterator[tu
         try:
             facts, files = manifest.read_files(description)
         except (FileNotFoundError, NotADirectoryError, BrokenManifestError):
-            kind = MISSING if size_of(description) == NOT_THERE else CHANGED
+            kind: DamageKind = MISSING if size_of(description) == NOT_THERE else CHANGED
             yield name, Damage(entry, f"{above}/{MANIFEST}", kind)
             continue
         there = entry._replace(path=sets.tree(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.store.layout import MANIFEST, ROWS
@@ -10,6 +10,7 @@ from wheel_linker.store.layout import MANIFEST, ROWS
 if TYPE_CHECKING:
     from wheel_linker.store._entry.entry import Entry
 
+DamageKind = Literal["changed", "missing", "added"]
 CHANGED: Final = "changed"
 MISSING: Final = "missing"
 ADDED: Final = "added"
@@ -28,7 +29,7 @@ class Damage(NamedTuple):
 
     While ``../entry`` is damaged, nothing is linked from the entry.
     """
-    kind: str
+    kind: DamageKind
     """``"changed"``, ``"missing"`` or ``"added"``."""
 
     def __str__(self) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wheel_linker._archive.stored_file import StoredFile
+    from wheel_linker.store._entry.damage import DamageKind
     from wheel_linker.store._entry.entry import Entry
     from wheel_linker.store._entry.manifest import Manifest
 
@@ -68,7 +69,7 @@ def _rows_damage(entry: Entry, facts: Manifest, deep: bool) -> list[Damage]:
     size = size_of(path)
     if size == facts.rows and not (deep and size >= 0 and not is_sealed(path, size)):
         return []
-    kind = ADDED if facts.rows < 0 else MISSING if size == NOT_THERE else CHANGED
+    kind: DamageKind = ADDED if facts.rows < 0 else MISSING if size == NOT_THERE else CHANGED
     return [Damage(entry, ITS_ROWS, kind)]
 
 
