@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,18 +13,32 @@ import wheel_linker
 HOME = Path(wheel_linker.__file__).parent.parent
 PATH = os.pathsep.join([os.fspath(HOME), *filter(None, [os.environ.get("PYTHONPATH")])])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": PATH}
+# A machine that has much else to do makes a command last so long that it says how far it is.
+PROGRESS = re.compile(
+    r"^(?:putting everything back as it was|[\d.,]+ of [\d.,]+ (?:MB unpacked|files linked))\n",
+    re.MULTILINE,
+)
+
+
+def without_progress(
+    done: subprocess.CompletedProcess[str],
+) -> subprocess.CompletedProcess[str]:
+    """Return what a command has said, but for how far it was in between."""
+    done.stderr = PROGRESS.sub("", done.stderr)
+    return done
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m wheel_linker``."""
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "wheel_linker", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
         env={**ENVIRONMENT, "NO_COLOR": "1", **environment},
     )
+    return without_progress(done)
 
 
 def run_without(library: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -34,13 +49,14 @@ def run_without(library: str, *arguments: object) -> subprocess.CompletedProcess
         "from wheel_linker._cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code, library, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         env=ENVIRONMENT,
     )
+    return without_progress(done)
 
 
 def failed(code: int, *arguments: object) -> str:
