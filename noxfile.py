@@ -32,6 +32,16 @@ LOWEST = (
     "tests/test_integration_installer.py",
     "--ignore=tests/cli/test_demo.py",
 )
+# Measured one after the other, so that a part can be measured again; its figures are combined with the others'.
+COVERED = {
+    "small": ("tests/small", "tests", "--ignore-glob=tests/*/*"),
+    "store": ("tests/store",),
+    "install": ("tests/install",),
+    "cli": ("tests/cli", "tests/examples"),
+    "integrations": ("tests/integrations",),
+}
+# Per cent of lines and branches: what a run on Linux had when it was last recorded, rounded down.
+FLOOR = 80
 PLATFORMS = ("linux", "darwin", "win32")
 EXAMPLES = ("docs/examples/build_backend/backend.py", "docs/examples/tox_plugin")
 CHECKED = ("wheel_linker", "tests", "benchmarks", "docs/conf.py", "noxfile.py", *EXAMPLES)
@@ -66,6 +76,31 @@ def lowest(session: nox.Session) -> None:
     """Run the tests that need no other tools on the oldest Python with the lowest versions of dependencies."""
     session.install("-e", ".", *group("lowest"))
     session.run("pytest", *SHARED_OUT, *(session.posargs or LOWEST))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure which lines and branches the tests run, processes included; arguments name parts of the tests."""
+    session.install("--only-binary=hypothesis", "-e", ".[install,cli]", *group("coverage"))
+    parts = session.posargs or COVERED
+    if parts is COVERED:
+        session.run("coverage", "erase")
+    for part in parts:
+        # A test that fails on a busy machine is the business of another session.
+        session.run("coverage", "run", "-m", "pytest", *COVERED[part], success_codes=[0, 1])
+    session.run("coverage", "combine", "--append", "--keep", "-q")
+    session.run("coverage", "json", "-q", "-o", "docs/_build/coverage.json")
+    session.run("python", "docs/generate_tested.py", "coverage", "docs/_build/coverage.json")
+    session.run("coverage", "report", f"--fail-under={FLOOR}")
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change one thing at a time in the modules that pyproject.toml names, and see that a test of theirs notices."""
+    session.install("-e", ".[install,cli]", *group("mutation"))
+    shutil.rmtree("mutants", ignore_errors=True)
+    session.run("mutmut", "run", *session.posargs)
+    session.run("python", "docs/generate_tested.py", "mutation", "mutants")
 
 
 @nox.session

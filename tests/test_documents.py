@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
@@ -131,3 +132,66 @@ class TestLinks:
             script.main(output)
         assert ended.value.code == end
         assert "https://e.org" in capsys.readouterr().out
+
+
+class TestTested:
+    """`nox -s coverage` and `nox -s mutation` write what they measured into a page."""
+
+    @pytest.fixture
+    def script(self) -> Any:
+        return load(ROOT / "docs" / "generate_tested.py")
+
+    def test_coverage_is_counted_for_each_part(self, script: Any) -> None:
+        summary = {
+            "num_statements": 4,
+            "covered_lines": 3,
+            "num_branches": 2,
+            "covered_branches": 1,
+        }
+        files = {
+            "/x/wheel_linker/_fs/a.py": {"summary": summary},
+            "wheel_linker\\_fs\\b.py": {
+                "summary": {**summary, "num_branches": 0, "covered_branches": 0}
+            },
+            "wheel_linker/mode.py": {"summary": {**summary, "percent_covered": 66.6}},
+        }
+        lines = list(script.coverage_table({"files": files}))
+        assert lines[2:5] == [
+            "| `_fs` | 6 of 8, 75.0 % | 1 of 2, 50.0 % | 7 of 10, 70.0 % |",
+            "| modules of the first level | 3 of 4, 75.0 % | 1 of 2, 50.0 % | 4 of 6, 66.7 % |",
+            "| all | 9 of 12, 75.0 % | 2 of 4, 50.0 % | 11 of 16, 68.8 % |",
+        ]
+
+    def test_changes_are_counted_for_each_module(self, script: Any) -> None:
+        name = "wheel_linker.store.index.xǁIndexǁfind__mutmut_8"
+        results = {"_fs/paths": {"a": 1, "b": 36}, "store/index": {"c": 1, name: 0}}
+        lines = list(script.mutation_table(results, {name: "the same"}))
+        assert lines[2:5] == [
+            "| `_fs/paths` | 2 | 2 | 0 |",
+            "| `store/index` | 2 | 1 | 1 |",
+            "| all | 4 | 3 | 1 |",
+        ]
+        assert lines[6].startswith("Score: 75.0 % noticed")
+        assert lines[-1] == "- the same: `store.index.Index.find`."
+
+    def test_what_was_not_tried_counts_as_nothing(self, script: Any) -> None:
+        with pytest.raises(SystemExit):
+            list(script.mutation_table({"_fs/paths": {"a": 33}}, {}))
+
+    def test_a_reason_is_for_one_change(self, script: Any) -> None:
+        known = [{"becomes": 'encode("ASCII")', "why": "the same"}]
+        change = '--- a\n+++ b\n-    x.encode("ascii")\n+    x.encode("{}")\n'
+        assert script.explained("name", change.format("ASCII"), known) == "the same"
+        assert script.explained("name", change.format("utf-8"), known) is None
+
+    @pytest.mark.parametrize("part", ["coverage", "mutation"])
+    def test_the_page_has_a_place_for_it(self, script: Any, part: str) -> None:
+        page = script.PAGE.read_text(encoding="utf-8")
+        again = script.replaced(page, part, ["| new |"])
+        assert f"<!-- {part}:start -->\n| new |\n<!-- {part}:end -->" in again
+        assert script.replaced(again, part, ["| new |"]) == again
+
+    def test_every_reason_is_used(self) -> None:
+        reasons = json.loads((ROOT / "docs" / "survivors.json").read_text(encoding="utf-8"))
+        page = (ROOT / "docs" / "development" / "tested.md").read_text(encoding="utf-8")
+        assert {each["why"] for each in reasons if f"- {each['why']}: " not in page} == set()

@@ -1,0 +1,247 @@
+"""Where a path lies, which one an error names, and what is read of a file and by how many calls."""
+
+from __future__ import annotations
+
+import errno
+import ntpath
+import os
+import stat
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wheel_linker._fs import paths
+from wheel_linker._fs.paths import is_directory, is_within, named_by
+from wheel_linker._fs.reading import read_regular, read_with_status, regular_size, regular_status
+from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="about POSIX names")
+
+
+class TestWithin:
+    @posix_only
+    @pytest.mark.parametrize(
+        ("path", "directory", "inside"),
+        [
+            ("/a/b", "/a/b", True),
+            ("/a/b/c", "/a/b", True),
+            ("/a/bc", "/a/b", False),
+            ("/a", "/a/b", False),
+            ("/a//bc", "/a/b", False),
+            ("/a/./bc", "/a/b", False),
+            ("/a/./b", "/a", True),
+            ("/a", "/", True),
+            ("a/b", "/a", False),
+        ],
+    )
+    def test_plain_or_not(self, path: str, directory: str, inside: bool) -> None:
+        assert is_within(path, directory) is inside
+
+    @posix_only
+    @pytest.mark.parametrize("path", ["/a//b", "/a/./b", "/a/b/", "/.a", "/"])
+    def test_only_what_is_plain_is_compared_letter_by_letter(self, path: str) -> None:
+        assert paths._is_plain(path) is False
+        assert paths._is_plain("/a/b.c") is True
+
+    @posix_only
+    def test_what_is_plain_is_not_taken_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is asked for each file."""
+        monkeypatch.setattr(os.path, "commonpath", None)
+        assert is_within("/a/b", "/a")
+
+    def test_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(paths, "os", SimpleNamespace(path=ntpath, sep="\\"))
+        assert is_within("C:\\A\\b", "c:\\a")
+        assert is_within("c:/a/b", "C:\\A")
+        assert not is_within("D:\\a\\b", "C:\\a")
+        assert not is_within("C:\\ab", "C:\\a")
+
+
+class TestIsDirectory:
+    def test_what_it_is(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        assert is_directory(os.fspath(tmp_path)) is True
+        assert is_directory(os.fspath(tmp_path / "file")) is False
+        assert is_directory(os.fspath(tmp_path / "none")) is False
+        assert is_directory(os.fspath(tmp_path / "file" / "below")) is False
+
+    @posix_only
+    def test_what_cannot_be_told(self, tmp_path: Path) -> None:
+        (tmp_path / "round").symlink_to("round")
+        with pytest.raises(OSError) as raised:  # noqa: PT011 - the number is what is asked
+            is_directory(os.fspath(tmp_path / "round"))
+        assert raised.value.errno == errno.ELOOP
+
+
+@pytest.mark.parametrize(
+    ("filename", "named"),
+    [("a", "a"), (b"b", "b"), (7, "other"), (None, "other"), ("", "")],
+)
+def test_the_path_that_an_error_names(filename: object, named: str) -> None:
+    error = OSError(errno.EIO, "broken")
+    error.filename = filename
+    assert named_by(error, "other") == named
+
+
+class TestReading:
+    @pytest.fixture
+    def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """How many bytes each call asks for; it gets three at most."""
+        asked: list[int] = []
+        read = os.read
+
+        def few(fd: int, count: int) -> bytes:
+            asked.append(count)
+            return read(fd, min(count, 3))
+
+        monkeypatch.setattr(os, "read", few)
+        return asked
+
+    def test_piece_by_piece(self, tmp_path: Path, calls: list[int]) -> None:
+        """As file systems over a network may answer."""
+        (tmp_path / "file").write_bytes(b"12345678")
+        assert read_regular(os.fspath(tmp_path / "file"), 10) == b"12345678"
+        assert calls == [9, 8, 5]
+
+    def test_one_call_where_that_is_all(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").write_bytes(b"12345678")
+        asked: list[int] = []
+        read = os.read
+        monkeypatch.setattr(os, "read", lambda fd, n: asked.append(n) or read(fd, n))
+        assert read_regular(os.fspath(tmp_path / "file"), 8) == b"12345678"
+        assert asked == [9]
+
+    def test_an_empty_file(self, tmp_path: Path, calls: list[int]) -> None:
+        (tmp_path / "file").touch()
+        assert read_regular(os.fspath(tmp_path / "file"), 0) == b""
+        assert calls == [1]
+
+    def test_what_is_too_long_is_not_read(self, tmp_path: Path, calls: list[int]) -> None:
+        path = os.fspath(tmp_path / "file")
+        (tmp_path / "file").write_bytes(b"x" * 2001)
+        with pytest.raises(OSError, match="it has more than 2,000 bytes") as raised:
+            read_regular(path, 2000)
+        assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, path)
+        assert calls == []
+
+    @pytest.mark.parametrize("real", [11, 30])
+    def test_that_grows_meanwhile(
+        self, tmp_path: Path, real: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No more is read than it takes to see that it is too long."""
+        (tmp_path / "file").write_bytes(b"x" * real)
+        asked: list[int] = []
+        read, known = os.read, os.fstat
+
+        def said_to_be_short(fd: int) -> os.stat_result:
+            values = list(known(fd))
+            values[stat.ST_SIZE] = 4
+            return os.stat_result(values)
+
+        monkeypatch.setattr(os, "fstat", said_to_be_short)
+        monkeypatch.setattr(os, "read", lambda fd, n: asked.append(n) or read(fd, n))
+        with pytest.raises(OSError, match="more than 10 bytes"):
+            read_regular(os.fspath(tmp_path / "file"), 10)
+        assert asked == [5, 6]
+
+    def test_that_grows_to_the_limit(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "file").write_bytes(b"0123456789")
+        known = os.fstat
+
+        def said_to_be_short(fd: int) -> os.stat_result:
+            values = list(known(fd))
+            values[stat.ST_SIZE] = 4
+            return os.stat_result(values)
+
+        monkeypatch.setattr(os, "fstat", said_to_be_short)
+        assert read_regular(os.fspath(tmp_path / "file"), 10) == b"0123456789"
+
+    def test_that_grows_piece_by_piece(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is as long as is allowed may not be all."""
+        (tmp_path / "file").write_bytes(b"x" * 11)
+        read, known = os.read, os.fstat
+
+        def said_to_be_short(fd: int) -> os.stat_result:
+            values = list(known(fd))
+            values[stat.ST_SIZE] = 4
+            return os.stat_result(values)
+
+        monkeypatch.setattr(os, "fstat", said_to_be_short)
+        monkeypatch.setattr(os, "read", lambda fd, n: read(fd, min(n, 5)))
+        with pytest.raises(OSError, match="more than 10 bytes"):
+            read_regular(os.fspath(tmp_path / "file"), 10)
+
+    def test_with_what_was_known(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"123")
+        data, status = read_with_status(os.fspath(tmp_path / "file"), 3)
+        assert (data, status.st_size) == (b"123", 3)
+        assert status.st_mtime_ns == (tmp_path / "file").stat().st_mtime_ns
+
+    def test_closed_whatever_happens(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"123")
+        before = os.dup(0)
+        os.close(before)
+        read_regular(os.fspath(tmp_path / "file"), 3)
+        with pytest.raises(OSError, match="more than 2"):
+            read_regular(os.fspath(tmp_path / "file"), 2)
+        after = os.dup(0)
+        os.close(after)
+        assert after == before
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="directories are not opened there")
+    def test_what_is_no_file(self, tmp_path: Path) -> None:
+        path = os.fspath(tmp_path)
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            for function in (regular_size, regular_status):
+                with pytest.raises(OSError, match="it is no regular file") as raised:
+                    function(fd, path)
+                assert raised.value.args[:2] == (errno.EINVAL, "it is no regular file")
+                assert raised.value.filename == path
+        finally:
+            os.close(fd)
+        with pytest.raises(OSError) as raised:  # noqa: PT011 - the number is what is asked
+            read_regular(path, 10)
+        assert (raised.value.errno, raised.value.filename) == (errno.EINVAL, path)
+
+    def test_size(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"1234567")
+        with (tmp_path / "file").open("rb") as file:
+            assert regular_size(file.fileno(), "file") == 7
+
+
+class TestSeal:
+    def test_what_it_looks_like(self) -> None:
+        """CRC-32 of "123456789" is 0xcbf43926, as in every description of it."""
+        assert sealed(b"123456789") == b"123456789crc32 cbf43926\n"
+        assert sealed(b"") == b"crc32 00000000\n"
+
+    @pytest.mark.parametrize("body", [b"", b"x", b"line\n" * 1000])
+    def test_there_and_back(self, body: bytes) -> None:
+        assert unsealed(sealed(body)) == body
+
+    @pytest.mark.parametrize(
+        "broken",
+        [b"", b"\0" * 40, b"12345678crc32 cbf43926\n", b"123456789crc32 cbf43926", b"crc32 \n"],
+    )
+    def test_what_is_broken(self, broken: bytes) -> None:
+        with pytest.raises(ValueError, match=r"^it is not what was written$"):
+            unsealed(broken)
+
+    def test_of_a_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(sealed(b"body"))
+        assert is_sealed(os.fspath(path), 100) is True
+        path.write_bytes(sealed(b"body")[1:])
+        assert is_sealed(os.fspath(path), 100) is False
+        with pytest.raises(OSError, match="more than 5 bytes"):
+            is_sealed(os.fspath(path), 5)
