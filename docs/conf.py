@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version as _version
+from pathlib import Path as _Path
 
 project = "wheel_linker"
 author = "The wheel_linker contributors"
@@ -34,38 +35,16 @@ python_maximum_signature_line_length = 88
 # References into this library must lead somewhere; those to Python's own documentation would take a download.
 nitpick_ignore_regex = [("py:.*", r"(?!wheel_linker).*")]
 
-# Each page begins in a directory of its own, with a few unpacked wheels in `cache`.
-doctest_global_setup = """
-import os, shutil, sys, tempfile, warnings
+# Each page begins in a directory of its own, with the wheels that readers make by the same script.
+doctest_global_setup = f"""
+import os, runpy, shutil, sys, tempfile, warnings
 
 _home = os.getcwd()
 _directory = tempfile.mkdtemp()
 os.chdir(_directory)
 # The pages explain the warning; whether it comes here depends on the machine.
 warnings.simplefilter("ignore")
-
-def _unpacked(name, version, files, cache="cache"):
-    info = f"{name}-{version}.dist-info"
-    files = {
-        **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-    }
-    rows = "".join(f"{path},,\\n" for path in (*files, f"{info}/RECORD"))
-    for path, text in {**files, f"{info}/RECORD": rows}.items():
-        full = os.path.join(cache, f"{name}-{version}", path)
-        os.makedirs(os.path.dirname(full), exist_ok=True)
-        with open(full, "w") as file:
-            file.write(text)
-
-_unpacked("hello", "1.0", {"hello/__init__.py": "GREETING = 'hello'\\n"})
-_unpacked("hello", "2.0", {"hello/__init__.py": "GREETING = 'good morning'\\n"})
-_unpacked("world", "1.0", {"world.py": "NAME = 'world'\\n"})
-_unpacked("rival", "1.0", {"hello/__init__.py": "GREETING = 'go away'\\n"})
-_unpacked("tool", "1.0", {
-    "tool.py": "def main(): print('working')\\n",
-    "tool-1.0.data/scripts/tool": "#!python\\nimport tool\\ntool.main()\\n",
-})
+_ = runpy.run_path({str(_Path(__file__).parent / "examples" / "wheels.py")!r}, run_name="__main__")
 """
 doctest_global_cleanup = """
 os.chdir(_home)

@@ -88,7 +88,7 @@ def mutation_table(
     yield f"| all | {total['all']} | {total['killed']} | {total['survived']} |"
     yield ""
     score = 100 * total["killed"] / total["all"]
-    yield f"Score: {score:.1f} % noticed, with {_interpreter()}. The others, and why there is no test that notices them:"
+    yield f"Score: {score:.1f} % noticed, with {_interpreter()}. The others, and why no test notices them:"
     yield ""
     for reason, names in sorted(_by_reason(why).items()):
         yield f"- {reason}: {', '.join(f'`{name}`' for name in sorted(names))}."

@@ -88,6 +88,7 @@ def test_a_word_after_three_seconds_and_only_one(
         assert caplog.messages == []
         clock.now = 1003.0
         waiting.wait()
+        assert len(caplog.messages) == 1
         waiting.wait()
     assert caplog.messages == [
         "waiting for /the/place, which another thread of this process has locked"
