@@ -99,7 +99,9 @@ def _what(end: int) -> str:
         return "killed"
     if end == _SURVIVED:
         return "survived"
-    sys.exit(f"a change was not tried to its end, mutmut says {end}")
+    sys.exit(
+        f"no test reaches a change, or it was not tried to its end: mutmut says {end}, see `mutmut results`"
+    )
 
 
 def _by_reason(why: Mapping[str, str]) -> dict[str, set[str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wheel_linker._fs import paths
-from wheel_linker._fs.paths import is_directory, is_within, named_by
+from wheel_linker._fs.paths import is_directory, is_within, named_by, real_path
 from wheel_linker._fs.reading import read_regular, read_with_status, regular_size, regular_status
 from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
 
@@ -245,3 +245,24 @@ class TestSeal:
         assert is_sealed(os.fspath(path), 100) is False
         with pytest.raises(OSError, match="more than 5 bytes"):
             is_sealed(os.fspath(path), 5)
+
+
+class TestRealPath:
+    @posix_only
+    def test_links_are_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to("real")
+        top = os.path.realpath(tmp_path)
+        assert real_path(f"{tmp_path}/link/../real/x") == f"{top}/real/x"
+        assert real_path(f"{tmp_path}/link", strict=True) == f"{top}/real"
+
+    def test_what_is_not_there(self, tmp_path: Path) -> None:
+        assert real_path(os.path.join(tmp_path, "none")).endswith("none")
+        with pytest.raises(FileNotFoundError):
+            real_path(os.path.join(tmp_path, "none"), strict=True)
+
+    @pytest.mark.parametrize("strict", [False, True])
+    def test_a_byte_that_is_in_no_path(self, strict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os.path, "realpath", None)
+        with pytest.raises(ValueError, match=r"^embedded null byte$"):
+            real_path("a\0b", strict=strict)
