@@ -14,10 +14,8 @@ from wheel_linker._link.helper import process
 # Set by coverage where it is to measure processes.
 if "COVERAGE_PROCESS_CONFIG" in os.environ:
     _THERE = os.path.dirname(os.path.dirname(os.path.abspath(coverage.__file__)))
-    process._START = f"""
-import sys
-sys.path.append({_THERE!r})
-import coverage
-coverage.process_startup()
-{process._START}
-"""
+    setattr(  # noqa: B010 - a constant for everybody else
+        process,
+        "_START",
+        f"import sys\nsys.path.append({_THERE!r})\nimport coverage\ncoverage.process_startup()\n{process._START}",
+    )

@@ -18,6 +18,7 @@ from wheel_linker._fs.reading import read_regular, read_with_status, regular_siz
 from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="about POSIX names")
@@ -88,6 +89,17 @@ def test_the_path_that_an_error_names(filename: object, named: str) -> None:
     assert named_by(error, "other") == named
 
 
+def noting(asked: list[int]) -> Callable[[int, int], bytes]:
+    """Return read(2) that notes how many bytes each call asks for."""
+    read = os.read
+
+    def noted(fd: int, count: int) -> bytes:
+        asked.append(count)
+        return read(fd, count)
+
+    return noted
+
+
 class TestReading:
     @pytest.fixture
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -113,8 +125,7 @@ class TestReading:
     ) -> None:
         (tmp_path / "file").write_bytes(b"12345678")
         asked: list[int] = []
-        read = os.read
-        monkeypatch.setattr(os, "read", lambda fd, n: asked.append(n) or read(fd, n))
+        monkeypatch.setattr(os, "read", noting(asked))
         assert read_regular(os.fspath(tmp_path / "file"), 8) == b"12345678"
         assert asked == [9]
 
@@ -138,7 +149,7 @@ class TestReading:
         """No more is read than it takes to see that it is too long."""
         (tmp_path / "file").write_bytes(b"x" * real)
         asked: list[int] = []
-        read, known = os.read, os.fstat
+        known = os.fstat
 
         def said_to_be_short(fd: int) -> os.stat_result:
             values = list(known(fd))
@@ -146,7 +157,7 @@ class TestReading:
             return os.stat_result(values)
 
         monkeypatch.setattr(os, "fstat", said_to_be_short)
-        monkeypatch.setattr(os, "read", lambda fd, n: asked.append(n) or read(fd, n))
+        monkeypatch.setattr(os, "read", noting(asked))
         with pytest.raises(OSError, match="more than 10 bytes"):
             read_regular(os.fspath(tmp_path / "file"), 10)
         assert asked == [5, 6]
