@@ -162,6 +162,17 @@ def linkcheck(session: nox.Session) -> None:
     session.run("python", "docs/check_links.py", f"{out}/output.json")
 
 
+@nox.session
+def recipe(session: nox.Session) -> None:
+    """Have rattler-build read conda's recipe; with `-- --build` it builds the package, from conda-forge's."""
+    session.install("py-rattler-build>=0.73")
+    session.run("python", "recipe/render.py")
+    if "--build" in session.posargs:
+        # A program of the same project, which has to be there: it comes by conda, or as a file.
+        command = ("rattler-build", "build", "--recipe", "recipe/recipe.yaml", "-c", "conda-forge")
+        session.run(*command, external=True)
+
+
 @nox.session(venv_backend="none")
 def systems(session: nox.Session) -> None:
     """Try fresh Debian systems and every interpreter there is, as root; takes hours; arguments say what to try.

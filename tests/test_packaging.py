@@ -475,6 +475,26 @@ def test_conda_recipe_has_the_same_version_and_command() -> None:
         assert re.findall(ours, recipe, re.MULTILINE) == wanted != []
 
 
+def test_conda_recipe_requires_what_the_wheel_and_its_command_do() -> None:
+    recipe = (ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    lists = re.findall(
+        r"^(?:dependencies|install|cli) = \[(.*?)\]$", pyproject, re.MULTILINE | re.DOTALL
+    )
+    assert len(lists) == 3
+    wanted = {
+        (needed.name, str(needed.specifier))
+        for text in re.findall(r'"([^"]+)"', "".join(lists))
+        # Read on all systems alike: what is for one of them cannot be named in a package for all.
+        if (needed := Requirement(text)).name != "reflink-copy"
+    }
+    run = recipe.partition("  run:\n")[2].partition("\n\n")[0]
+    found = {tuple(line.split()) for line in re.findall(r"^    - (.+)$", run, re.MULTILINE)}
+    # An older package of another kind has the name "installer" in conda-forge.
+    renamed = {("python-installer" if name == "installer" else name, low) for name, low in wanted}
+    assert found - {("python", ">=${{")} - {("python", ">=${{", "python_min", "}}")} == renamed
+
+
 def path_of(link: str) -> str | None:
     """Return what of the project a link of the README leads to, or None if it leads to another project."""
     for start, folder, end in PUBLISHED:

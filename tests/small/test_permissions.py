@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wheel_linker._fs import permissions
-from wheel_linker._fs.execute_bits import keeps_execute_bits
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.permissions import (
     follow_umask,
@@ -21,6 +20,7 @@ from wheel_linker._fs.permissions import (
     permissions_like,
     stay_executable,
 )
+from wheel_linker.store._entry.execute_bits import keeps_execute_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
