@@ -125,6 +125,40 @@ class TestSandbox:
         assert (tmp_path / "here/a/file").read_text() == "1"
         assert os.listdir(tmp_path / "there") == []
 
+    def test_what_cannot_appear_is_put_back(
+        self, tmp_path: Path, here: Folder, there: Folder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "here/a").write_text("1")
+        replace = os.replace
+
+        def refuse(source: str, target: str, **folders: int) -> None:
+            if target == "b":
+                error = errno.EXDEV if source == "a" else errno.EIO
+                raise OSError(error, "refused here")
+            replace(source, target, **folders)
+
+        monkeypatch.setattr(os, "replace", refuse)
+        with pytest.raises(OSError, match="refused here") as caught:
+            move(here, "a", there, "b")
+        assert caught.value.errno == errno.EIO
+        assert (tmp_path / "here/a").read_text() == "1"
+        assert (os.listdir(tmp_path / "here"), os.listdir(tmp_path / "there")) == (["a"], [])
+
+    def test_below_a_directory_that_is_open(
+        self, tmp_path: Path, here: Folder, there: Folder
+    ) -> None:
+        """By paths, for which no descriptor is needed."""
+        (tmp_path / "here/x/a/deep").mkdir(parents=True)
+        (tmp_path / "there/y").mkdir()
+        (tmp_path / "here/x/a/deep/file").write_text("1")
+        for source, target in (
+            (here.below("x"), there.below("y")),
+            (there.below("y"), here.below("x")),
+        ):
+            moving._carry(source, "a", target, "a")
+        assert (tmp_path / "here/x/a/deep/file").read_text() == "1"
+        assert os.listdir(tmp_path / "there/y") == []
+
     @pytest.mark.parametrize(
         ("mounts", "copied"),
         [((b"1", b"2"), False), ((b"1", b"1"), True), ((None, b"1"), True), ((b"1", None), True)],

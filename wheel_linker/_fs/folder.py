@@ -92,7 +92,7 @@ class Folder:
                 raise _os_error(errno.ENOTDIR, path)
             return Folder(path, None, self.prefix + name + _SEPARATOR)
         try:
-            fd = os.open(name, _ENTER_LIST if listing else _ENTER, dir_fd=self.fd)
+            fd = os.open(self.prefix + name, _ENTER_LIST if listing else _ENTER, dir_fd=self.fd)
             return Folder(path, fd, "")
         except OSError as error:
             error.filename = path  # a name alone would not say where

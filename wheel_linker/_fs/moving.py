@@ -95,15 +95,10 @@ def _copy(source: Folder, name: str, target: Folder, new: str) -> None:
         copy_entry(source, name, target, new)
         return
     os.mkdir(target.prefix + new, 0o700, dir_fd=target.fd)
-    with _enter(source, name) as original, _enter(target, new) as copy:
+    with source.enter(name) as original, target.enter(new) as copy:
         for each in original.listdir():
             _copy(original, each, copy, each)
     _describe(target, new, status)
-
-
-def _enter(folder: Folder, name: str) -> Folder:
-    # One that borrows a descriptor, see Folder.below(), is that of a directory above.
-    return folder.enter(name if folder.fd is None else folder.prefix + name)
 
 
 def _exchange(source: Folder, name: str, aside: str, target: Folder, made: str, new: str) -> None:
