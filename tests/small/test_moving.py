@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import re
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -144,6 +146,28 @@ class TestSandbox:
         assert (tmp_path / "here/a").read_text() == "1"
         assert (os.listdir(tmp_path / "here"), os.listdir(tmp_path / "there")) == (["a"], [])
 
+    def test_names_meanwhile_are_private(
+        self, tmp_path: Path, here: Folder, there: Folder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two calls at once do not take each other's, and nobody else reads what is not complete."""
+        made: list[tuple[str, int]] = []
+        mkdir = os.mkdir
+
+        def noting(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+            made.append((path, mode))
+            mkdir(path, mode, dir_fd=dir_fd)
+
+        monkeypatch.setattr(os, "mkdir", noting)
+        for name in ("a", "b"):
+            (tmp_path / "here" / name).mkdir(mode=0o755)
+        made.clear()
+        for name in ("a", "b"):
+            move(here, name, there, name)
+        names = {name for name, _ in made}
+        assert len(names) == 2
+        assert all(re.fullmatch(r"\.wheel_linker_moving-[0-9a-f]{16}-new", name) for name in names)
+        assert {mode for _, mode in made} == {0o700}
+
     def test_below_a_directory_that_is_open(
         self, tmp_path: Path, here: Folder, there: Folder
     ) -> None:
@@ -211,6 +235,12 @@ def test_where_no_mount_is_told(tmp_path: Path) -> None:
     with Folder.open(os.fspath(tmp_path)) as folder:
         pass
     assert moving._mount_of(folder) is None
+
+
+def test_where_the_system_names_no_mount(here: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Linux did before 3.15."""
+    monkeypatch.setattr(moving, "open", lambda *_: io.BytesIO(b"pos:\t0\n"), raising=False)
+    assert moving._mount_of(here) is None
 
 
 class TestCopyEntry:
