@@ -14,7 +14,7 @@ from wheel_linker._fs.patience import TIMEOUT, Patience
 from wheel_linker._fs.stage import staged
 from wheel_linker._log import log
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.store._entry.listings import Listings
+from wheel_linker.store._entry.descriptions import Descriptions
 from wheel_linker.store._entry.manifest import touch
 from wheel_linker.store.control import control_folder, directory_of
 from wheel_linker.store.layout import STAGING
@@ -38,7 +38,7 @@ class Session:
     """What one store object does in a store; opened when it is first needed, and again after it was closed.
 
     :ivar layout: where things are.
-    :ivar listings: the descriptions of entries that were read.
+    :ivar descriptions: the descriptions of entries that were read.
     :ivar compiling: how bytecode is kept; None where none is.
     :ivar read_only: whether nothing is written to it, even if that is allowed.
     """
@@ -59,7 +59,7 @@ class Session:
         """
         self.layout = layout
         self.compiling: CompileOptions | None = None
-        self.listings: Listings = Listings()
+        self.descriptions: Descriptions = Descriptions()
         self._trusted = trusted
         self.read_only = read_only
         self._timeout = timeout

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.tree import Tree
     from wheel_linker.store._bytecode.compiling import CompileOptions
     from wheel_linker.store._bytecode.sets import Interpreter
-    from wheel_linker.store._entry.manifest import Listing, Manifest
+    from wheel_linker.store._entry.manifest import Description, Manifest
     from wheel_linker.store.session import Session
 
 # FAT keeps times in steps of two seconds.
@@ -58,8 +58,8 @@ def bytecode_trees(
     if name is None:
         return {}
     trees = {}
-    for entry, listing in have_sets(session, options, entries, interpreter, optimize).items():
-        tree = tree_of(session.layout, entry, name, listing)
+    for entry, description in have_sets(session, options, entries, interpreter, optimize).items():
+        tree = tree_of(session.layout, entry, name, description)
         if tree is not None:
             trees[entry] = tree._replace(trusted=session.standing.exclusive)
     return trees
@@ -71,16 +71,16 @@ def have_sets(
     entries: Sequence[str],
     interpreter: Interpreter,
     optimize: int,
-) -> dict[str, Listing]:
+) -> dict[str, Description]:
     """Return what bytecode entries have, made if it is missing; parameters and errors as for the function above."""
     name = set_name(interpreter, optimize)
     if name is None:
         return {}
     layout = session.layout
-    found: dict[str, Listing] = {}
+    found: dict[str, Description] = {}
     missing = []
     for entry in dict.fromkeys(entries):
-        known = manifest.read_listing(layout.manifest(entry))
+        known = manifest.read_description(layout.manifest(entry))
         there = find_set(layout, entry, known.facts.digest, name, options.check)
         if there is not None:
             found[entry] = there
@@ -161,13 +161,13 @@ def _publish(
                 log("another process has compiled %s meanwhile: %s", entry, error)
 
 
-def not_compiled(sources: Iterable[str], listing: Listing) -> tuple[str, ...]:
+def not_compiled(sources: Iterable[str], description: Description) -> tuple[str, ...]:
     """Return the sources that a set has no bytecode of."""
     left: dict[str, list[str]] = {}
     for source in sources:
         above, _, name = source.rpartition("/")
         left.setdefault(f"{above}/{CACHE}" if above else CACHE, []).append(name)
-    for directory in listing.directories:
+    for directory in description.directories:
         names = left.get("/".join(directory.parts))
         if names is not None:
             left["/".join(directory.parts)] = [
@@ -196,8 +196,8 @@ def compile_entries(
         return [_summed_up(session, entry, sets[entry]) for entry in entries if entry in sets]
 
 
-def _summed_up(session: Session, entry: str, listing: Listing) -> Compiled:
-    known = manifest.read_listing(session.layout.manifest(entry))
+def _summed_up(session: Session, entry: str, description: Description) -> Compiled:
+    known = manifest.read_description(session.layout.manifest(entry))
     sources = (path for path, _ in sources_in(known))
-    facts = listing.facts
-    return Compiled(entry, facts.files, facts.size, not_compiled(sources, listing))
+    facts = description.facts
+    return Compiled(entry, facts.files, facts.size, not_compiled(sources, description))

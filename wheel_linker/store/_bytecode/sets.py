@@ -102,9 +102,9 @@ def size_of_sets(layout: Layout, entry: str) -> int:
     return size
 
 
-def sources_in(listing: manifest.Listing) -> Iterator[tuple[str, int]]:
+def sources_in(description: manifest.Description) -> Iterator[tuple[str, int]]:
     """Yield the path and size of each file of a wheel that is compiled."""
-    for directory, sizes in zip(listing.directories, listing.sizes):
+    for directory, sizes in zip(description.directories, description.sizes):
         if _is_library(directory):
             for name, size in zip(directory.files, sizes):
                 if name.endswith(".py"):
@@ -119,16 +119,16 @@ def _is_library(directory: Directory) -> bool:
 
 def find_set(
     layout: Layout, entry: str, digest: str, name: str, check: Check | None
-) -> manifest.Listing | None:
+) -> manifest.Description | None:
     """Return what a set has, if nothing of it is missing or destroyed, and it is of the sources as they are.
 
     :raises OSError: if it cannot be read.
     """
     sets = sets_of(layout, entry)
-    listing = whole(sets, name, digest, check or "size", never)
-    if listing is None or not _is_of_sources(layout.tree(entry), sets.tree(name), listing):
+    description = whole(sets, name, digest, check or "size", never)
+    if description is None or not _is_of_sources(layout.tree(entry), sets.tree(name), description):
         return None
-    return listing
+    return description
 
 
 def never() -> bool:
@@ -136,12 +136,12 @@ def never() -> bool:
     return False
 
 
-def _is_of_sources(sources: str, bytecode: str, listing: manifest.Listing) -> bool:
+def _is_of_sources(sources: str, bytecode: str, description: manifest.Description) -> bool:
     """Tell whether bytecode says of the first of its sources what that is.
 
     In a store that was copied without the times of its files it does not.
     """
-    for directory in listing.directories:
+    for directory in description.directories:
         if directory.files and directory.parts[-1:] == (CACHE,):
             name = directory.files[0]
             source = os.path.join(sources, *directory.parts[:-1], f"{name.split('.', 1)[0]}.py")
@@ -165,7 +165,9 @@ def _is_of(source: str, bytecode: str) -> bool:
     return (time, size) == (int(status.st_mtime) & _MASK, status.st_size & _MASK)
 
 
-def tree_of(layout: Layout, entry: str, name: str, listing: manifest.Listing) -> Tree | None:
+def tree_of(
+    layout: Layout, entry: str, name: str, description: manifest.Description
+) -> Tree | None:
     """Return the tree of a set, to be placed; None if it has gone.
 
     :raises OSError: if it cannot be opened.
@@ -173,7 +175,7 @@ def tree_of(layout: Layout, entry: str, name: str, listing: manifest.Listing) ->
     path = os.path.realpath(sets_of(layout, entry).tree(name))
     try:
         with Folder.open(path) as root:
-            return Tree.of(root.path, root.identity(), listing.directories)
+            return Tree.of(root.path, root.identity(), description.directories)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise

@@ -22,8 +22,8 @@ from wheel_linker.store.layout import TREE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from wheel_linker.store._entry.listings import Listings
-    from wheel_linker.store._entry.manifest import Listing
+    from wheel_linker.store._entry.descriptions import Descriptions
+    from wheel_linker.store._entry.manifest import Description
     from wheel_linker.store.layout import Layout
 
 Check = Literal["size", "hash"]
@@ -53,8 +53,8 @@ def whole(
     mends_bits: Callable[[], bool],
     *,
     keeps_notes: bool = True,
-    listings: Listings | None = None,
-) -> Listing | None:
+    descriptions: Descriptions | None = None,
+) -> Description | None:
     """Return what an entry has, if it is a wheel's and nothing of it is missing or destroyed.
 
     Every file has to be there with its size; one with another time than that of unpacking is read. All are read where
@@ -65,46 +65,48 @@ def whole(
     :param check: ``"hash"`` to read all files in any case, None to look at the description alone.
     :param mends_bits: tells whether executables that are none any more count as destroyed; called if there are fewer.
     :param keeps_notes: whether what was found out is noted for the next time.
-    :param listings: the descriptions that were read before.
+    :param descriptions: the descriptions that were read before.
     :raises OSError: if it cannot be read.
     """
     try:
-        read = manifest.read_listing if listings is None else listings.read
-        listing = read(layout.manifest(name))
-        if listing.facts.digest != digest:
+        read = manifest.read_description if descriptions is None else descriptions.read
+        description = read(layout.manifest(name))
+        if description.facts.digest != digest:
             return None
         if check is not None and not _is_intact(
-            layout, name, listing, check == "hash", mends_bits, keeps_notes
+            layout, name, description, check == "hash", mends_bits, keeps_notes
         ):
             return None
     except _GONE as error:
         log("the entry %s cannot be used: %s", layout.entry(name), error)
         return None
-    return listing
+    return description
 
 
 def _is_intact(
     layout: Layout,
     name: str,
-    listing: Listing,
+    description: Description,
     deep: bool,
     mends_bits: Callable[[], bool],
     keeps_notes: bool,
 ) -> bool:
     rows = layout.rows(name)
-    if size_of(rows) != listing.facts.rows:
+    if size_of(rows) != description.facts.rows:
         return False
     with Folder.open(layout.entry(name)) as entry, entry.enter(TREE) as tree:
-        seen = _look_at(tree, listing)
+        seen = _look_at(tree, description)
         if seen is None:
             return False
-        if os.name == "posix" and seen.executables < listing.executables and mends_bits():
+        if os.name == "posix" and seen.executables < description.executables and mends_bits():
             return False
         late = seen.late
         settled = _is_settled(layout, name)
         if deep or not settled:
             intact = _has_contents(layout, name, tree, None)
-            intact = intact and (listing.facts.rows < 0 or is_sealed(rows, listing.facts.rows))
+            intact = intact and (
+                description.facts.rows < 0 or is_sealed(rows, description.facts.rows)
+            )
         else:
             unread = _unread(layout, name, late) if late else ()
             intact = not unread or _has_contents(layout, name, tree, unread)
@@ -115,16 +117,16 @@ def _is_intact(
     return intact
 
 
-def _look_at(tree: Folder, listing: Listing) -> _Seen | None:
+def _look_at(tree: Folder, description: Description) -> _Seen | None:
     """Compare the size of all files, and all symlinks, and return what else their status says.
 
     :returns: None if a file is none, or has another size, or a symlink leads elsewhere.
     :raises OSError: if that cannot be told; FileNotFoundError if one is missing.
     """
-    fd, lstat, is_regular, stamp = tree.fd, os.lstat, stat.S_ISREG, listing.facts.stamp
+    fd, lstat, is_regular, stamp = tree.fd, os.lstat, stat.S_ISREG, description.facts.stamp
     late: dict[str, int] = {}
     executables = 0
-    for directory, expected in zip(listing.directories, listing.sizes):
+    for directory, expected in zip(description.directories, description.sizes):
         above = tree.prefix + "".join([f"{part}{os.sep}" for part in directory.parts])
         for name, size in zip(directory.files, expected):
             status = lstat(above + name, dir_fd=fd)

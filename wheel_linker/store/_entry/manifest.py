@@ -71,7 +71,7 @@ class Manifest(NamedTuple):
     """The size in bytes of the file with what installing takes from ``RECORD``; -1 if there is none."""
 
 
-class Listing(NamedTuple):
+class Description(NamedTuple):
     """What an entry has, by name and size."""
 
     facts: Manifest
@@ -131,22 +131,22 @@ def read_files(
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
-    listing, text = _read(path)
+    description, text = _read(path)
     lines = text.splitlines()
-    if len(lines) != sum(map(len, listing.sizes)):
+    if len(lines) != sum(map(len, description.sizes)):
         raise BrokenManifestError(path)
     rows = iter(lines)
     files: list[StoredFile] = []
     try:
-        for directory, sizes in zip(listing.directories, listing.sizes):
+        for directory, sizes in zip(description.directories, description.sizes):
             own = list(islice(rows, len(sizes)))
             if below is None or directory.parts[:2] in below:
                 files += _files(directory, sizes, own)
     except ValueError as error:
         raise BrokenManifestError(path) from error
     if below is None:
-        files += [_link(each, *link) for each in listing.directories for link in each.links]
-    return listing.facts, files
+        files += [_link(each, *link) for each in description.directories for link in each.links]
+    return description.facts, files
 
 
 def _files(directory: Directory, sizes: Iterable[int], rows: Iterable[str]) -> Iterator[StoredFile]:
@@ -155,7 +155,7 @@ def _files(directory: Directory, sizes: Iterable[int], rows: Iterable[str]) -> I
         yield StoredFile(directory.path_of(name), size, executable == _EXECUTABLE, digest)
 
 
-def read_listing(path: str) -> Listing:
+def read_description(path: str) -> Description:
     """Read names and sizes alone, which is quicker.
 
     :raises OSError: if there is none.
@@ -175,8 +175,8 @@ def _content(path: str) -> tuple[bytes, os.stat_result]:
         raise
 
 
-def _read(path: str) -> tuple[Listing, str]:
-    """Return the listing, and the rows of the files as they are; errors as for :func:`read_files`."""
+def _read(path: str) -> tuple[Description, str]:
+    """Return the description, and the rows of the files as they are; errors as for :func:`read_files`."""
     try:
         data, status = _content(path)
         head, names, numbers, rows = data.decode("utf-8").split("\n\n", 3)
@@ -187,7 +187,7 @@ def _read(path: str) -> tuple[Listing, str]:
         raise BrokenManifestError(path) from error
     number_ends(directories)
     executables = f"\n{rows}".count(f"\n{_EXECUTABLE} ")
-    return Listing(facts, directories, sizes, executables, status), rows
+    return Description(facts, directories, sizes, executables, status), rows
 
 
 def _read_directories(lines: Iterable[str]) -> list[Directory]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker._wheel.tree import Directory, Tree
     from wheel_linker.store._entry.checking import Check
-    from wheel_linker.store._entry.manifest import Listing, Manifest
+    from wheel_linker.store._entry.manifest import Description, Manifest
     from wheel_linker.store.session import Session
 
 REMEDY: Final = "add the wheel again or repair the entry, both with the wheel file"
@@ -114,13 +114,13 @@ class StoredWheel(UnpackedWheel):
         """
         from wheel_linker._fs.folder import Folder
         from wheel_linker._wheel.tree import Tree
-        from wheel_linker.store._entry.manifest import read_listing
+        from wheel_linker.store._entry.manifest import read_description
 
         layout = self._session.layout
         try:
             directories = self._directories
             if directories is None:
-                directories = read_listing(layout.manifest(self.entry)).directories
+                directories = read_description(layout.manifest(self.entry)).directories
             # A file that was removed since is an error when it is linked, and one that was added is not linked.
             path = type(layout)(self._session.open().root).tree(self.entry)
             with Folder.open(path) as root:
@@ -207,7 +207,7 @@ EntryLike = Entry | StoredWheel | str
 """What is accepted as an entry: itself, its wheel, its name, or the wheel's SHA-256."""
 
 
-def whole_entry(session: Session, name: str, digest: str, check: Check) -> Listing | None:
+def whole_entry(session: Session, name: str, digest: str, check: Check) -> Description | None:
     """Return what an entry of a session's store has, as :func:`whole` does; errors as there."""
     from wheel_linker.store._entry.checking import whole
 
@@ -218,5 +218,5 @@ def whole_entry(session: Session, name: str, digest: str, check: Check) -> Listi
         check,
         session.mends_bits,
         keeps_notes=not session.read_only,
-        listings=session.listings,
+        descriptions=session.descriptions,
     )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wheel_linker._fs.timestamps import unsettled_for
-from wheel_linker.store._entry import listings
+from wheel_linker.store._entry import descriptions
+from wheel_linker.store._entry.descriptions import Descriptions
 from wheel_linker.store._entry.errors import BrokenManifestError
-from wheel_linker.store._entry.listings import Listings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +28,13 @@ def description(stored: StoredWheel) -> str:
 
 
 def test_is_read_once(description: str) -> None:
-    known = Listings()
+    known = Descriptions()
     assert known.read(description) is known.read(description)
 
 
 def test_is_read_again_when_it_was_just_written(description: str) -> None:
     os.utime(description)
-    known = Listings()
+    known = Descriptions()
     assert known.read(description) is not known.read(description)
 
 
@@ -42,7 +42,7 @@ def test_is_read_again_when_it_was_just_written(description: str) -> None:
 def test_one_that_was_destroyed_since_is_seen(
     description: str, destroyed: Callable[[bytes], bytes]
 ) -> None:
-    known = Listings()
+    known = Descriptions()
     known.read(description)
     Path(description).write_bytes(destroyed(Path(description).read_bytes()))
     with pytest.raises(BrokenManifestError):
@@ -50,7 +50,7 @@ def test_one_that_was_destroyed_since_is_seen(
 
 
 def test_one_that_has_gone_is_seen(description: str) -> None:
-    known = Listings()
+    known = Descriptions()
     known.read(description)
     os.unlink(description)
     with pytest.raises(FileNotFoundError):
@@ -58,8 +58,8 @@ def test_one_that_has_gone_is_seen(description: str) -> None:
 
 
 def test_what_is_too_much_is_forgotten(description: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listings, "_MOST", 1)
-    known = Listings()
+    monkeypatch.setattr(descriptions, "_MOST", 1)
+    known = Descriptions()
     assert known.read(description) is not known.read(description)
 
 
