@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 import wheel_linker
 from store.archives import FILES, NAME, files_below, with_record, write_wheel
 from store.conftest import entry_names, litter
-from wheel_linker import link_wheels
+from wheel_linker import LinkError, link_wheels
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker.store import WheelStore, symlinked
@@ -190,6 +191,15 @@ class TestFullDisk:
             store.add(wheel_file)
         fill(place)
         return place / "store"
+
+    def test_a_new_store_says_why_it_cannot_be(
+        self, full: Path, options: str, wheel_file: Path
+    ) -> None:
+        with WheelStore(full.parent / "other") as store:
+            assert store.entries() == []
+            with pytest.raises(LinkError, match="No space left") as caught:
+                store.add(wheel_file)
+            assert caught.value.errno == errno.ENOSPC
 
     def test_what_is_there_can_be_linked(
         self, full: Path, options: str, wheel_file: Path, site: Path

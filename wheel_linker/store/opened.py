@@ -36,6 +36,7 @@ class Opened:
 
     :ivar lock: the descriptor of the store's lock; None for a store that can only be read.
     :ivar root: its directory, symlinks resolved.
+    :ivar refusal: why it can only be read, where that is so.
     :ivar pid: the process that opened it: a child of fork(2) shares its parent's locks, which would keep nobody out.
     """
 
@@ -49,6 +50,7 @@ class Opened:
         """
         self.pid: int = os.getpid()
         self.lock: int | None = None
+        self.refusal: OSError | None = None
         self.lease: Lease = Lease(layout)
         self._end: weakref.finalize[[int], Opened] | None = None
         try:
@@ -81,6 +83,7 @@ class Opened:
             if error.errno not in NOT_OURS | FULL or isinstance(error, LinkError):
                 raise
             log("the store %s can only be read: %s", layout.root, error)
+            self.refusal = error
             self._release_lock()
             self._open_to_read(layout, patience, trusted=trusted)
 

@@ -284,8 +284,18 @@ class Session:
 
         :raises OSError: if the store is not ours to write.
         """
-        with directory_of(self.layout, STAGING) as folder, staged(folder) as stage:
+        with self._staging() as folder, staged(folder) as stage:
             yield stage
+
+    def _staging(self) -> Folder:
+        try:
+            return directory_of(self.layout, STAGING)
+        except FileNotFoundError:
+            refusal = self.open().refusal
+            if refusal is None:
+                raise
+            # What is missing could not be made when the store was opened, say on a full disk.
+            raise refusal from None
 
     def settle(self, folder: Folder, name: str) -> None:
         """Give a new directory in a stage the owner and the permissions that the store wants.
