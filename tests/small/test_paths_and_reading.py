@@ -14,7 +14,13 @@ import pytest
 
 from wheel_linker._fs import paths
 from wheel_linker._fs.paths import is_directory, is_within, named_by, real_path
-from wheel_linker._fs.reading import read_regular, read_with_status, regular_size, regular_status
+from wheel_linker._fs.reading import (
+    read_followed,
+    read_regular,
+    read_with_status,
+    regular_size,
+    regular_status,
+)
 from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
 
 if TYPE_CHECKING:
@@ -141,6 +147,19 @@ class TestReading:
             read_regular(path, 2000)
         assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, path)
         assert calls == []
+
+    @posix_only
+    def test_what_a_symlink_leads_to(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"123")
+        (tmp_path / "link").symlink_to("file")
+        path = os.fspath(tmp_path / "link")
+        assert read_followed(path, 3) == b"123"
+        with pytest.raises(OSError, match="it has more than 2 bytes") as raised:
+            read_followed(path, 2)
+        assert raised.value.filename == path
+        with pytest.raises(OSError) as raised:  # noqa: PT011 - the number is what is asked
+            read_regular(path, 3)
+        assert raised.value.errno in {errno.ELOOP, errno.EMLINK}
 
     @pytest.mark.parametrize("real", [11, 30])
     def test_that_grows_meanwhile(
