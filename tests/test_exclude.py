@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from wheels import DIST_INFO_FILES, SAMPLE, contents, sample_wheel, snapshot
 
-from wheel_linker import link_wheel_files, link_wheels
+from wheel_linker import LinkError, UnpackedWheel, link_wheel_files, link_wheels
 from wheel_linker.backends.macos import MacOSBackend
 
 if TYPE_CHECKING:
@@ -101,3 +101,25 @@ def test_an_error_leaves_nothing(wheel: Path, site: Path, mode: LinkMode) -> Non
     with pytest.raises(ZeroDivisionError):
         link_wheel_files(site, wheel, mode=mode, exclude=exclude)
     assert list(site.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["hardlink", "symlink", "copy"])
+@pytest.mark.parametrize("patterns", [["build"], ["build/lib"]])
+def test_into_a_part_of_the_tree_itself_that_is_left_out(
+    tmp_path: Path, mode: str, patterns: list[str]
+) -> None:
+    """As build back ends do, time and again, and never what they made the last time."""
+    project = tmp_path / "project"
+    (project / "pkg").mkdir(parents=True)
+    (project / "pkg" / "a.py").write_bytes(b"a")
+    (project / "build").mkdir()
+    lib = project / "build" / "lib"
+    for _ in range(2):
+        link_wheels(
+            lib, [UnpackedWheel(project, "pkg-1.0-py3-none-any.whl")], mode=mode, exclude=patterns
+        )
+        found = {path for path, data in contents(lib).items() if data is not None}
+        assert found == {"pkg/a.py"}
+    with pytest.raises(LinkError, match="exclude"):
+        link_wheel_files(lib, project, filename="pkg-1.0-py3-none-any.whl", exclude=["pkg"])
+    assert (project / "pkg" / "a.py").read_bytes() == b"a"

@@ -58,7 +58,8 @@ def link_wheel_files(
         system takes a hard link for what it has looked at before, and looks at a clone anew (macOS checks signatures).
     :param exclude: what is left out: shell patterns, each compared with the path relative to the wheel and with the
         name alone (``*`` stands for slashes, too), or what is called with each such path, of files, symlinks and
-        directories. Of a directory that is left out, everything is. What is there already of these stays.
+        directories. Of a directory that is left out, everything is. What is there already of these stays. In such a
+        directory of the wheel ``site_packages`` itself may lie, but where a backend clones whole directories.
     :param exact: whether ``site_packages`` ends as a mirror of the wheel: what is there beside that goes, in the same
         all-or-nothing step, whoever put it there. What ``exclude`` names stays.
     :returns: what became of the files.

@@ -27,7 +27,7 @@ from wheel_linker.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.report import LinkReport
@@ -153,11 +153,16 @@ def scan_wheel(
     if tree is None:
         from wheel_linker._wheel.scan import scan, scan_root  # a store knows
 
-        tree = (scan_root if read_late else scan)(given.path, remedy=remedy)
-    tree = tree._replace(file=given.file(), trusted=given.trusted)
-    if how.exclude is not None:
+        if read_late:
+            tree = scan_root(given.path, remedy=remedy)
+        else:
+            tree = scan(given.path, remedy=remedy, excludes=how.exclude)
+    elif how.exclude is not None:
         tree = tree.excluding(how.exclude)
-    refuse_own_inside(site_packages, tree)
+    tree = tree._replace(file=given.file(), trusted=given.trusted)
+    # Whole directories are cloned with what is left out of them, which the stage would be in.
+    if how.clones_whole() or not _is_left_out(site_packages, tree, how.exclude):
+        refuse_own_inside(site_packages, tree)
     refuse_stages(tree)
     if isinstance(given.filename, WheelFilename):
         return Wheel(given.filename, tree)
@@ -168,6 +173,14 @@ def scan_wheel(
     return Wheel(own_name(tree, _GIVE_NAME), tree)
 
 
+def _is_left_out(path: str, tree: Tree, exclude: Callable[[str], bool] | None) -> bool:
+    """Tell whether a path is in a part of a tree that is not linked, as the place where a project is built is."""
+    if exclude is None or path == tree.path or not is_within(path, tree.path):
+        return False
+    parts = os.path.relpath(path, tree.path).split(os.sep)
+    return any(exclude("/".join(parts[:depth])) for depth in range(1, len(parts) + 1))
+
+
 def refuse_own_inside(site_packages: str, tree: Tree) -> None:
     """Refuse to link a wheel into itself.
 
@@ -176,7 +189,7 @@ def refuse_own_inside(site_packages: str, tree: Tree) -> None:
     if is_within(site_packages, tree.path):
         raise LinkError(
             f"cannot link into {site_packages!r}: it lies in the unpacked wheel {tree.path!r} itself, "
-            "which is never written to; choose another directory",
+            "which is never written to; choose another directory, or leave its place out with exclude",
             source=tree.path,
             destination=site_packages,
         )

@@ -16,19 +16,27 @@ from wheel_linker._wheel.tree import Directory, Tree, is_dist_info, number_ends
 from wheel_linker.errors import InvalidWheelError, LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
-def scan(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
+def scan(
+    path: str | os.PathLike[str],
+    *,
+    remedy: str | None = None,
+    excludes: Callable[[str], bool] | None = None,
+) -> Tree:
     """Read the names in an unpacked wheel, without opening a file.
 
     :param remedy: what to do if it has not one ``*.dist-info`` directory; None if that does not matter.
+    :param excludes: what is left out, as for :meth:`Tree.excluding`; its symlinks may lead anywhere.
     :raises InvalidWheelError: if there is no directory at ``path``, it has not the ``*.dist-info`` that it needs, or it
         holds what has no place in an environment: a FIFO, a socket, a device, or a symlink that leads out of the wheel.
     :raises LinkError: if a directory cannot be read.
     """
     with _opened(path) as root:
         tree = Tree.of(root.path, root.identity(), _read_tree(root, remedy))
+    if excludes is not None:
+        tree = tree.excluding(excludes)
     refuse_escaping_links(tree)
     return tree
 
