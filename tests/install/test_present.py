@@ -119,6 +119,21 @@ def test_an_empty_record_is_said(lost: Layout, caplog: pytest.LogCaptureFixture)
     assert not (pure(lost) / "demo/deep").exists()
 
 
+def test_records_that_end_within_a_row_stop_one_too(lost: Layout) -> None:
+    record = pure(lost) / INFO / "RECORD"
+    whole = record.read_bytes()
+    start = whole.index(b"demo/deep")
+    before = snapshot(root_of(lost))
+    for end in (start + 5, whole.index(b"=", start) + 9):
+        record.write_bytes(whole[:end])
+        with pytest.raises(IncompleteInstallationError, match="ends within a row"):
+            uninstall("demo", lost)
+        assert {*before} == {*snapshot(root_of(lost))}
+    record.write_bytes(whole.rstrip())
+    uninstall("demo", lost)
+    assert not (pure(lost) / "demo/deep").exists()
+
+
 def test_damaged_records_stop_an_uninstall(lost: Layout) -> None:
     for damage in DAMAGED[1:]:
         (pure(lost) / INFO / "RECORD").write_bytes(damage)

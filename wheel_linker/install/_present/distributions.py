@@ -37,6 +37,9 @@ _INSTALLER: Final = NOTES[0]
 _MOST_HINTS: Final = 40
 # In bytes: a million files' rows have 150 million.
 _LONGEST: Final = 1 << 28
+_COLUMNS: Final = 3
+# In characters: that of an MD5, which some tools have written, with its name.
+_SHORTEST_DIGEST: Final = 26
 _LONGEST_NOTE: Final = 1 << 10
 
 
@@ -180,7 +183,9 @@ def read_record(distribution: Distribution) -> list[Recorded]:
             errno=errno.ELOOP,
             destination=distribution.path,
         )
-    rows = _rows(distribution, read_text(distribution))
+    text = read_text(distribution)
+    _refuse_cut_short(distribution, text)
+    rows = _rows(distribution, text)
     given = in_own_spelling([path for path, _ in rows], distribution.library, distribution.entry)
     paths = dict.fromkeys([*given, distribution.recorded])
     known = {distribution.library: distribution.library}
@@ -300,6 +305,15 @@ def _parsed(one: Distribution, text: str) -> list[list[str]]:
         return [row for row in csv.reader(StringIO(text, newline=""), strict=True) if row]
     except csv.Error as error:
         raise _unreadable(one, error) from error
+
+
+def _refuse_cut_short(one: Distribution, text: str) -> None:
+    """Refuse a ``RECORD`` that ends within a row, as a power cut may leave it: what followed is not known."""
+    if not text or text.endswith(("\n", "\r")):
+        return
+    columns = text.rpartition("\n")[2].rsplit(",", 2)
+    if len(columns) < _COLUMNS or 0 < len(columns[1]) < _SHORTEST_DIGEST:
+        raise _unreadable(one, "it ends within a row")
 
 
 def _unreadable(one: Distribution, reason: object) -> IncompleteInstallationError:
