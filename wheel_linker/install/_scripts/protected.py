@@ -75,6 +75,7 @@ class _Places:
         self._programs = {scripts, home, os.path.realpath(home)}
         self._above = {layout.schemes["data"], *map(os.path.dirname, self._programs)}
         self._below: dict[str, dict[Parts, str]] = {}
+        self._known: dict[tuple[str, Parts], str | None] = {}
 
     def protected(self, piece: Piece) -> Iterator[str]:
         """Yield the absolute paths of those files that are an environment's own, by their names or what is there."""
@@ -102,8 +103,26 @@ class _Places:
 
     def _behind_symlink(self, piece: Piece, parts: Parts) -> str | None:
         """Return which of them a symlink in the environment makes of a directory of the wheel."""
-        real = os.path.realpath(os.path.join(piece.destination, *parts))
+        real = self._real(piece.destination, parts)
         return real if real in self._programs or real in self._above else None
+
+    def _real(self, destination: str, parts: Parts) -> str | None:
+        """Return where a directory of the environment is; None if it is not there yet, and nothing below it either.
+
+        Directories above are asked for first, and the answers kept: a wheel may have thousands.
+        """
+        if not parts:
+            return destination
+        key = (destination, parts)
+        if key not in self._known:
+            above = self._real(destination, parts[:-1])
+            path = None if above is None else os.path.join(above, parts[-1])
+            if path is not None and os.path.islink(path):
+                path = os.path.realpath(path)
+            elif path is not None and not os.path.lexists(path):
+                path = None
+            self._known[key] = path
+        return self._known[key]
 
     def _is_own(self, directory: str, name: str) -> bool:
         path = os.path.join(directory, name)
