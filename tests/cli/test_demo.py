@@ -298,6 +298,7 @@ class TestInstalling:
         assert found["install"][1].endswith("; 1 script")
         assert found["run tool --version"][1] == "this is the tool"
         assert found["uninstall"][1] == "nothing is left"
+        assert found["sync, with nothing to do"][1] == "1 kept, 0 changed"
         pip, own, call = (
             found[how]
             for how in (

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wheel_linker._wheel.tree import Tree
-    from wheel_linker.install import InstallReport, Layout
+    from wheel_linker.install import InstallReport, Layout, SyncReport
 
     _Result = TypeVar("_Result")
     _Row = tuple[str, str, str]
@@ -111,14 +111,16 @@ def _interpreter(root: str) -> str:
 
 def _install_and_remove(given: Given, layout: Layout, root: str, rows: list[_Row]) -> float:
     """Add what became of the wheels to ``rows``; return how long it took to install them."""
-    from wheel_linker.install import install_wheels
+    from wheel_linker.install import install_wheels, sync_wheels
 
     empty = _everything(root)
     with WheelStore(given.store) as store:
         reports, installing = _timed(
             lambda: install_wheels(given.wheels, layout, store=store, requested=True)
         )
+        synced, syncing = _timed(lambda: sync_wheels(given.wheels, layout, store=store))
     rows.append(_row("install", installing, "; ".join(map(_installed, reports))))
+    rows.append(_row("sync, with nothing to do", syncing, _synced(synced)))
     rows += [_run(report, tree, layout, root) for report, tree in zip(reports, given.trees)]
     _, removing = _timed(lambda: _remove(given, layout))
     _check_nothing_is_left(root, empty)
@@ -129,6 +131,11 @@ def _install_and_remove(given: Given, layout: Layout, root: str, rows: list[_Row
 def _installed(report: InstallReport) -> str:
     scripts = counted(len(report.scripts), "script")
     return f"{counted(report.link.files, 'file')}, {report.link.mode}; {scripts}"
+
+
+def _synced(report: SyncReport) -> str:
+    changed = len(report.installed) + len(report.removed)
+    return f"{len(report.kept)} kept, {changed} changed"
 
 
 def _remove(given: Given, layout: Layout) -> None:
