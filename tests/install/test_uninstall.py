@@ -22,7 +22,7 @@ from install.kit import (
     root_of,
 )
 from wheel_linker import LinkError, LinkMode
-from wheel_linker._fs.reading import read_regular
+from wheel_linker._fs.reading import read_followed
 from wheel_linker._fs.stage import Stage
 from wheel_linker._link.sites import Sites
 from wheel_linker.install import (
@@ -402,9 +402,9 @@ class TestDiskThatRefusesOnce:
             if path.endswith("RECORD") and not refused:
                 refused.append(path)
                 raise OSError(errno.EIO, "as a disk that is broken", path)
-            return read_regular(path, limit)
+            return read_followed(path, limit)
 
-        monkeypatch.setattr(distributions, "read_regular", refuse)
+        monkeypatch.setattr(distributions, "read_followed", refuse)
         install_wheel(newer, layout)
         assert refused
         check_recorded(layout, "demo-2.0.dist-info")
