@@ -152,8 +152,7 @@ BAD = (
         b"\xff",
         b"[console_scripts]\nx =\n",
     ),
-    *(b"[other]\nx\n", b"[console_scripts]\nx = y:a b;import os\n"),
-    b"[console_scripts]\nx = os;evil:z\n",
+    *(b"[console_scripts]\nx = y:a b;import os\n", b"[console_scripts]\nx = os;evil:z\n"),
 )
 
 
