@@ -129,8 +129,8 @@ def test_launcher_takes_the_place_of_a_script_of_its_name(
 
 
 HOSTILE = (
-    *("../evil", "/evil", "a/b", "..", ".", "sub/../../evil", "C:evil"),
-    *(("a\\b",) if os.name == "nt" else ("..\\evil",)),
+    *("../evil", "/evil", "a/b", "..", ".", "sub/../../evil"),
+    *(("a\\b", "C:evil") if os.name == "nt" else ("..\\evil",)),
 )
 
 
