@@ -186,6 +186,7 @@ class TestPrograms:
         started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             commands.timed([sys.executable, "-c", outer], watch=interrupt)
+        assert sys.platform != "win32"
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX)
         assert time.monotonic() - started < 50

@@ -218,6 +218,7 @@ def names_below(wheel: Path) -> list[Path]:
 
 
 def make_special(directory: Path, kind: str) -> None:
+    assert sys.platform != "win32"
     if kind == "fifo":
         os.mkfifo(directory / "special")
         return

@@ -57,9 +57,7 @@ def script_entry_points(text: str) -> list[EntryPoint]:
 def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield the section, the name and the value of each entry; lines before the first section are passed over.
 
-    So are names without a value in sections that ask for no scripts.
-
-    :raises ValueError: if there is a name without a value in another section.
+    :raises ValueError: if there is a name without a value, which pip and uv refuse in every section.
     """
     section = ""
     entries: list[tuple[str, str, str]] = []
@@ -77,7 +75,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
             entries[-1] = (*entries[-1][:2], f"{value} {stripped}")
         elif section:
             name, _, value = map(str.strip, stripped.partition("="))
-            if not value and section in SECTIONS:
+            if not value:
                 raise ValueError(f"{name!r} has no value")
             entries.append((section, name, value))
     yield from entries

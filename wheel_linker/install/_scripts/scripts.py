@@ -173,9 +173,7 @@ def _runs(piece: Piece, directory: Directory, name: str) -> bool:
 
 
 def _check_name(tree: Tree, name: str, layout: Layout) -> None:
-    on_windows = layout.os_name == "nt"
-    # Below a directory, so that on POSIX a colon after one letter is no drive's.
-    if "/" in name or fault(name if on_windows else f"bin/{name}", windows=on_windows):
+    if "/" in name or fault(name, windows=layout.os_name == "nt"):
         raise _invalid(tree, f"a script is called {name!r}, which is no file name")
 
 
