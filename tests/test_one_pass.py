@@ -218,7 +218,8 @@ def names_below(wheel: Path) -> list[Path]:
 
 
 def make_special(directory: Path, kind: str) -> None:
-    assert sys.platform != "win32"
+    if sys.platform == "win32":
+        pytest.skip("is about POSIX systems")
     if kind == "fifo":
         os.mkfifo(directory / "special")
         return
