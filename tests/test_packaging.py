@@ -365,7 +365,8 @@ class TestImport:
     def test_is_of_nothing_for_windows_elsewhere(self, what: str, tmp_path: Path) -> None:
         write_wheel(tmp_path / "wheel", "demo", "1.0")
         before, after = loaded_by(f"{FIND_PACKAGING}\nplace = {os.fspath(tmp_path)!r}\n{what}")
-        assert not {name for name in own(after - before) if "windows" in name}
+        loaded = own(after - before) - {"wheel_linker._fs.windows"}  # what all systems ask
+        assert not {name for name in loaded if "windows" in name}
 
     @pytest.mark.parametrize("module", ["backends.linux", "backends.macos", "store"])
     def test_of_what_overrides_is_cheap(self, module: str) -> None:

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from wheel_linker._fs import rules
+from wheel_linker._fs import windows
 from wheel_linker._fs.paths import is_within
 
 INSIDE = [
@@ -53,10 +53,10 @@ def test_on_windows_a_path_may_have_any_length(
     path: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is staged has a longer path than what is installed."""
-    monkeypatch.setattr(rules, "os", _WindowsNames)
-    assert rules.extended(path) == expected
+    monkeypatch.setattr(windows, "os", _WindowsNames)
+    assert windows.extended(path) == expected
 
 
 @pytest.mark.skipif(os.name == "nt", reason="is about other systems")
 def test_elsewhere_a_path_stays_as_it_is() -> None:
-    assert rules.extended("a/../b") == "a/../b"
+    assert windows.extended("a/../b") == "a/../b"

@@ -129,8 +129,8 @@ def test_launcher_takes_the_place_of_a_script_of_its_name(
 
 
 HOSTILE = (
-    *("../evil", "/evil", "a/b", "..", ".", "sub/../../evil"),
-    *(("a\\b", "C:evil") if os.name == "nt" else ("..\\evil",)),
+    *("../evil", "/evil", "a/b", "..", ".", "sub/../../evil", "C:evil"),
+    *(("a\\b",) if os.name == "nt" else ("..\\evil",)),
 )
 
 
@@ -152,7 +152,8 @@ BAD = (
         b"\xff",
         b"[console_scripts]\nx =\n",
     ),
-    *(b"[console_scripts]\nx = y:a b;import os\n", b"[console_scripts]\nx = os;evil:z\n"),
+    *(b"[other]\nx\n", b"[console_scripts]\nx = y:a b;import os\n"),
+    b"[console_scripts]\nx = os;evil:z\n",
 )
 
 

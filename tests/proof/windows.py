@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from standins import windows_error
 
-from wheel_linker._fs import copying, folder, rules
+from wheel_linker._fs import copying, folder
+from wheel_linker._fs import windows as rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs import rules
+from wheel_linker._fs import windows
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
 
@@ -36,7 +36,7 @@ def wanted_at(path: str, what: str = "a .whl file") -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        if isinstance(error, _NOT_THERE) or rules.is_no_name(error):
+        if isinstance(error, _NOT_THERE) or windows.is_no_name(error):
             raise InvalidWheelError(f"no wheel at {path!r}: give {what}") from error
         raise
 

@@ -13,10 +13,10 @@ import stat
 from typing import Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs import rules
+from wheel_linker._fs import windows
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.permissions import if_allowed
-from wheel_linker._fs.rules import extended, patiently
+from wheel_linker._fs.windows import extended, patiently
 
 Parts = tuple[str, ...]
 """The names leading from one directory down to another."""
@@ -88,7 +88,7 @@ class Folder:
         """
         path = f"{self.path}{_SEPARATOR}{name}"
         if self.fd is None:
-            if not rules.is_directory(os.lstat(self.prefix + name)):
+            if not windows.is_directory(os.lstat(self.prefix + name)):
                 raise _os_error(errno.ENOTDIR, path)
             return Folder(path, None, self.prefix + name + _SEPARATOR)
         try:
@@ -191,14 +191,14 @@ class Folder:
             self._rename(name, target, new)
         except OSError as error:
             if not (
-                rules.WINDOWS and rules.is_kept_from_replacement(error, new, target.lstat(new))
+                windows.WINDOWS and windows.is_kept_from_replacement(error, new, target.lstat(new))
             ):
                 raise
             self._replace_aside(name, target, new)
 
     def _replace_aside(self, name: str, target: Folder, new: str) -> None:
         there = target.lstat(new)
-        if there is None or rules.is_directory(there) or self.lstat(name) is None:
+        if there is None or windows.is_directory(there) or self.lstat(name) is None:
             return self._rename(name, target, new)
         aside = _ASIDE + os.urandom(8).hex()
         target._rename(new, self, aside)

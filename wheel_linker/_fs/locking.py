@@ -16,11 +16,11 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from wheel_linker._fs import rules
+from wheel_linker._fs import windows
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.rules import patiently
 from wheel_linker._fs.timestamps import refresh
+from wheel_linker._fs.windows import patiently
 from wheel_linker._log import log
 from wheel_linker.errors import ENOTSUPP
 
@@ -127,7 +127,7 @@ def exclusive(directory: str, patience: Patience) -> Iterator[None]:
     :raises LockTimeoutError: if another has held it for too long.
     :raises OSError: if the directory cannot be opened, or the system refuses for another reason.
     """
-    fd = _lock_file(directory) if rules.WINDOWS else os.open(directory, os.O_RDONLY)
+    fd = _lock_file(directory) if windows.WINDOWS else os.open(directory, os.O_RDONLY)
     try:
         held = wait_for_lock(fd, patience)
         try:
@@ -137,7 +137,7 @@ def exclusive(directory: str, patience: Patience) -> Iterator[None]:
                 _let_go(fd)
     finally:
         close_quietly(fd)
-        if rules.WINDOWS:
+        if windows.WINDOWS:
             _remove_lock_file(directory)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.rules import is_directory, patiently, remove_file
+from wheel_linker._fs.windows import is_directory, patiently, remove_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

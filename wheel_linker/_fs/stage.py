@@ -12,11 +12,11 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs import locking, rules
+from wheel_linker._fs import locking, windows
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.moving import move
 from wheel_linker._fs.remove_tree import remove_tree
-from wheel_linker._fs.rules import patiently
+from wheel_linker._fs.windows import patiently
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 
@@ -112,7 +112,7 @@ class Stage:
         while self._open:
             self._open[-1].close()
             self._open.pop()
-        before_last = self._unlock if rules.WINDOWS else None
+        before_last = self._unlock if windows.WINDOWS else None
         # Twice: what kept a file from being removed may be gone.
         removed = _try_to_remove(self._site, self._name, before_last) or _try_to_remove(
             self._site, self._name, before_last
@@ -206,7 +206,7 @@ def _sweep_one(site: Folder, name: str) -> None:
 
     try:
         # Once only: after the lock file is gone, another owner may have taken the directory for its own.
-        if not dead or _try_to_remove(site, name, close if rules.WINDOWS else None):
+        if not dead or _try_to_remove(site, name, close if windows.WINDOWS else None):
             return
     finally:
         close()

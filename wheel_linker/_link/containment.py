@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import is_within
-from wheel_linker._fs.rules import is_directory, is_link
+from wheel_linker._fs.windows import is_directory, is_link
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.rules import is_directory
 from wheel_linker._fs.sharing import how_to_unlock
 from wheel_linker._fs.stage import PREFIX
+from wheel_linker._fs.windows import is_directory
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker.errors import LinkError, refused

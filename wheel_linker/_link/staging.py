@@ -13,7 +13,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import named_by
 from wheel_linker._fs.permissions import follow_umask, granted, if_allowed
 from wheel_linker._fs.remove_tree import remove_tree
-from wheel_linker._fs.rules import is_directory
+from wheel_linker._fs.windows import is_directory
 from wheel_linker._link.units import Unit, Visit
 from wheel_linker._link.walk import unchanged_root
 from wheel_linker._threads import affordable, run

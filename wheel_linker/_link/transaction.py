@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.moving import copy_entry, move
-from wheel_linker._fs.rules import is_directory
 from wheel_linker._fs.sharing import FOLLOW, hard_link
 from wheel_linker._fs.stage import OLD
 from wheel_linker._fs.timestamps import refresh
+from wheel_linker._fs.windows import is_directory
 from wheel_linker._link.containment import Containment
 from wheel_linker._link.fallback import Cause, classify
 from wheel_linker._link.journal import Journal, Step

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs import rules
+from wheel_linker._fs import windows
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder, Parts
 from wheel_linker._fs.paths import named_by, real_path
@@ -72,7 +72,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Folder]:
             "give the directory that a wheel was unpacked into"
         ) from error
     except OSError as error:
-        if rules.is_no_name(error):
+        if windows.is_no_name(error):
             raise InvalidWheelError(
                 f"no unpacked wheel at {root_path!r}: on Windows nothing has such a name; "
                 "give the directory that a wheel was unpacked into"
@@ -145,7 +145,7 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
     if not entry.is_dir(follow_symlinks=False):
         return False
     # Elsewhere that would cost a call for each.
-    return not (rules.WINDOWS and rules.is_junction(entry.stat(follow_symlinks=False)))
+    return not (windows.WINDOWS and windows.is_junction(entry.stat(follow_symlinks=False)))
 
 
 def refuse_escaping_links(tree: Tree) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import write_all
 from wheel_linker._fs.reading import read_regular
-from wheel_linker._fs.rules import is_in_use
 from wheel_linker._fs.timestamps import identity
+from wheel_linker._fs.windows import is_in_use
 from wheel_linker._log import log
 from wheel_linker.store.control import LONGEST, open_file
 from wheel_linker.store.layout import INDEX, is_digest, is_entry_name

@@ -18,7 +18,7 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs import locking, rules
+from wheel_linker._fs import locking, windows
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.locking import wait_for_lock
 from wheel_linker._log import log, log_warning
@@ -211,11 +211,11 @@ def _entries(folder: Folder, name: str) -> list[str] | None:
         if not dead:
             with open(fd, "rb", closefd=False) as file:
                 return file.read().decode("ascii", "replace").split()
-        if not rules.WINDOWS:
+        if not windows.WINDOWS:
             _remove(folder, name)
     finally:
         os.close(fd)
-    if rules.WINDOWS:
+    if windows.WINDOWS:
         _remove(folder, name)  # nobody else takes a lease over, so that it may be closed first
     return []
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.rules import is_directory
+from wheel_linker._fs.windows import is_directory
 from wheel_linker._log import log
 from wheel_linker.store import index
 from wheel_linker.store.control import control_folder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.remove_tree import remove_tree
-from wheel_linker._fs.rules import is_in_use, remove_file
+from wheel_linker._fs.windows import is_in_use, remove_file
 from wheel_linker._log import log, log_warning
 from wheel_linker.store.entries import named
 from wheel_linker.store.layout import MANIFEST

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.permissions import if_allowed
-from wheel_linker._fs.rules import is_directory
+from wheel_linker._fs.windows import is_directory
 from wheel_linker.errors import LinkError
 from wheel_linker.store.layout import MANIFEST
 

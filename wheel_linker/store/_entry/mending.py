@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.permissions import if_allowed
-from wheel_linker._fs.rules import is_directory
+from wheel_linker._fs.windows import is_directory
 from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.damage import (
     ADDED,

@@ -1,4 +1,4 @@
-"""Whose rules the file system keeps, and what callers on every system use where Windows takes other steps."""
+"""What Windows does otherwise, asked on every system: retries, read-only files, junctions, names, long paths."""
 
 from __future__ import annotations
 
