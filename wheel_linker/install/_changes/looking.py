@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs.folder import Folder
 from wheel_linker._log import log
+from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ def undisturbed(layout: Layout, locks: Locks) -> Iterator[None]:
     ``RECORD``, say.
 
     :raises LockTimeoutError: if others change them for too long.
+    :raises LinkError: if one cannot be locked.
     """
     with ExitStack() as opened:
         folders = []
@@ -31,5 +33,7 @@ def undisturbed(layout: Layout, locks: Locks) -> Iterator[None]:
                 folders.append(opened.enter_context(Folder.open(path)))
             except OSError as error:  # missing, most often; who reads it says what is wrong
                 log("cannot open %s to look at it: %s", path, error)
-        opened.enter_context(locks.turns(folders))
+        where = ", ".join(repr(folder.path) for folder in folders)
+        with refused(f"look at {where}"):
+            opened.enter_context(locks.turns(folders))
         yield
