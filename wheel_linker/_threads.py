@@ -176,7 +176,11 @@ class _Thread:
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
-        self._ended = threading.Event()
+        # No Event: where Ctrl-C comes just after the caller took its lock, as it may on PyPy, the lock stays taken, and
+        # the thread could never say that it has ended.
+        self._has_ended = False
+        self._running = _thread.allocate_lock()
+        self._running.acquire()
         self._life: weakref.ref[_Life] | None = None
 
     def begin(self) -> bool:
@@ -191,10 +195,10 @@ class _Thread:
     def wait(self) -> None:
         """Wait for its end, if it has begun."""
         while not self._is_over():
-            self._ended.wait(_LOOK_AGAIN)
+            self._running.acquire(timeout=_LOOK_AGAIN)
 
     def _is_over(self) -> bool:
-        return self._ended.is_set() or self._life is None or self._life() is None
+        return self._has_ended or self._life is None or self._life() is None
 
     def _new_life(self) -> _Life:
         """Return what is referred to by the new thread alone: the thread is over when it is gone."""
@@ -207,7 +211,8 @@ class _Thread:
             _follow_debuggers()
             self._work()
         finally:
-            self._ended.set()
+            self._has_ended = True
+            self._running.release()
 
 
 class _Life:
