@@ -8,10 +8,12 @@ import pytest
 from filesystems import LOCAL, FileSystems
 from images import Unavailable
 
+from proof.faults import Spoiler
+from proof.scene import Scene, steps_for
 from wheel_linker import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -31,3 +33,15 @@ def place_for(
         return on_filesystem(name)
 
     return make
+
+
+@pytest.fixture
+def spoiler(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
+    """What spoils calls; in place after the scene of the test's module has been set."""
+    return Spoiler(monkeypatch)
+
+
+@pytest.fixture
+def steps(request: pytest.FixtureRequest, is_long: bool) -> Iterator[int]:
+    """The numbers of the calls to spoil, without end: some, as the test's module says, or all."""
+    return steps_for(request.node.name, 1 if is_long else request.module.STRIDE)

@@ -106,12 +106,6 @@ def scene(
 
 
 @pytest.fixture
-def spoiler(scene: Linking, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
-    """What spoils calls; in place after the scene has been set."""
-    return Spoiler(monkeypatch)
-
-
-@pytest.fixture
 def steps(request: pytest.FixtureRequest, is_thorough: bool) -> Iterator[int]:
     """The numbers of the calls that are spoilt: every fifth one, in each test others, or all."""
     return steps_for(request.node.name, 1 if is_thorough else STRIDE)

@@ -14,7 +14,7 @@ from install.kit import check_record, check_recorded, files_in, layout_in, make,
 from proof.faults import Spoiler, interrupt_after, interrupt_before, kill
 from proof.kit import MODES
 from proof.processes import in_child, was_killed
-from proof.scene import Scene, steps_for, survive_errors, survive_interrupts
+from proof.scene import Scene, survive_errors, survive_interrupts
 from wheel_linker import LinkMode
 from wheel_linker._fs import folder
 from wheel_linker.install import install_wheel, uninstall
@@ -135,18 +135,6 @@ def scene(
     if request.param == PORTABLE:
         monkeypatch.setattr(folder, "BY_DESCRIPTOR", False)
     return made
-
-
-@pytest.fixture
-def spoiler(scene: Installing, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
-    """What spoils calls; in place after the scene has been set."""
-    return Spoiler(monkeypatch)
-
-
-@pytest.fixture
-def steps(request: pytest.FixtureRequest, is_long: bool) -> Iterator[int]:
-    """The numbers of the calls to spoil, without end."""
-    return steps_for(request.node.name, 1 if is_long else STRIDE)
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)

@@ -76,11 +76,6 @@ def scene(
     return Linking(place, LinkMode.HARDLINK, state, None)
 
 
-@pytest.fixture
-def spoiler(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
-    return Spoiler(monkeypatch)
-
-
 @pytest.mark.parametrize("missing", MISSING)
 def test_all_is_undone_or_all_is_done(
     scene: Scene,

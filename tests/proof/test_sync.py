@@ -16,7 +16,7 @@ from install.kit import check_record, check_recorded, files_in, layout_in, make,
 from proof.faults import Spoiler, error, interrupt_after, interrupt_before, kill
 from proof.kit import exact
 from proof.processes import finish, in_child, start, was_killed
-from proof.scene import Scene, steps_for, survive_errors, survive_interrupts
+from proof.scene import Scene, survive_errors, survive_interrupts
 from proof.test_install import wheel_of
 from wheel_linker import LinkMode, WheelLinkerError
 from wheel_linker._fs import folder
@@ -148,18 +148,6 @@ def scene(
     if request.param == "by path":
         monkeypatch.setattr(folder, "BY_DESCRIPTOR", False)
     return made
-
-
-@pytest.fixture
-def spoiler(scene: Syncing, monkeypatch: pytest.MonkeyPatch) -> Spoiler:
-    """What spoils calls; in place after the scene has been set."""
-    return Spoiler(monkeypatch)
-
-
-@pytest.fixture
-def steps(request: pytest.FixtureRequest, is_long: bool) -> Iterator[int]:
-    """The numbers of the calls to spoil, without end."""
-    return steps_for(request.node.name, 1 if is_long else STRIDE)
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)
