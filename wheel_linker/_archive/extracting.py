@@ -90,7 +90,7 @@ def _refuse_what_is_there(parent: Folder, name: str, target: str) -> None:
     """Refuse a directory with something in it, and whatever is no directory."""
     if parent.lstat(name) is None:
         return
-    with parent.enter(name, listing=True) as there:
+    with parent.enter_to_list(name) as there:
         if there.listdir():
             raise LinkError(
                 f"cannot unpack into {target!r}: there is something in it; give a directory that is empty or missing",

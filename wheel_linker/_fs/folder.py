@@ -98,6 +98,10 @@ class Folder:
             error.filename = path  # a name alone would not say where
             raise
 
+    def enter_to_list(self, name: str) -> Folder:
+        """Open the directory ``name`` in it, whose entries will be listed; errors as for :meth:`enter`."""
+        return self.enter(name, listing=True)
+
     def make(self, name: str) -> Folder:
         """Open the directory ``name`` in it, made if it is missing."""
         try:

@@ -96,10 +96,7 @@ def _stage_and_commit(
     ]
     how.progress.expect(sum(placer.tree.files for placer in placers))
     stage_all(placers, site.stage, how.jobs, how.progress)
-    # What was read meanwhile as well.
-    wheels = [wheel._replace(tree=placer.tree) for wheel, placer in zip(wheels, placers)]
-    for wheel in wheels:
-        refuse_stages(wheel.tree)
+    wheels = [_read_meanwhile(wheel, placer.tree) for wheel, placer in zip(wheels, placers)]
     # While nothing has been changed: a filter may turn the warning into an error.
     for placer in placers:
         warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
@@ -115,6 +112,14 @@ def _stage_and_commit(
     return [
         placer.report(wheel.name, gone) for placer, wheel, gone in zip(placers, wheels, replaced)
     ]
+
+
+def _read_meanwhile(wheel: Wheel, tree: Tree) -> Wheel:
+    """Return a wheel with all of its names, some of which may have been read when its files were placed."""
+    if wheel.tree.is_read:
+        return wheel
+    refuse_stages(tree)
+    return wheel._replace(tree=tree)
 
 
 def _can_be_read_late(site_packages: str, how: LinkOptions) -> bool:

@@ -108,7 +108,7 @@ class Placer:
 
     def is_simple(self, directory: Directory) -> bool:
         """Tell whether a directory has files only, all of them to be placed in the same mode."""
-        return self._native is None and directory.is_plain() and not self._has_private(directory)
+        return self._native is None and not directory.links and not self._has_private(directory)
 
     def note_found(self, directories: Iterable[Directory]) -> None:
         """Take note of directories that were read."""
@@ -180,7 +180,7 @@ class Placer:
 
     def _has_private(self, directory: Directory) -> bool:
         """Tell whether files of a directory may need a copy of their own."""
-        if self._must_copy is not None or _RECORD in directory.files:
+        if self._must_copy is not None or directory.has_record():
             return True
         # A hidden ``*.pth`` file is not read, and a flag that one environment sets would hide it in all.
         return sharing.HAS_FLAGS and not directory.parts

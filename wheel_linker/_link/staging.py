@@ -41,7 +41,6 @@ _ENTRIES_PER_HELPER: Final = 8_000
 _ENTRIES_GUESSED: Final = 200
 # A thread that comes to more tasks than these has a helper process do them: the wheels are larger than they seemed.
 _TASKS_ALONE: Final = 4
-_MANY: Final = 10 * _ENTRIES_PER_HELPER
 # How deep wheels mostly are. Where one is deeper than there are descriptors for, the way down is gone step by step.
 _LIKELY_DEPTH: Final = 8
 
@@ -143,7 +142,7 @@ class _Workers:
 
             def place_task(task: Task) -> Sequence[Task] | None:
                 nonlocal place, done
-                if done == _TASKS_ALONE and how_many(_MANY, task.placer.backend):
+                if done == _TASKS_ALONE and how_many(_ENTRIES_PER_HELPER, task.placer.backend):
                     place = kept.enter_context(self.with_helper())
                 done += 1
                 return place(task)

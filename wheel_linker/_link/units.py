@@ -11,13 +11,14 @@ from wheel_linker._wheel.tree import Directory
 from wheel_linker.errors import VANISHED, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wheel_linker._fs.folder import Folder, Parts
     from wheel_linker._link.helper.process import Helper
-    from wheel_linker._link.helper.program import Answer
+    from wheel_linker._link.helper.program import Answer, Order
     from wheel_linker._link.placer import Placer
     from wheel_linker._wheel.progress import Progress
+    from wheel_linker.mode import LinkMode
 
 
 class Unit(NamedTuple):
@@ -34,11 +35,7 @@ class Unit(NamedTuple):
 
         :raises LinkError: if a file can be placed by no mode of the chain, or the wheel has changed meanwhile.
         """
-        tree, place_files, name = self.placer.tree, self.placer.place, self.placer.name
-
-        def place(directory: Directory, source: Folder, target: Folder) -> None:
-            place_files(directory, source, target)
-            progress(len(directory.files) + len(directory.links), name)
+        tree, place = self.placer.tree, _counted(self.placer, progress)
 
         def doing(error: OSError) -> str:
             return f"link the unpacked wheel {tree.path!r} at {named_by(error, tree.path)!r}"
@@ -64,15 +61,9 @@ class Unit(NamedTuple):
         self, directories: list[Directory], helper: Helper, progress: Progress
     ) -> list[Directory]:
         """Have files placed in the mode that is their turn; return what was not, the refused file first."""
-        from wheel_linker._link.helper.program import Order  # most calls have no helpers
-
-        placer, tree = self.placer, self.placer.tree
+        placer = self.placer
         mode = placer.mode
-        names = [(each.parts, each.files) for each in directories]
-        root = (tree.identity.device, tree.identity.inode)
-        order = Order(
-            mode.value, tree.path, root, self.staged, names, tree.trusted, placer.keeps_times, [], 0
-        )
+        order = _order(placer, mode, self.staged, directories, [], 0)
         done, files, complete, *_ = helper.place(order)
         placed = sum(len(each.files) for each in directories[:done]) + files
         placer.note_placed(mode, placed)
@@ -105,11 +96,8 @@ class Visit(NamedTuple):
             changed meanwhile.
         """
         placer, tree = self.placer, self.placer.tree
+        place = _counted(placer, progress)
         unread, found = [*self.unread], list[Directory]()
-
-        def place(directory: Directory, source: Folder, target: Folder) -> None:
-            placer.place(directory, source, target)
-            progress(len(directory.files) + len(directory.links), placer.name)
 
         def doing(error: OSError) -> str:
             return f"read the unpacked wheel {tree.path!r} at {named_by(error, tree.path)!r}"
@@ -124,24 +112,9 @@ class Visit(NamedTuple):
 
     def place_by(self, helper: Helper, stage: Folder, progress: Progress) -> list[Visit]:
         """Have a helper process read and place what it can, and do the rest; otherwise as :meth:`place`."""
-        from wheel_linker._link.helper.program import Order  # most calls have no helpers
-
-        placer, tree = self.placer, self.placer.tree
+        placer = self.placer
         mode = placer.mode
-        root = (tree.identity.device, tree.identity.inode)
-        answer = helper.place(
-            Order(
-                mode.value,
-                tree.path,
-                root,
-                self.staged,
-                [],
-                tree.trusted,
-                placer.keeps_times,
-                self.unread,
-                self.most,
-            )
-        )
+        answer = helper.place(_order(placer, mode, self.staged, [], self.unread, self.most))
         found = [Directory(*each) for each in answer.found]
         placer.note_found(found)
         left = _left(found, answer)
@@ -159,6 +132,42 @@ class Visit(NamedTuple):
         """Return visits of what was not come to, so that another thread may do the half."""
         half = len(unread) // 2
         return [self._replace(unread=part) for part in (unread[half:], unread[:half]) if part]
+
+
+def _counted(placer: Placer, progress: Progress) -> Callable[[Directory, Folder, Folder], None]:
+    """Return what places the files of a directory, and tells of them."""
+    place_files, name = placer.place, placer.name
+
+    def place(directory: Directory, source: Folder, target: Folder) -> None:
+        place_files(directory, source, target)
+        progress(len(directory.files) + len(directory.links), name)
+
+    return place
+
+
+def _order(
+    placer: Placer,
+    mode: LinkMode,
+    staged: str,
+    directories: Sequence[Directory],
+    unread: list[Parts],
+    most: int,
+) -> Order:
+    """Return what a helper process is told, to place files of known directories, or of those that nobody has read."""
+    from wheel_linker._link.helper.program import Order  # most calls have no helpers
+
+    tree = placer.tree
+    return Order(
+        mode.value,
+        tree.path,
+        (tree.identity.device, tree.identity.inode),
+        staged,
+        [(each.parts, each.files) for each in directories],
+        tree.trusted,
+        placer.keeps_times,
+        unread,
+        most,
+    )
 
 
 def _left(found: Sequence[Directory], answer: Answer) -> list[Directory]:

@@ -71,11 +71,11 @@ def explore(
     :raises LinkError: as for :func:`walk`.
     :raises OSError: as for :func:`walk`.
     """
-    from wheel_linker._wheel.scan import enter_listing, read_directory  # a store knows
+    from wheel_linker._wheel.scan import read_directory  # a store knows
 
     with (
         unchanged_root(path, identity, listing=True) as root,
-        Descent(root, enter_listing) as sources,
+        Descent(root, Folder.enter_to_list) as sources,
         _Targets(target) as targets,
     ):
         while unread and most > 0:

@@ -85,7 +85,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Folder]:
 def _read_tree(root: Folder, remedy: str | None) -> list[Directory]:
     directories: list[Directory] = []
     pending: list[Parts] = [()]
-    with Descent(root, enter_listing) as descent:
+    with Descent(root, Folder.enter_to_list) as descent:
         while pending:
             parts = pending.pop()
             directory, below = read_directory(descent.go(parts), parts)
@@ -102,11 +102,6 @@ def _require_dist_info(root: Folder, below: Sequence[Parts], remedy: str | None)
     if remedy is not None:
         names = [parts[-1] for parts in below]
         only_dist_info(names, f"the unpacked wheel {root.path!r}", remedy)
-
-
-def enter_listing(parent: Folder, name: str) -> Folder:
-    """Open a directory in another one, to list it."""
-    return parent.enter(name, listing=True)
 
 
 def read_directory(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]]:

@@ -48,9 +48,9 @@ class Directory:
         """Return the names of its regular files and of its symlinks."""
         return (*self.files, *(name for name, _ in self.links))
 
-    def is_plain(self) -> bool:
-        """Tell whether there are files only, and no ``RECORD`` among them, which is never shared."""
-        return not self.links and _RECORD not in self.files
+    def has_record(self) -> bool:
+        """Tell whether there is a ``RECORD`` among its files, which is never shared."""
+        return _RECORD in self.files
 
     def path_of(self, name: str) -> str:
         """Return the path of one of its entries relative to the wheel, with forward slashes."""

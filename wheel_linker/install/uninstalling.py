@@ -72,9 +72,7 @@ def remove(
     names: Sequence[str], layout: Layout, locks: Locks, *, dry_run: bool = False
 ) -> list[UninstallReport]:
     """Uninstall, all or none; what the public call says of its parameters and errors holds here."""
-    from packaging.utils import canonicalize_name
-
-    wanted: dict[str, str] = {canonicalize_name(name): name for name in names}
+    wanted = _by_normalised(names)
     # Before anything is made.
     with undisturbed(layout, locks):
         removals = _removals(wanted, layout)
@@ -96,9 +94,13 @@ def remove(
 
 def foreseen_removal(names: Sequence[str], layout: Layout) -> list[UninstallReport]:
     """Tell what an uninstall would do, and touch nothing; errors as for :func:`remove`."""
+    return _foretold(_removals(_by_normalised(names), layout))
+
+
+def _by_normalised(names: Sequence[str]) -> dict[str, str]:
     from packaging.utils import canonicalize_name
 
-    return _foretold(_removals({canonicalize_name(name): name for name in names}, layout))
+    return {canonicalize_name(name): name for name in names}
 
 
 def _foretold(removals: Sequence[_Removal]) -> list[UninstallReport]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.windows import is_directory
 from wheel_linker.errors import LinkError
@@ -22,7 +23,6 @@ from wheel_linker.store.layout import MANIFEST
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheel_linker._fs.folder import Folder
 
 _ROOT: Final = 0
 _SHARED: Final = stat.S_ISGID | stat.S_IWGRP
@@ -164,7 +164,7 @@ def settle_tree(parent: Folder, name: str, standing: Standing) -> None:
         return
     settle_one(parent, name, standing)
     pending: list[tuple[str, ...]] = [()]
-    with parent.enter(name, listing=True) as top, Descent(top, _enter) as descent:
+    with parent.enter_to_list(name) as top, Descent(top, Folder.enter_to_list) as descent:
         while pending:
             parts = pending.pop()
             folder = descent.go(parts)
@@ -174,7 +174,3 @@ def settle_tree(parent: Folder, name: str, standing: Standing) -> None:
                 status = folder.lstat(child)
                 if status is not None and is_directory(status):
                     pending.append((*parts, child))
-
-
-def _enter(parent: Folder, name: str) -> Folder:
-    return parent.enter(name, listing=True)

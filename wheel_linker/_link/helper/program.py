@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from wheel_linker._fs.folder import Parts
-    from wheel_linker._link.placing import PlaceEach
     from wheel_linker.backends import Backend
 
 # Not just the end of the input: a process that the parent has forked keeps that open.
@@ -91,45 +90,53 @@ def carry_out(order: Order, stage: Folder, backend: Backend) -> Answer:
     return _visit(order, stage, backend) if order.unread else _place(order, stage, backend)
 
 
-def _place(order: Order, stage: Folder, backend: Backend) -> Answer:
-    place_each = _placing(order, backend)
-    directories = files = 0
+class _Placing:
+    """Places files directory by directory, and knows how far that has come.
 
-    def place(directory: Directory, source: Folder, target: Folder) -> None:
-        nonlocal directories, files
-        done, error = place_each(directory.files, source, target)
+    :ivar directories: how many directories are done.
+    :ivar files: how many files of the one in which something was refused are there.
+    """
+
+    def __init__(self, order: Order, backend: Backend) -> None:
+        self.directories = self.files = 0
+        self._place_each = placing(
+            LinkMode(order.mode), backend, trusted=order.trusted, keeps_times=order.keeps_times
+        )
+
+    def place(self, directory: Directory, source: Folder, target: Folder) -> None:
+        done, error = self._place_each(directory.files, source, target)
         if error is not None:
-            files = done
+            self.files = done
             raise error
-        directories += 1
+        self.directories += 1
 
+
+def _place(order: Order, stage: Folder, backend: Backend) -> Answer:
+    work = _Placing(order, backend)
+    complete = False
     try:
         with stage.enter(order.staged) as target:
-            found = (Directory(parts, names, []) for parts, names in order.directories)
-            walk(order.path, Identity(*order.identity), target, found, place)
+            known = (Directory(parts, names, []) for parts, names in order.directories)
+            walk(order.path, Identity(*order.identity), target, known, work.place)
+        complete = True
     except (OSError, LinkError):
-        return Answer(directories, files, False, [], [], [])
-    return Answer(directories, files, True, [], [], [])
+        pass  # the parent comes to it again, and is told the reason
+    return Answer(work.directories, work.files, complete, [], [], [])
 
 
 def _visit(order: Order, stage: Folder, backend: Backend) -> Answer:
-    place_each = _placing(order, backend)
+    work = _Placing(order, backend)
     unread = [*order.unread]
     found: list[Directory] = []
     left: list[int] = []
-    directories = files = 0
     complete = False
 
     def place(directory: Directory, source: Folder, target: Folder) -> None:
-        nonlocal directories, files
-        if not directory.is_plain():
-            left.append(directories)
+        if directory.links or directory.has_record():
+            left.append(work.directories)
+            work.directories += 1
         else:
-            done, error = place_each(directory.files, source, target)
-            if error is not None:
-                files = done
-                raise error
-        directories += 1
+            work.place(directory, source, target)
 
     try:
         with stage.enter(order.staged) as target:
@@ -137,14 +144,9 @@ def _visit(order: Order, stage: Folder, backend: Backend) -> Answer:
             explore(order.path, identity, target, unread, found, place, order.most)
         complete = True
     except (OSError, LinkError, InvalidWheelError):
-        pass  # the parent comes to it again, and is told the reason
+        pass  # as above
     names = [(each.parts, each.files, each.links) for each in found]
-    return Answer(directories, files, complete, names, left, unread)
-
-
-def _placing(order: Order, backend: Backend) -> PlaceEach:
-    mode = LinkMode(order.mode)
-    return placing(mode, backend, trusted=order.trusted, keeps_times=order.keeps_times)
+    return Answer(work.directories, work.files, complete, names, left, unread)
 
 
 def main() -> None:

@@ -149,8 +149,7 @@ def named(distributions: Iterable[Distribution], names: Collection[str]) -> list
 
 def is_left_over(one: Distribution) -> bool:
     """Tell whether nothing but others' files is left of a ``*.dist-info``."""
-    names = _names_in(one)
-    return bool(names) and one.entry.endswith(DIST_INFO) and not names & {_METADATA, RECORD}
+    return is_remnant(one) and bool(_names_in(one))
 
 
 def is_remnant(one: Distribution) -> bool:

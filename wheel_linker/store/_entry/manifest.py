@@ -34,7 +34,7 @@ from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.reading import NOT_READABLE, read_with_status
 from wheel_linker._wheel.tree import Directory, in_order, number_ends
 from wheel_linker.store._entry.errors import BrokenManifestError
-from wheel_linker.store._entry.seal import sealed, unsealed
+from wheel_linker.store._entry.seal import LONGEST, sealed, unsealed
 from wheel_linker.store.layout import is_digest
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ _FILES_OF: Final = "//"
 _SIZES: Final = "."
 _EXECUTABLE: Final = "x"
 _PLAIN: Final = "-"
-# Bytes. A million files, which is as many as a wheel may have, take a tenth of it.
-_LIMIT: Final = 1024**3
 
 
 class Manifest(NamedTuple):
@@ -167,7 +165,7 @@ def read_description(path: str) -> Description:
 def _content(path: str) -> tuple[bytes, os.stat_result]:
     """Return all but the checksum; ValueError if that is not right, other errors as for :func:`read`."""
     try:
-        data, status = read_with_status(path, _LIMIT)
+        data, status = read_with_status(path, LONGEST)
         return unsealed(data), status
     except OSError as error:
         if error.errno in NOT_READABLE:

@@ -88,7 +88,7 @@ def _walk(path: str) -> Iterator[tuple[Folder, str, str]]:
     above, name = os.path.split(path)
     try:
         with Folder.open(above) as parent:
-            root = parent.enter(name, listing=True)
+            root = parent.enter_to_list(name)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
@@ -101,7 +101,7 @@ def _walk(path: str) -> Iterator[tuple[Folder, str, str]]:
 
 def _walk_below(root: Folder) -> Iterator[tuple[Folder, str, str]]:
     pending: list[tuple[str, ...]] = [()]
-    with Descent(root, _enter) as descent:
+    with Descent(root, Folder.enter_to_list) as descent:
         while pending:
             parts = pending.pop()
             folder = descent.go(parts)
@@ -111,10 +111,6 @@ def _walk_below(root: Folder) -> Iterator[tuple[Folder, str, str]]:
                     pending.append((*parts, name))
                 else:
                     yield folder, "/".join((*parts, name)), name
-
-
-def _enter(parent: Folder, name: str) -> Folder:
-    return parent.enter(name, listing=True)
 
 
 def _is_intact(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, get_args
 
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
 from wheel_linker._wheel.record_problems import RecordProblem, RecordProblemKind
-from wheel_linker.store._entry.seal import sealed, unsealed
+from wheel_linker.store._entry.seal import LONGEST, sealed, unsealed
 from wheel_linker.store.layout import PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheel_linker._fs.folder import Folder
-
-# Bytes; more than the RECORD of a wheel of as many files as a wheel may have.
-_LIMIT: Final = 1024**3
 
 
 def write_problems(entry: Folder, problems: Sequence[RecordProblem]) -> None:
@@ -37,7 +34,7 @@ def read_problems(path: str) -> tuple[RecordProblem, ...]:
     :param path: the file that :func:`write_problems` made, if there was something.
     """
     try:
-        data = read_regular(path, _LIMIT)
+        data = read_regular(path, LONGEST)
         import json
 
         found = json.loads(unsealed(data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from io import StringIO
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheel_linker._archive.links import files_led_to
 from wheel_linker._fs.copying import create_with
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._archive.unpacking import Result
     from wheel_linker._fs.folder import Folder
-
-# Bytes; more than the RECORD of a wheel of as many files as a wheel may have.
-_LIMIT: Final = 1024**3
 
 
 def write(entry: Folder, contents: Contents, result: Result) -> int:

@@ -12,6 +12,8 @@ from wheel_linker._fs.reading import read_regular
 
 _MARK: Final = b"crc32 "
 _LENGTH: Final = len(_MARK) + 8 + 1
+LONGEST: Final = 1024**3
+"""How many bytes such a file may have: a million files, which is as many as a wheel may have, take a tenth of it."""
 
 
 def sealed(body: bytes) -> bytes:

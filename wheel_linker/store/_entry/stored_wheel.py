@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from wheel_linker.store.session import Session
 
 REMEDY: Final = "add the wheel again or repair the entry, both with the wheel file"
-# Bytes; more than the RECORD of a wheel of as many files as a wheel may have.
-_ROWS_LIMIT: Final = 1024**3
 
 
 class StoredWheel(UnpackedWheel):
@@ -135,11 +133,11 @@ class StoredWheel(UnpackedWheel):
         :raises InvalidWheelError: if the entry is damaged.
         """
         from wheel_linker._fs.reading import read_regular
-        from wheel_linker.store._entry.seal import unsealed
+        from wheel_linker.store._entry.seal import LONGEST, unsealed
 
         layout = self._session.layout
         try:
-            return unsealed(read_regular(layout.rows(self.entry), _ROWS_LIMIT))
+            return unsealed(read_regular(layout.rows(self.entry), LONGEST))
         except (OSError, ValueError) as error:
             log("the rows of %s cannot be used: %s", layout.entry(self.entry), error)
         return self._made_rows()
