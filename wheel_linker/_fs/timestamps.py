@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._log import log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wheel_linker._fs.folder import Folder
 
 # Nanoseconds. Kernels before Linux 6.13 stamp files by a clock that ticks every 1 to 10 ms.
@@ -37,6 +40,37 @@ def unsettled_for(status: os.stat_result) -> float:
     tick = _COARSE_TICK if has_coarse_stamps(status) else _TICK
     # Stamps from the future say nothing of when the file was last written; only the tick matters then.
     return max(0, tick - max(age, 0)) / _SECOND
+
+
+def look_at(
+    folder: Folder,
+    names: Iterable[str],
+    sizes: Iterable[int],
+    stamp: int,
+    late: list[tuple[str, int]],
+) -> int | None:
+    """Tell whether files are as they were written, as far as their status shows.
+
+    :param folder: the directory that they are in.
+    :param names: the files, as seen from that directory.
+    :param sizes: how many bytes each should have.
+    :param stamp: the modification time that all were given, in nanoseconds since the epoch.
+    :param late: gets the name and the modification time of those that have another.
+    :returns: how many are executable; None if one has another size, or is no regular file.
+    :raises OSError: if that cannot be told; FileNotFoundError if one is missing.
+    """
+    fd, prefix, lstat, is_regular = folder.fd, folder.prefix, os.lstat, stat.S_ISREG
+    executables = 0
+    for name, size in zip(names, sizes):
+        status = lstat(prefix + name, dir_fd=fd)
+        mode = status.st_mode
+        if status.st_size != size or not is_regular(mode):
+            return None
+        if mode & 0o111:
+            executables += 1
+        if status.st_mtime_ns != stamp:
+            late.append((name, status.st_mtime_ns))
+    return executables
 
 
 def has_coarse_stamps(status: os.stat_result) -> bool:

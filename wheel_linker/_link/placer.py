@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs import sharing
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.sharing import NotSharedError, is_owned
+from wheel_linker._fs.timestamps import look_at
 from wheel_linker._link.fallback import Cause, Ladder, classify
 from wheel_linker._link.placing import placing
 from wheel_linker._link.report import Fallbacks, LinkReport, Tally
 from wheel_linker._wheel.native import is_native
 from wheel_linker._wheel.order import is_path_configuration
+from wheel_linker._wheel.tree import NotAsUnpackedError, is_metadata
 from wheel_linker.errors import VANISHED, LinkError
 from wheel_linker.mode import LinkMode
 
@@ -81,6 +83,8 @@ class Placer:
         self._used_natively = Tally(self._fallbacks)
         self._forced = Tally(None)
         self.keeps_times = keeps_times
+        # Appending to a list takes no lock, whatever the interpreter.
+        self._executables: list[int] = []
         self._placing = {
             mode: placing(mode, backend, trusted=tree.trusted, keeps_times=keeps_times)
             for mode in LinkMode
@@ -89,8 +93,12 @@ class Placer:
     def place(self, directory: Directory, source: Folder, target: Folder) -> None:
         """Place the files of one directory into ``target``, where none of their names is taken.
 
+        :raises NotAsUnpackedError: if one of them is not as it should be.
         :raises LinkError: if a file can be placed by no mode of the chain.
         """
+        sizes = self.sizes_of(directory)
+        if sizes is not None:
+            self._look_at(directory, sizes, source)
         names: Sequence[str] = directory.files
         if self._has_private(directory):
             names = self._place_private(directory, source, target)
@@ -114,11 +122,37 @@ class Placer:
         """Take note of directories that were read."""
         self._found.extend(directories)
 
-    def note_read(self) -> None:
-        """Take note that the wheel has been read to its end.
+    def sizes_of(self, directory: Directory) -> list[int] | None:
+        """Return the sizes that the files of a directory should have, if they have to be looked at."""
+        if self.tree.unpacked is None or is_metadata(directory):
+            return None
+        return directory.sizes
 
+    def note_looked_at(self, executables: int) -> None:
+        """Take note of files that are as they should be, so many of them executable."""
+        self._executables.append(executables)
+
+    def _look_at(self, directory: Directory, sizes: Sequence[int], source: Folder) -> None:
+        assert self.tree.unpacked is not None
+        late: list[tuple[str, int]] = []
+        executables = look_at(source, directory.files, sizes, self.tree.unpacked.stamp, late)
+        if executables is None or late:
+            raise self.changed()
+        self.note_looked_at(executables)
+
+    def changed(self) -> NotAsUnpackedError:
+        """Return what says that files of the wheel are not as they should be."""
+        return NotAsUnpackedError(f"files of {self.tree.called!r} are not as they were unpacked")
+
+    def note_placed_all(self) -> None:
+        """Take note that all files have been placed, and the wheel been read to its end.
+
+        :raises NotAsUnpackedError: if not as many of them are executable as were.
         :raises InvalidWheelError: if a symlink leads out of it.
         """
+        unpacked = self.tree.unpacked
+        if unpacked is not None and sum(self._executables) < unpacked.executables:
+            raise self.changed()
         if not self.tree.is_read:
             from wheel_linker._wheel.scan import refuse_escaping_links  # loaded already
 

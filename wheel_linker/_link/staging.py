@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,7 @@ from wheel_linker._fs.windows import is_directory
 from wheel_linker._link.units import Unit, Visit
 from wheel_linker._link.walk import unchanged_root
 from wheel_linker._threads import affordable, run
-from wheel_linker.errors import refused
+from wheel_linker.errors import LinkError, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ _ENTRIES_GUESSED: Final = 200
 _TASKS_ALONE: Final = 4
 # How deep wheels mostly are. Where one is deeper than there are descriptors for, the way down is gone step by step.
 _LIKELY_DEPTH: Final = 8
+_MISSING: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 def stage_all(
@@ -55,6 +57,7 @@ def stage_all(
     """Build each wheel up in a directory of the stage; the directories are named 0, 1, ...
 
     :param beside: by the name of such a directory, what places more files in it that lie elsewhere.
+    :raises NotAsUnpackedError: if files are looked at while they are linked, and are not as they should be.
     :raises InvalidWheelError: if a wheel that nobody has read holds what has no place in an environment.
     :raises LinkError: if a file can be placed by no mode of the chain, or a wheel has changed meanwhile.
     """
@@ -72,12 +75,25 @@ def stage_all(
             _make_root(placer.tree, stage.folder, staged)
             tasks.extend(_tasks(placer, staged))
 
-    run(range(len(placers)), begin, jobs)
-    for staged, placer in beside.items():
-        tasks.extend(_units(placer, staged))
-    _place_all(tasks, stage, jobs, progress)
-    for placer in placers:
-        placer.note_read()
+    with _taking_for_changed((*placers, *beside.values())):
+        run(range(len(placers)), begin, jobs)
+        for staged, placer in beside.items():
+            tasks.extend(_units(placer, staged))
+        _place_all(tasks, stage, jobs, progress)
+    for placer in (*placers, *beside.values()):
+        placer.note_placed_all()
+
+
+@contextmanager
+def _taking_for_changed(placers: Sequence[Placer]) -> Iterator[None]:
+    """Take what is missing for a change since it was unpacked, where wheels are looked at while they are linked."""
+    try:
+        yield
+    except LinkError as error:
+        looked_at = [placer for placer in placers if placer.tree.unpacked is not None]
+        if error.errno in _MISSING and looked_at:
+            raise looked_at[0].changed() from error
+        raise
 
 
 def _place_all(tasks: Sequence[Task], stage: Stage, jobs: int, progress: Progress) -> None:

@@ -64,8 +64,10 @@ class Unit(NamedTuple):
         placer = self.placer
         mode = placer.mode
         order = _order(placer, mode, self.staged, directories, [], 0)
-        done, files, complete, *_ = helper.place(order)
+        answer = helper.place(order)
+        done, files, complete = answer.directories, answer.files, answer.complete
         placed = sum(len(each.files) for each in directories[:done]) + files
+        placer.note_looked_at(answer.executables)
         placer.note_placed(mode, placed)
         progress(placed, placer.name)
         if complete:
@@ -74,7 +76,10 @@ class Unit(NamedTuple):
             # It was the wheel's root that was refused in the end: to be looked at again, on the way to nothing.
             return [directories[-1].with_files(())]
         first, *others = directories[done:]
-        return [first.with_files(first.files[files:]), *others]
+        rest = first.with_files(first.files[files:])
+        if answer.looked_at > done:
+            rest.sizes = None  # and counted
+        return [rest, *others]
 
 
 class Visit(NamedTuple):
@@ -167,7 +172,18 @@ def _order(
         placer.keeps_times,
         unread,
         most,
+        *_looks(placer, directories),
     )
+
+
+def _looks(
+    placer: Placer, directories: Sequence[Directory]
+) -> tuple[Sequence[list[int] | None], int]:
+    """Return the sizes and the time that files in directories must have."""
+    unpacked = placer.tree.unpacked
+    if unpacked is None:
+        return (), 0
+    return [placer.sizes_of(each) for each in directories], unpacked.stamp
 
 
 def _left(found: Sequence[Directory], answer: Answer) -> list[Directory]:

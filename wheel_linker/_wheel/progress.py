@@ -7,6 +7,8 @@ from abc import abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from wheel_linker._wheel.tree import NotAsUnpackedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -60,6 +62,7 @@ class Progress:
         self._putting_back: Callable[[], object] | None = getattr(callback, "putting_back", None)
         self._lock = threading.Lock()
         self._files = self._size = 0
+        self._counted = (0, 0)
         self._name = ""
 
     @classmethod
@@ -77,11 +80,18 @@ class Progress:
         """Tell that all is put back if the body of a ``with`` statement fails: the contexts around it do that."""
         try:
             yield
+        except NotAsUnpackedError:
+            raise  # and it goes on
         except BaseException:
             tell, self._putting_back = self._putting_back, None
             if tell is not None:
                 tell()
             raise
+
+    def begin_anew(self) -> None:
+        """Take note that the call begins again: what is counted from now on is to be done besides what has been."""
+        with self._lock:
+            self._files, self._size = self._counted
 
     def expect(self, files: int, size: int = 0) -> None:
         """Tell how much more there is to do."""
@@ -100,6 +110,7 @@ class Progress:
         if self._callback is None or not (files or size):
             return
         with self._lock:
+            self._counted = (self._counted[0] + files, self._counted[1] + size)
             if self._wheel is not None and name not in ("", self._name):
                 self._name = name
                 self._wheel(name)

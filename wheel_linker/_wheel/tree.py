@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.dist_info import DIST_INFO, only_dist_info
+from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Identity, Parts
 
 _RECORD: Final = "RECORD"
+_DATA: Final = ".data"
 
 
 class Directory:
@@ -22,26 +24,32 @@ class Directory:
     :ivar files: the names of its regular files.
     :ivar links: its symlinks, name and target.
     :ivar end: where its subtree ends in the tree's list of directories.
+    :ivar sizes: how many bytes each of the files had when it was unpacked, if that is known.
     """
 
-    __slots__ = ("end", "files", "links", "parts")
+    __slots__ = ("end", "files", "links", "parts", "sizes")
 
     def __init__(self, parts: Parts, files: list[str], links: list[tuple[str, str]]) -> None:
         self.parts = parts
         self.files = files
         self.links = links
         self.end = 0
+        self.sizes: list[int] | None = None
 
     def with_files(self, files: Sequence[str]) -> Directory:
         """Return the same directory with other names for its regular files."""
         made = Directory(self.parts, list(files), self.links)
         made.end = self.end
+        if self.sizes is not None:
+            known = dict(zip(self.files, self.sizes))
+            # What is written beside them was not unpacked.
+            made.sizes = [known[name] for name in files] if known.keys() >= set(files) else None
         return made
 
     def ending(self, end: int) -> Directory:
         """Return the same directory in a tree where its subtree ends elsewhere."""
         made = Directory(self.parts, self.files, self.links)
-        made.end = end
+        made.end, made.sizes = end, self.sizes
         return made
 
     def names(self) -> tuple[str, ...]:
@@ -83,6 +91,19 @@ class Listing(NamedTuple):
             index = self.directories[index].end
 
 
+class NotAsUnpackedError(InvalidWheelError):
+    """Files of a wheel are not what they were when it was unpacked, or somebody has to read them to know."""
+
+
+class Unpacked(NamedTuple):
+    """What the files of a wheel look like if nobody has changed them since they were unpacked, besides their sizes."""
+
+    stamp: int
+    """The modification time that each was given, in nanoseconds since the epoch."""
+    executables: int
+    """How many were made executable."""
+
+
 class Tree(NamedTuple):
     """An unpacked wheel: where it lies, and the names in it."""
 
@@ -102,6 +123,8 @@ class Tree(NamedTuple):
     """Whether its files are hard-linked and symlinked whoever owns them."""
     is_read: bool = True
     """Whether what is in the root's subdirectories is known, and not left to be read when files are placed."""
+    unpacked: Unpacked | None = None
+    """What its files have to look like when they are placed; None if nobody knows, or they have been looked at."""
 
     @property
     def listing(self) -> Listing:
@@ -187,13 +210,16 @@ class Tree(NamedTuple):
             names = one.names()
             gone = {name for name in names if excludes(one.path_of(name))}
             files = [name for name in one.files if name not in gone]
-            kept.append(
-                Directory(one.parts, files, [each for each in one.links if each[0] not in gone])
-            )
+            kept.append(one.with_files(files))
+            kept[-1].links = [each for each in one.links if each[0] not in gone]
             left_out += [(*one.parts, name) for name in names if name in gone]
             index += 1
         number_ends(kept)
-        return self._with(kept, tuple(left_out))
+        made = self._with(kept, tuple(left_out))
+        if made.unpacked is not None:
+            # Nobody knows how many of those were excluded.
+            return made._replace(unpacked=made.unpacked._replace(executables=0))
+        return made
 
     def emptied(self) -> Tree:
         """Return a tree of the same root with nothing in it."""
@@ -203,7 +229,7 @@ class Tree(NamedTuple):
 
     def _with(self, directories: Sequence[Directory], left_out: tuple[Parts, ...]) -> Tree:
         made = self.of(self.path, self.identity, directories, left_out)
-        return made._replace(file=self.file, trusted=self.trusted)
+        return made._replace(file=self.file, trusted=self.trusted, unpacked=self.unpacked)
 
     def find(self, name: str) -> int | None:
         """Return the position of the root's own subdirectory of that name."""
@@ -235,6 +261,11 @@ def _is_bare(directory: Directory, index: int) -> bool:
 
 def is_dist_info(parts: Parts) -> bool:
     return parts[-1].endswith(DIST_INFO)
+
+
+def is_metadata(directory: Directory) -> bool:
+    """Tell whether a directory is in ``*.dist-info`` or ``*.data``, what of a wheel is read and not only linked."""
+    return bool(directory.parts) and directory.parts[0].endswith((DIST_INFO, _DATA))
 
 
 def in_order(directories: Iterable[Directory]) -> list[Directory]:

@@ -9,7 +9,7 @@ from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import listed
-from wheel_linker.install._changes.given import all_unpacked, notes_for
+from wheel_linker.install._changes.given import notes_for, with_unpacked
 from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, change
 from wheel_linker.install.plan import Notes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wheel_linker._link.options import LinkOptions, MustCopy
     from wheel_linker._wheel.conflicts import OnConflict
     from wheel_linker._wheel.record_problems import RecordMode
-    from wheel_linker._wheel.unpacked import WheelLike
+    from wheel_linker._wheel.unpacked import UnpackedWheel, WheelLike
     from wheel_linker.backends import Backend
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.report import InstallReport, UninstallReport
@@ -226,5 +226,9 @@ def _install(
     how: LinkOptions,
     options: InstallOptions,
 ) -> list[InstallReport]:
-    with all_unpacked(wheels, layout, store, how, options.record, dry_run=options.dry_run) as given:
+    def install(given: Sequence[UnpackedWheel]) -> list[InstallReport]:
         return list(change(given, layout, how, options).installed)
+
+    return with_unpacked(
+        wheels, layout, store, how, options.record, install, dry_run=options.dry_run
+    )

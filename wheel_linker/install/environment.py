@@ -11,7 +11,7 @@ from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import listed
-from wheel_linker.install._changes.given import all_unpacked, notes_for
+from wheel_linker.install._changes.given import all_unpacked, notes_for, with_unpacked
 from wheel_linker.install._changes.looking import undisturbed
 from wheel_linker.install._changes.syncing import foreseen_sync, sync
 from wheel_linker.install._present.distributions import find_distributions, is_remnant
@@ -108,8 +108,15 @@ def sync_wheels(
         timestamp=timestamp,
         optimize=level(optimize),
     )
-    with all_unpacked(listed(wheels), layout, store, how, record, dry_run=dry_run) as given:
-        return sync(given, layout, keep, how, options)
+    return with_unpacked(
+        listed(wheels),
+        layout,
+        store,
+        how,
+        record,
+        lambda given: sync(given, layout, keep, how, options),
+        dry_run=dry_run,
+    )
 
 
 def plan_install(
@@ -135,7 +142,9 @@ def plan_install(
     """
     how, options = _looking(mode, record, check_tags)
     with (
-        all_unpacked(listed(wheels), layout, store, how, record, dry_run=True) as given,
+        all_unpacked(
+            listed(wheels), layout, store, how, record, dry_run=True, looks_late=True
+        ) as given,
         undisturbed(layout, how.locks),
     ):
         return _told(foreseen(given, layout, how, options), how)
@@ -166,7 +175,9 @@ def plan_sync(
     """
     how, options = _looking(mode, record, check_tags)
     with (
-        all_unpacked(listed(wheels), layout, store, how, record, dry_run=True) as given,
+        all_unpacked(
+            listed(wheels), layout, store, how, record, dry_run=True, looks_late=True
+        ) as given,
         undisturbed(layout, how.locks),
     ):
         return _told(foreseen_sync(given, layout, keep, how, options), how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.limits import Limits
@@ -53,7 +54,7 @@ class WheelStore:
         of the system, and it is made anew if they are not what they were.
     :param check: what is compared with what was unpacked each time that an entry is linked or installed: ``"size"``
         asks for the size of each file, ``"hash"`` reads them all; None trusts what :meth:`add` has seen, which is
-        the sizes.
+        the sizes and times. Installing from ``.whl`` files sees these when it links.
     :param trusted: whether what lies in it is used although it belongs to another user (neither the caller nor
         root), or everybody may write to it. A store that a group shares on purpose needs no such word: its directory
         is setgid and the group may write to it. It holds for the bases, too.
@@ -363,6 +364,17 @@ class WheelStore:
     ) -> UnpackOptions:
         refuse_unknown_record(record)
         return self._options._replace(strict=record == "strict", progress=Progress.of(progress))
+
+
+def looking_late(store: WheelStore) -> WheelStore:
+    """Return the same store for a call that looks at files when it links them, instead of before.
+
+    What it adds and finds is for that call only, which ends with :exc:`~wheel_linker.errors.NotAsUnpackedError` if
+    files are not as they were unpacked.
+    """
+    late = copy(store)
+    late._options = store._options._replace(looks_late=True)  # noqa: SLF001 - of this module
+    return late
 
 
 class TemporaryStore(WheelStore):

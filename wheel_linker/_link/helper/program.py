@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder, Identity
+from wheel_linker._fs.timestamps import look_at
 from wheel_linker._link.placing import placing
 from wheel_linker._link.walk import explore, walk
-from wheel_linker._wheel.tree import Directory
+from wheel_linker._wheel.tree import Directory, NotAsUnpackedError
 from wheel_linker.backends import default_backend
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import BinaryIO
 
     from wheel_linker._fs.folder import Parts
@@ -52,6 +54,10 @@ class Order(NamedTuple):
     """Directories whose names are to be read as well, and what is below them, the first one last."""
     most: int
     """How many entries of these are enough."""
+    sizes: Sequence[list[int] | None] = ()
+    """For each of the directories the sizes that its files must have, or None where these are not looked at."""
+    stamp: int = 0
+    """The modification time that they must have, in nanoseconds since the epoch."""
 
     def to_bytes(self) -> bytes:
         """Return what :func:`main` reads."""
@@ -74,6 +80,10 @@ class Answer(NamedTuple):
     """Which of these have files, or symlinks, that are for the parent to place."""
     unread: list[Parts]
     """As in the order: what has not been read."""
+    looked_at: int
+    """In how many directories the files are as they must be."""
+    executables: int
+    """How many of these files are executable."""
 
     def to_bytes(self) -> bytes:
         """Return what the parent reads."""
@@ -95,20 +105,52 @@ class _Placing:
 
     :ivar directories: how many directories are done.
     :ivar files: how many files of the one in which something was refused are there.
+    :ivar looked_at: in how many directories the files are as they must be.
+    :ivar executables: how many of these files are executable.
     """
 
     def __init__(self, order: Order, backend: Backend) -> None:
-        self.directories = self.files = 0
+        self.directories = self.files = self.looked_at = self.executables = 0
+        self._stamp = order.stamp
         self._place_each = placing(
             LinkMode(order.mode), backend, trusted=order.trusted, keeps_times=order.keeps_times
         )
 
     def place(self, directory: Directory, source: Folder, target: Folder) -> None:
+        if directory.sizes is not None:
+            self._look_at(directory, directory.sizes, source)
+        self.looked_at += 1
         done, error = self._place_each(directory.files, source, target)
         if error is not None:
             self.files = done
             raise error
         self.directories += 1
+
+    def answer(
+        self,
+        complete: bool,
+        found: list[tuple[Parts, list[str], list[tuple[str, str]]]],
+        left: list[int],
+        unread: list[Parts],
+    ) -> Answer:
+        """Return what the parent is told."""
+        return Answer(
+            self.directories,
+            self.files,
+            complete,
+            found,
+            left,
+            unread,
+            self.looked_at,
+            self.executables,
+        )
+
+    def _look_at(self, directory: Directory, sizes: Sequence[int], source: Folder) -> None:
+        late: list[tuple[str, int]] = []
+        executables = look_at(source, directory.files, sizes, self._stamp, late)
+        if executables is None or late:
+            raise NotAsUnpackedError(directory.parts)
+        self.executables += executables
 
 
 def _place(order: Order, stage: Folder, backend: Backend) -> Answer:
@@ -116,12 +158,14 @@ def _place(order: Order, stage: Folder, backend: Backend) -> Answer:
     complete = False
     try:
         with stage.enter(order.staged) as target:
-            known = (Directory(parts, names, []) for parts, names in order.directories)
+            known = [Directory(parts, names, []) for parts, names in order.directories]
+            for directory, sizes in zip(known, order.sizes):
+                directory.sizes = sizes
             walk(order.path, Identity(*order.identity), target, known, work.place)
         complete = True
-    except (OSError, LinkError):
+    except (OSError, LinkError, NotAsUnpackedError):
         pass  # the parent comes to it again, and is told the reason
-    return Answer(work.directories, work.files, complete, [], [], [])
+    return work.answer(complete, [], [], [])
 
 
 def _visit(order: Order, stage: Folder, backend: Backend) -> Answer:
@@ -146,7 +190,7 @@ def _visit(order: Order, stage: Folder, backend: Backend) -> Answer:
     except (OSError, LinkError, InvalidWheelError):
         pass  # as above
     names = [(each.parts, each.files, each.links) for each in found]
-    return Answer(work.directories, work.files, complete, names, left, unread)
+    return work.answer(complete, names, left, unread)
 
 
 def main() -> None:

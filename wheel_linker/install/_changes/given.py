@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from wheel_linker._archive.wheel_file import is_archive, wanted_at
+from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
+from wheel_linker._wheel.tree import NotAsUnpackedError
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
 from wheel_linker.errors import InvalidWheelError, LinkError, refused
 from wheel_linker.install._changes.naming import adding_archives, archives_of, naming_archives
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.install.layout import Layout
     from wheel_linker.store import WheelStore
+
+_Outcome = TypeVar("_Outcome")
 
 
 def own_filename(wheel: UnpackedWheel) -> WheelFilename:
@@ -62,6 +66,37 @@ def notes_for(
     return notes
 
 
+def with_unpacked(
+    wheels: Sequence[WheelLike],
+    layout: Layout,
+    store: WheelStore | None,
+    how: LinkOptions,
+    record: RecordMode,
+    change: Callable[[list[UnpackedWheel]], _Outcome],
+    *,
+    dry_run: bool = False,
+) -> _Outcome:
+    """Change an environment with wheels that are unpacked, as long as that takes, and return the outcome.
+
+    Files that a store has are looked at when they are linked. Should one not be as it was unpacked, nothing has been
+    changed yet: then all are looked at first, which mends what can be mended, and it is begun anew.
+
+    :param change: called with the wheels; a second time if it ends with :exc:`NotAsUnpackedError`.
+    :param dry_run: as for :func:`all_unpacked`.
+    """
+    if store is not None and not how.clones_whole():
+        try:
+            with all_unpacked(
+                wheels, layout, store, how, record, dry_run=dry_run, looks_late=True
+            ) as given:
+                return change(given)
+        except NotAsUnpackedError as error:
+            log("%s: looking at all files of these wheels, and beginning anew", error)
+            how.progress.begin_anew()
+    with all_unpacked(wheels, layout, store, how, record, dry_run=dry_run) as given:
+        return change(given)
+
+
 @contextmanager
 def all_unpacked(
     wheels: Sequence[WheelLike],
@@ -71,14 +106,20 @@ def all_unpacked(
     record: RecordMode,
     *,
     dry_run: bool = False,
+    looks_late: bool = False,
 ) -> Iterator[list[UnpackedWheel]]:
     """Have every wheel unpacked, as long as it takes to install them.
 
     :param dry_run: whether nothing may be written to the environment, either.
+    :param looks_late: whether what lies in the store already is looked at when it is linked, and not before.
     """
     for wheel in wheels:
         _refuse_missing(_path_of(wheel))
     if store is not None:
+        if looks_late:
+            from wheel_linker.store.wheel_store import looking_late  # loaded already
+
+            store = looking_late(store)
         with adding_archives() as given:
             given.extend(_unpacked(wheels, store, record, how.progress))
             yield given

@@ -104,9 +104,9 @@ def size_of_sets(layout: Layout, entry: str) -> int:
 
 def sources_in(description: manifest.Description) -> Iterator[tuple[str, int]]:
     """Yield the path and size of each file of a wheel that is compiled."""
-    for directory, sizes in zip(description.directories, description.sizes):
+    for directory in description.directories:
         if _is_library(directory):
-            for name, size in zip(directory.files, sizes):
+            for name, size in zip(directory.files, directory.sizes or ()):
                 if name.endswith(".py"):
                     yield directory.path_of(name), size
 

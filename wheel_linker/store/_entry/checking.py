@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -12,7 +11,9 @@ from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.durable import boot_id
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.reading import read_regular
+from wheel_linker._fs.timestamps import look_at
 from wheel_linker._log import log
+from wheel_linker._wheel.tree import Unpacked, is_metadata
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.errors import BrokenManifestError
@@ -20,8 +21,9 @@ from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
 from wheel_linker.store.layout import TREE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
+    from wheel_linker._wheel.tree import Directory
     from wheel_linker.store._entry.descriptions import Descriptions
     from wheel_linker.store._entry.manifest import Description
     from wheel_linker.store.layout import Layout
@@ -83,6 +85,37 @@ def whole(
     return description
 
 
+def promising(
+    layout: Layout, name: str, digest: str, descriptions: Descriptions
+) -> tuple[Description, Unpacked] | None:
+    """Return what an entry has, if all but the files that are linked has been looked at and is as it was unpacked.
+
+    Whoever links these looks at each of them when it is linked, which is quicker than before: several processes share
+    it. What an installation reads, ``*.dist-info`` and ``*.data``, is looked at here.
+
+    :param digest: as for :func:`whole`.
+    :param descriptions: as for :func:`whole`.
+    :returns: the description, and what the other files have to look like; None if all of them have to be looked at
+        first, as :func:`whole` does.
+    :raises OSError: if it cannot be read.
+    """
+    try:
+        description = descriptions.read(layout.manifest(name))
+        facts = description.facts
+        if facts.digest != digest or size_of(layout.rows(name)) != facts.rows:
+            return None
+        if size_of(layout.times(name)) != NOT_THERE or not _is_settled(layout, name):
+            return None
+        with Folder.open(layout.entry(name)) as entry, entry.enter(TREE) as tree:
+            seen = _look_at(tree, description, filter(is_metadata, description.directories))
+    except _GONE as error:
+        log("the entry %s cannot be used: %s", layout.entry(name), error)
+        return None
+    if seen is None or seen.late:
+        return None
+    return description, Unpacked(facts.stamp, description.executables - seen.executables)
+
+
 def _is_intact(
     layout: Layout,
     name: str,
@@ -95,7 +128,7 @@ def _is_intact(
     if size_of(rows) != description.facts.rows:
         return False
     with Folder.open(layout.entry(name)) as entry, entry.enter(TREE) as tree:
-        seen = _look_at(tree, description)
+        seen = _look_at(tree, description, description.directories)
         if seen is None:
             return False
         if os.name == "posix" and seen.executables < description.executables and mends_bits():
@@ -117,26 +150,26 @@ def _is_intact(
     return intact
 
 
-def _look_at(tree: Folder, description: Description) -> _Seen | None:
-    """Compare the size of all files, and all symlinks, and return what else their status says.
+def _look_at(
+    tree: Folder, description: Description, directories: Iterable[Directory]
+) -> _Seen | None:
+    """Compare the size of all files of some directories, and all symlinks, and return what else their status says.
 
     :returns: None if a file is none, or has another size, or a symlink leads elsewhere.
     :raises OSError: if that cannot be told; FileNotFoundError if one is missing.
     """
-    fd, lstat, is_regular, stamp = tree.fd, os.lstat, stat.S_ISREG, description.facts.stamp
     late: dict[str, int] = {}
     executables = 0
-    for directory, expected in zip(description.directories, description.sizes):
-        above = tree.prefix + "".join([f"{part}{os.sep}" for part in directory.parts])
-        for name, size in zip(directory.files, expected):
-            status = lstat(above + name, dir_fd=fd)
-            mode = status.st_mode
-            if status.st_size != size or not is_regular(mode):
-                return None
-            if mode & 0o111:
-                executables += 1
-            if status.st_mtime_ns != stamp:
-                late[directory.path_of(name)] = status.st_mtime_ns
+    for directory in directories:
+        there = tree.below(os.sep.join(directory.parts)) if directory.parts else tree
+        later: list[tuple[str, int]] = []
+        seen = look_at(
+            there, directory.files, directory.sizes or (), description.facts.stamp, later
+        )
+        if seen is None:
+            return None
+        executables += seen
+        late.update([(directory.path_of(name), changed) for name, changed in later])
         for name, target in directory.links:
             if not leads_to(tree, directory.path_of(name), target):
                 return None

@@ -74,9 +74,7 @@ class Description(NamedTuple):
 
     facts: Manifest
     directories: list[Directory]
-    """In pre-order, as a scan of the entry's files finds them."""
-    sizes: list[list[int]]
-    """For each directory the sizes of its files in bytes."""
+    """In pre-order, as a scan of the entry's files finds them, with the sizes of their files."""
     executables: int
     """How many of the files are executable."""
     status: os.stat_result
@@ -131,15 +129,15 @@ def read_files(
     """
     description, text = _read(path)
     lines = text.splitlines()
-    if len(lines) != sum(map(len, description.sizes)):
+    if len(lines) != sum(len(directory.files) for directory in description.directories):
         raise BrokenManifestError(path)
     rows = iter(lines)
     files: list[StoredFile] = []
     try:
-        for directory, sizes in zip(description.directories, description.sizes):
-            own = list(islice(rows, len(sizes)))
+        for directory in description.directories:
+            own = list(islice(rows, len(directory.files)))
             if below is None or directory.parts[:2] in below:
-                files += _files(directory, sizes, own)
+                files += _files(directory, own)
     except ValueError as error:
         raise BrokenManifestError(path) from error
     if below is None:
@@ -147,8 +145,8 @@ def read_files(
     return description.facts, files
 
 
-def _files(directory: Directory, sizes: Iterable[int], rows: Iterable[str]) -> Iterator[StoredFile]:
-    for name, size, row in zip(directory.files, sizes, rows):
+def _files(directory: Directory, rows: Iterable[str]) -> Iterator[StoredFile]:
+    for name, size, row in zip(directory.files, directory.sizes or (), rows):
         executable, digest = row.split(" ")
         yield StoredFile(directory.path_of(name), size, executable == _EXECUTABLE, digest)
 
@@ -180,12 +178,12 @@ def _read(path: str) -> tuple[Description, str]:
         head, names, numbers, rows = data.decode("utf-8").split("\n\n", 3)
         facts = _facts(head.split("\n"), path)
         directories = _read_directories(names.split("\n"))
-        sizes = _read_sizes(numbers, directories)
+        _read_sizes(numbers, directories)
     except ValueError as error:
         raise BrokenManifestError(path) from error
     number_ends(directories)
     executables = f"\n{rows}".count(f"\n{_EXECUTABLE} ")
-    return Description(facts, directories, sizes, executables, status), rows
+    return Description(facts, directories, executables, status), rows
 
 
 def _read_directories(lines: Iterable[str]) -> list[Directory]:
@@ -201,22 +199,20 @@ def _read_directories(lines: Iterable[str]) -> list[Directory]:
     return directories
 
 
-def _read_sizes(text: str, directories: Sequence[Directory]) -> list[list[int]]:
-    """Return the sizes of each directory's files.
+def _read_sizes(text: str, directories: Sequence[Directory]) -> None:
+    """Read the sizes of each directory's files.
 
     :raises ValueError: if there are more of them, or fewer.
     """
     # All at once: line by line takes twice as long.
     sizes = list(map(int, text.replace(_SIZES, "").split()))
-    found = []
     start = 0
     for directory in directories:
         end = start + len(directory.files)
-        found.append(sizes[start:end])
+        directory.sizes = sizes[start:end]
         start = end
     if start != len(sizes) or text.count(_SIZES) != len(directories):
         raise ValueError("not every file has a size")
-    return found
 
 
 def _link(directory: Directory, name: str, target: str) -> StoredFile:

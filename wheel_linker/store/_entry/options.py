@@ -23,6 +23,8 @@ class UnpackOptions(NamedTuple):
     crew: Crew
     durable: bool
     check: Check | None
+    looks_late: bool = False
+    """Whether files that are linked are looked at then, and not before."""
     strict: bool = False
     """Whether a ``RECORD`` that is not right is refused."""
     progress: Progress = Progress(None)

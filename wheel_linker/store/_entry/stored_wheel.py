@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record import Row
     from wheel_linker._wheel.record_problems import RecordProblem
-    from wheel_linker._wheel.tree import Directory, Tree
+    from wheel_linker._wheel.tree import Directory, Tree, Unpacked
     from wheel_linker.store._entry.checking import Check
     from wheel_linker.store._entry.manifest import Description, Manifest
     from wheel_linker.store.session import Session
@@ -43,6 +43,7 @@ class StoredWheel(UnpackedWheel):
     _file: str | None
     _check: Check | None
     _directories: Sequence[Directory] | None
+    _looks: Unpacked | None
     _problems: tuple[RecordProblem, ...] | None
 
     @classmethod
@@ -55,17 +56,19 @@ class StoredWheel(UnpackedWheel):
         file: str | None,
         check: Check | None,
         directories: Sequence[Directory] | None = None,
+        looks: Unpacked | None = None,
     ) -> StoredWheel:
         """Name an entry that the session holds.
 
         :param file: the path of the wheel file that was given.
         :param check: what is compared each time before it is linked.
         :param directories: what is in it, if that is known.
+        :param looks: what its files have to look like when they are linked, if nobody has looked at them.
         """
         made = cls(session.layout.tree(entry), filename)
         made.entry, made.digest, made._session = entry, digest, session
         made._file, made._check, made._directories = file, check, directories
-        made._problems = None
+        made._looks, made._problems = looks, None
         return made
 
     @override
@@ -122,7 +125,8 @@ class StoredWheel(UnpackedWheel):
             # A file that was removed since is an error when it is linked, and one that was added is not linked.
             path = type(layout)(self._session.open().root).tree(self.entry)
             with Folder.open(path) as root:
-                return Tree.of(root.path, root.identity(), directories)
+                made = Tree.of(root.path, root.identity(), directories)
+                return made._replace(unpacked=self._looks)
         except (FileNotFoundError, NotADirectoryError, BrokenManifestError) as error:
             raise self._damaged(str(error)) from error
 
