@@ -12,7 +12,7 @@ import pytest
 from store.archives import record_of, with_record, write_archive
 from store.conftest import settle
 
-from install.kit import check_record, files_in, pure, root_of
+from install.kit import check_record, files_in, layout_in, pure, root_of
 from wheel_linker import InvalidWheelError, ProgressBar
 from wheel_linker._link import staging
 from wheel_linker.install import install_wheels, plan_sync, sync_wheels
@@ -268,3 +268,21 @@ def test_without_the_wheel_file_it_is_refused(root: Path, file: Path, layout: La
         assert store.find(digest) is None
     with pytest.raises(InvalidWheelError, match="no wheel at"):
         install_wheels([file.with_name("gone.whl")], layout)
+
+
+@pytest.mark.parametrize("damage", [zeros, shorter, missing])
+def test_bytecode_is_looked_at_as_well(
+    tmp_path: Path, root: Path, file: Path, jobs: int, damage: Callable[[Path], None]
+) -> None:
+    def fill(layout: Layout) -> Path:
+        with WheelStore(root) as store:
+            install_wheels(
+                [file], layout, store=store, mode="copy", jobs=jobs, compile_bytecode=True
+            )
+        (made,) = (pure(layout) / MODULE).parent.glob("__pycache__/m2.*.pyc")
+        return made
+
+    sound = fill(layout_in(tmp_path / "first")).read_bytes()
+    (kept,) = root.glob(f"*/**/{MODULE.rpartition('/')[0]}/__pycache__/m2.*.pyc")
+    damage(kept)
+    assert fill(layout_in(tmp_path / "second")).read_bytes() == sound

@@ -32,14 +32,14 @@ def with_stored_bytecode(
 
     :param given: the wheels, which are held.
     """
-    by_session: dict[Session, list[str]] = {}
+    by_session: dict[Session, list[StoredWheel]] = {}
     for wheel in given:
         if isinstance(wheel, StoredWheel) and wheel.session is not None:
-            by_session.setdefault(wheel.session, []).append(wheel.entry)
+            by_session.setdefault(wheel.session, []).append(wheel)
     trees = {
         (session, entry): tree
-        for session, entries in by_session.items()
-        for entry, tree in _trees(session, entries, layout, optimize).items()
+        for session, wheels in by_session.items()
+        for entry, tree in _trees(session, wheels, layout, optimize).items()
     }
     return [
         _with_bytecode(one, trees.get((wheel.session, wheel.entry)))
@@ -50,12 +50,14 @@ def with_stored_bytecode(
 
 
 def _trees(
-    session: Session, entries: Sequence[str], layout: Layout, optimize: int
+    session: Session, wheels: Sequence[StoredWheel], layout: Layout, optimize: int
 ) -> Mapping[str, Tree]:
     """Return the bytecode that a store has; nothing if it cannot be made there, since the environment still can."""
     assert session.compiling is not None
+    entries = [wheel.entry for wheel in wheels]
+    late = {wheel.entry for wheel in wheels if wheel.is_looked_at_late}
     try:
-        return bytecode_trees(session, session.compiling, entries, layout, optimize)
+        return bytecode_trees(session, session.compiling, entries, layout, optimize, late)
     except OSError as error:
         log("the store %s cannot keep bytecode: %s", session.layout.root, error)
         return {}
@@ -92,7 +94,7 @@ def _below(tree: Tree, piece: Piece) -> Tree | None:
         return None
     with Folder.open(os.path.join(tree.path, *prefix)) as root:
         made = Tree.of(root.path, root.identity(), in_order([Directory((), [], []), *kept]))
-    return made._replace(trusted=tree.trusted)
+    return made._replace(trusted=tree.trusted, unpacked=tree.unpacked)
 
 
 def _kept(tree: Tree, prefix: Parts, sources: Mapping[Parts, Sequence[str]]) -> Iterator[Directory]:
@@ -104,7 +106,9 @@ def _kept(tree: Tree, prefix: Parts, sources: Mapping[Parts, Sequence[str]]) -> 
             continue
         names = bytecode_of(sources.get(parts[:-1], ()), directory.files)
         if names:
-            yield Directory(parts, names, [])
+            kept = directory.with_files(names)
+            kept.parts = parts
+            yield kept
 
 
 def _compiled(piece: Piece, bytecode: Tree) -> Piece:

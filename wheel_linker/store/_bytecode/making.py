@@ -12,7 +12,13 @@ from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
 from wheel_linker.store._bytecode.compiling import Compiled
 from wheel_linker.store._bytecode.program import Source, compile_all
-from wheel_linker.store._bytecode.sets import find_set, set_name, sources_in, tree_of
+from wheel_linker.store._bytecode.sets import (
+    find_set,
+    find_set_late,
+    set_name,
+    sources_in,
+    tree_of,
+)
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.making import Made, have_on_disk
 from wheel_linker.store.control import make_directory
@@ -20,7 +26,7 @@ from wheel_linker.store.layout import BYTECODE, MANIFEST, TREE
 from wheel_linker.store.trust import settle_one
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._fs.stage import Stage
@@ -48,20 +54,27 @@ def bytecode_trees(
     entries: Sequence[str],
     interpreter: Interpreter,
     optimize: int,
+    late: Collection[str] = (),
 ) -> dict[str, Tree]:
     """Return the bytecode of entries, made if it is missing, by their names; they must be held.
 
+    :param late: entries whose bytecode is looked at when it is linked, and not before.
     :raises LinkError: if the interpreter cannot be run, or fails.
     :raises OSError: if the store cannot be read, or not be written.
     """
     name = set_name(interpreter, optimize)
     if name is None:
         return {}
-    trees = {}
-    for entry, description in have_sets(session, options, entries, interpreter, optimize).items():
+    trees: dict[str, Tree] = {}
+    known = {entry: find_set_late(session, entry, name) for entry in late}
+    rest = [entry for entry in entries if known.get(entry) is None]
+    sets = {entry: found for entry, found in known.items() if found is not None}
+    for entry, made in have_sets(session, options, rest, interpreter, optimize).items():
+        sets[entry] = made, None
+    for entry, (description, unpacked) in sets.items():
         tree = tree_of(session.layout, entry, name, description)
         if tree is not None:
-            trees[entry] = tree._replace(trusted=session.standing.exclusive)
+            trees[entry] = tree._replace(trusted=session.standing.exclusive, unpacked=unpacked)
     return trees
 
 
@@ -80,7 +93,7 @@ def have_sets(
     found: dict[str, Description] = {}
     missing = []
     for entry in dict.fromkeys(entries):
-        known = manifest.read_description(layout.manifest(entry))
+        known = session.descriptions.read(layout.manifest(entry))
         there = find_set(layout, entry, known.facts.digest, name, options.check)
         if there is not None:
             found[entry] = there

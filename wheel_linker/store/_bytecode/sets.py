@@ -20,15 +20,16 @@ from wheel_linker._wheel.bytecode import CACHE
 from wheel_linker._wheel.tree import Tree
 from wheel_linker.errors import LinkError
 from wheel_linker.store._entry import manifest
-from wheel_linker.store._entry.checking import whole
+from wheel_linker.store._entry.checking import promising, whole
 from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wheel_linker._wheel.tree import Directory
+    from wheel_linker._wheel.tree import Directory, Unpacked
     from wheel_linker.store._entry.checking import Check
+    from wheel_linker.store.session import Session
 
 LEVELS: Final = (0, 1, 2)
 """The levels of optimization that interpreters have."""
@@ -129,6 +130,25 @@ def find_set(
     if description is None or not _is_of_sources(layout.tree(entry), sets.tree(name), description):
         return None
     return description
+
+
+def find_set_late(
+    session: Session, entry: str, name: str
+) -> tuple[manifest.Description, Unpacked] | None:
+    """Return what a set has, and what its files have to look like, if they may be looked at when they are linked.
+
+    :raises OSError: if it cannot be read.
+    """
+    layout, descriptions = session.layout, session.descriptions
+    try:
+        digest = descriptions.read(layout.manifest(entry)).facts.digest
+    except BrokenManifestError:
+        return None
+    sets = sets_of(layout, entry)
+    found = promising(sets, name, digest, descriptions)
+    if found is None or not _is_of_sources(layout.tree(entry), sets.tree(name), found[0]):
+        return None
+    return found
 
 
 def never() -> bool:

@@ -185,6 +185,11 @@ class StoredWheel(UnpackedWheel):
         """The store's, if that keeps bytecode of it."""
         return None if self._session.compiling is None else self._session
 
+    @property
+    def is_looked_at_late(self) -> bool:
+        """Whether its files are looked at when they are linked, and not before."""
+        return self._looks is not None
+
     def _described(
         self, below: Collection[Parts] | None = None
     ) -> tuple[Manifest, Sequence[StoredFile]]:
