@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -33,6 +34,7 @@ FILES = {
     "demo-1.0.data/scripts/plain": b"#!python\n",
     "demo-1.0.data/data/share/page.txt": b"page\n",
     "demo-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
+    "demo-1.0.dist-info/entry_points.txt": b"[console_scripts]\ndemo-run = demo.part1.m1:run\n",
     "demo-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
 }
 MODULE = "demo/part3/m2.py"
@@ -221,10 +223,15 @@ def test_what_stays_is_not_looked_at(root: Path, file: Path, layout: Layout) -> 
 
 
 def test_what_is_sound_is_looked_at_once(
-    root: Path, file: Path, layout: Layout, monkeypatch: pytest.MonkeyPatch
+    root: Path,
+    file: Path,
+    layout: Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     entry_in(root, file)
     seen: list[str] = []
+    caplog.set_level(logging.DEBUG, logger="wheel_linker")
     lstat = os.lstat
 
     def noting(path: Any, **where: Any) -> os.stat_result:
@@ -237,6 +244,7 @@ def test_what_is_sound_is_looked_at_once(
         monkeypatch.undo()
     modules = [path.rpartition("/")[2] for path in FILES if path.startswith("demo/part")]
     assert sorted(name for name in seen if name in modules) == sorted(modules)
+    assert "anew" not in caplog.text
 
 
 def test_a_store_that_was_copied_is_read_once(

@@ -176,13 +176,11 @@ def _order(
     )
 
 
-def _looks(
-    placer: Placer, directories: Sequence[Directory]
-) -> tuple[Sequence[list[int] | None], int]:
+def _looks(placer: Placer, directories: Sequence[Directory]) -> tuple[list[list[int] | None], int]:
     """Return the sizes and the time that files in directories must have."""
     unpacked = placer.tree.unpacked
     if unpacked is None:
-        return (), 0
+        return [], 0
     return [placer.sizes_of(each) for each in directories], unpacked.stamp
 
 

@@ -225,7 +225,7 @@ class Tree(NamedTuple):
         """Return a tree of the same root with nothing in it."""
         root = Directory((), [], [])
         root.end = 1
-        return self._with([root], ())
+        return self._with([root], ())._replace(unpacked=None)
 
     def _with(self, directories: Sequence[Directory], left_out: tuple[Parts, ...]) -> Tree:
         made = self.of(self.path, self.identity, directories, left_out)

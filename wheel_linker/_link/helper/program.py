@@ -54,7 +54,7 @@ class Order(NamedTuple):
     """Directories whose names are to be read as well, and what is below them, the first one last."""
     most: int
     """How many entries of these are enough."""
-    sizes: Sequence[list[int] | None] = ()
+    sizes: list[list[int] | None] | tuple[()] = ()
     """For each of the directories the sizes that its files must have, or None where these are not looked at."""
     stamp: int = 0
     """The modification time that they must have, in nanoseconds since the epoch."""

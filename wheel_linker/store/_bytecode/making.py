@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._fs.stage import Stage
-    from wheel_linker._wheel.tree import Tree
+    from wheel_linker._wheel.tree import Tree, Unpacked
     from wheel_linker.store._bytecode.compiling import CompileOptions
     from wheel_linker.store._bytecode.sets import Interpreter
     from wheel_linker.store._entry.manifest import Description, Manifest
@@ -68,7 +68,9 @@ def bytecode_trees(
     trees: dict[str, Tree] = {}
     known = {entry: find_set_late(session, entry, name) for entry in late}
     rest = [entry for entry in entries if known.get(entry) is None]
-    sets = {entry: found for entry, found in known.items() if found is not None}
+    sets: dict[str, tuple[Description, Unpacked | None]] = {
+        entry: found for entry, found in known.items() if found is not None
+    }
     for entry, made in have_sets(session, options, rest, interpreter, optimize).items():
         sets[entry] = made, None
     for entry, (description, unpacked) in sets.items():
