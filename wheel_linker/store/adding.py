@@ -34,15 +34,19 @@ def add_all(
     root = session.layout.root
     added: dict[int, StoredWheel] = {}
 
-    def find(one: Wanted) -> None:
+    def find(one: Wanted, *, reads: bool = True) -> None:
         doing = f"add the wheel {one.path!r} to the store {root!r}"
         with named_errors(doing, one.path), session.adding():
             found = find_below(bases, session, options, one.path, one.sha256)
-            found = found or find_wheel(session, options, one.path, one.sha256)
+            found = found or find_wheel(session, options, one.path, one.sha256, reads=reads)
         if found is not None:
             added[one.position] = found
 
-    run(wanted, find, options.jobs)
+    if not bases:
+        # Not in threads: there is nothing to be waited for, and they would wait for each other.
+        for one in wanted:
+            find(one, reads=False)
+    run([one for one in wanted if one.position not in added], find, options.jobs)
     rest = [one for one in wanted if one.position not in added]
     if rest:
         # Unpacking takes modules that are not needed for what is in the store.

@@ -38,12 +38,18 @@ def find_digest(session: Session, options: UnpackOptions, digest: str) -> Stored
 
 
 def find_wheel(
-    session: Session, options: UnpackOptions, path: str, expected: str | None
+    session: Session,
+    options: UnpackOptions,
+    path: str,
+    expected: str | None,
+    *,
+    reads: bool = True,
 ) -> StoredWheel | None:
     """Return the entry of a wheel file that is in the store already, and as it should be; the session holds it.
 
     :param path: the absolute path of the wheel file.
     :param expected: the digest that the file must have.
+    :param reads: whether the file is read if the index does not know it.
     :raises InvalidWheelError: if the file is missing, has another one, or is called like another wheel.
     :raises OSError: if the file, or the store, cannot be read.
     """
@@ -58,6 +64,8 @@ def find_wheel(
         found = _held(session, options, known, _trusted_filename(path), path)
         if found is not None:
             return found
+    if not reads:
+        return None
     # Worth reading the file twice if it may be an old one under a new name, or just touched.
     if session.index.may_know(status.st_size) or not session.writable or others_write:
         with options.crew, WheelFile(path) as file:
