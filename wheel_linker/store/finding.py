@@ -12,7 +12,6 @@ from wheel_linker._archive.wheel_file import WheelFile, check_digest, filename_o
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.store._entry.checking import promising
 from wheel_linker.store._entry.stored_wheel import StoredWheel, whole_entry
 from wheel_linker.store.index import Known
 
@@ -130,19 +129,9 @@ def _held(
         return None
     check = options.check
     if options.looks_late and check is None:
-        found = promising(session.layout, known.entry, known.digest, session.descriptions)
-        if found is not None:
-            description, looks = found
-            return StoredWheel.of(
-                session,
-                known.entry,
-                known.digest,
-                filename,
-                path,
-                check,
-                description.directories,
-                looks,
-            )
+        return StoredWheel.of(
+            session, known.entry, known.digest, filename, path, check, looks_late=True
+        )
     has = whole_entry(session, known.entry, known.digest, check or "size")
     if has is None:
         return None

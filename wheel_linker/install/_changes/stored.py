@@ -55,7 +55,7 @@ def _trees(
     """Return the bytecode that a store has; nothing if it cannot be made there, since the environment still can."""
     assert session.compiling is not None
     entries = [wheel.entry for wheel in wheels]
-    late = {wheel.entry for wheel in wheels if wheel.is_looked_at_late}
+    late = {wheel.entry for wheel in wheels if wheel.looks_late}
     try:
         return bytecode_trees(session, session.compiling, entries, layout, optimize, late)
     except OSError as error:

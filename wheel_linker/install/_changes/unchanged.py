@@ -69,13 +69,16 @@ def _has_rows(
     carried = wheel.carried_rows()
     if carried is None:
         carried = b"\n".join(_staying(own, one.entry))
-    if not there.startswith(carried) and not _but_bytecode(_rows(carried)) <= set(_rows(there)):
-        return False
-    moved = Counter(_moved(own))
+    if there.startswith(carried):
+        rest = _rows(there[len(carried) :])
+    else:
+        known, wanted = _rows(there), _rows(carried)
+        if not _but_bytecode(wanted) <= set(known):
+            return False
+        rest = list((Counter(known) - Counter(wanted)).elements())
     # What the rows of the root say has been found already.
-    return not moved or moved <= Counter(map(_digest_and_size, _rows(there))) - Counter(
-        map(_digest_and_size, _rows(carried))
-    )
+    moved = Counter(_moved(own))
+    return not moved or moved <= Counter(map(_digest_and_size, rest))
 
 
 def is_version(version: str, name: WheelFilename) -> bool:

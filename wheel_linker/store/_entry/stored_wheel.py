@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.override import override
 from wheel_linker._log import log
+from wheel_linker._wheel.tree import NotAsUnpackedError
 from wheel_linker._wheel.unpacked import UnpackedWheel
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry.entry import Entry
@@ -35,15 +36,16 @@ class StoredWheel(UnpackedWheel):
 
     :ivar entry: the name of the entry.
     :ivar digest: the SHA-256 of the wheel file, in hexadecimal digits.
+    :ivar looks_late: whether nobody has looked at it yet, and its files are looked at when they are linked.
     """
 
     entry: str
     digest: str
+    looks_late: bool
     _session: Session
     _file: str | None
     _check: Check | None
     _directories: Sequence[Directory] | None
-    _looks: Unpacked | None
     _problems: tuple[RecordProblem, ...] | None
 
     @classmethod
@@ -56,19 +58,20 @@ class StoredWheel(UnpackedWheel):
         file: str | None,
         check: Check | None,
         directories: Sequence[Directory] | None = None,
-        looks: Unpacked | None = None,
+        *,
+        looks_late: bool = False,
     ) -> StoredWheel:
         """Name an entry that the session holds.
 
         :param file: the path of the wheel file that was given.
         :param check: what is compared each time before it is linked.
         :param directories: what is in it, if that is known.
-        :param looks: what its files have to look like when they are linked, if nobody has looked at them.
+        :param looks_late: whether nobody has looked at it, and its files are looked at when they are linked.
         """
         made = cls(session.layout.tree(entry), filename)
         made.entry, made.digest, made._session = entry, digest, session
         made._file, made._check, made._directories = file, check, directories
-        made._looks, made._problems = looks, None
+        made.looks_late, made._problems = looks_late, None
         return made
 
     @override
@@ -111,6 +114,7 @@ class StoredWheel(UnpackedWheel):
     def known_tree(self) -> Tree:
         """Return what was unpacked and verified.
 
+        :raises NotAsUnpackedError: if it is to be linked without having been looked at, and has to be.
         :raises InvalidWheelError: if that is not known any more.
         """
         from wheel_linker._fs.folder import Folder
@@ -118,17 +122,29 @@ class StoredWheel(UnpackedWheel):
         from wheel_linker.store._entry.manifest import read_description
 
         layout = self._session.layout
+        unpacked = None
         try:
             directories = self._directories
-            if directories is None:
+            if self.looks_late:
+                directories, unpacked = self._promising()
+            elif directories is None:
                 directories = read_description(layout.manifest(self.entry)).directories
             # A file that was removed since is an error when it is linked, and one that was added is not linked.
             path = type(layout)(self._session.open().root).tree(self.entry)
             with Folder.open(path) as root:
                 made = Tree.of(root.path, root.identity(), directories)
-                return made._replace(unpacked=self._looks)
+                return made._replace(unpacked=unpacked)
         except (FileNotFoundError, NotADirectoryError, BrokenManifestError) as error:
             raise self._damaged(str(error)) from error
+
+    def _promising(self) -> tuple[Sequence[Directory], Unpacked]:
+        from wheel_linker.store._entry.checking import promising
+
+        session = self._session
+        found = promising(session.layout, self.entry, self.digest, session.descriptions)
+        if found is None:
+            raise self._damaged("not all is as it was unpacked")
+        return found[0].directories, found[1]
 
     @override
     def carried_rows(self) -> bytes | None:
@@ -185,11 +201,6 @@ class StoredWheel(UnpackedWheel):
         """The store's, if that keeps bytecode of it."""
         return None if self._session.compiling is None else self._session
 
-    @property
-    def is_looked_at_late(self) -> bool:
-        """Whether its files are looked at when they are linked, and not before."""
-        return self._looks is not None
-
     def _described(
         self, below: Collection[Parts] | None = None
     ) -> tuple[Manifest, Sequence[StoredFile]]:
@@ -201,7 +212,9 @@ class StoredWheel(UnpackedWheel):
             raise self._damaged(str(error)) from error
 
     def _damaged(self, why: str) -> InvalidWheelError:
-        return InvalidWheelError(
+        # Then the call begins anew, and whoever looks first makes it anew, too.
+        kind = NotAsUnpackedError if self.looks_late else InvalidWheelError
+        return kind(
             f"cannot use the entry {self._session.layout.entry(self.entry)!r}: it is damaged ({why}); {REMEDY}"
         )
 
