@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 pytest.importorskip("installer")
 
 ASKED = "an interpreter"
-NOT_NEEDED = {ASKED, "installer", "email.message", "packaging.tags"}
+NOT_NEEDED = {ASKED, "installer", "email.message", "packaging", "json"}
+if sys.implementation.name == "cpython":
+    NOT_NEEDED.add("hashlib")
+LAUNCHER = {"demo-1.0.dist-info/entry_points.txt": b"[console_scripts]\none = one:run\n"}
 CODE = """
 import subprocess, sys
 
@@ -48,12 +51,15 @@ def loaded(*arguments: object) -> set[str]:
 
 
 @pytest.mark.parametrize("others", [[], ["--reinstall"]])
+@pytest.mark.parametrize("more", [{}, LAUNCHER], ids=["plain", "with a launcher"])
 def test_no_interpreter_is_asked_again_and_nothing_loaded_for_launchers(
-    tmp_path: Path, others: list[str]
+    tmp_path: Path, others: list[str], more: dict[str, bytes]
 ) -> None:
+    if more and sys.platform == "win32":
+        pytest.skip("launchers of Windows are programs, which installer has")
     environment = tmp_path / "environment"
     venv.create(environment, symlinks=sys.platform != "win32")
-    wheel = zip_wheel(make_wheel(tmp_path / "w", {"one.py": b"pass\n"}), tmp_path)
+    wheel = zip_wheel(make_wheel(tmp_path / "w", {"one.py": b"pass\n", **more}), tmp_path)
     options = ["--store", tmp_path / "store", "--python", environment, *others]
     # The first makes the store, the second keeps there what it was told.
     for _ in range(2):
@@ -63,3 +69,23 @@ def test_no_interpreter_is_asked_again_and_nothing_loaded_for_launchers(
     configuration = environment / "pyvenv.cfg"
     configuration.write_text(configuration.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert ASKED in loaded("install", wheel, *options)
+
+
+def test_what_is_registered_for_the_exit_is_done(tmp_path: Path) -> None:
+    """The program ends without taking the interpreter apart."""
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(print, 'at exit')\n"
+        "from wheel_linker.__main__ import main\n"
+        "main()\n"
+        "print('never')\n"
+    )
+    for arguments, status in ((["probe", str(tmp_path), str(tmp_path)], 0), (["probe"], 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=ENVIRONMENT,
+        )
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (status, "at exit"), done.stderr

@@ -7,7 +7,6 @@ https://packaging.python.org/specifications/entry-points/
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from wheel_linker._compat.named_tuple import NamedTuple
@@ -22,8 +21,8 @@ SECTIONS: Final[dict[str, Literal["console", "gui"]]] = {
 """The sections that ask for scripts, in the order in which installers make these."""
 _COMMENTS: Final = ("#", ";")
 # MODULE:OBJECT, and maybe extras, which the specification lets an installer ignore; a comment may follow a space.
-_VALUE: Final = re.compile(
-    r"(?P<module>\w+(?:\.\w+)*)\s*:\s*(?P<attribute>\w+(?:\.\w+)*)\s*(?:\[[^\[\]]*\]\s*)?(?:(?<=[\s\]])[#;].*)?"
+_VALUE: Final = (
+    r"(\w+(?:\.\w+)*)\s*:\s*(\w+(?:\.\w+)*)\s*(?:\[[^\[\]]*\]\s*)?(?:(?<=[\s\]])[#;].*)?"
 )
 
 
@@ -44,14 +43,24 @@ def script_entry_points(text: str) -> list[EntryPoint]:
     found: dict[tuple[str, str], EntryPoint] = {}
     for section, name, value in _pairs(text):
         if section in SECTIONS:
-            match = _VALUE.fullmatch(value)
-            if match is None:
+            module, attribute = _parts_of(value)
+            if not module:
                 raise ValueError(f"{name!r} is {value!r}, which is not MODULE:OBJECT")
-            found[section, name] = EntryPoint(
-                name, match["module"], match["attribute"], SECTIONS[section]
-            )
+            found[section, name] = EntryPoint(name, module, attribute, SECTIONS[section])
     order = list(SECTIONS)
     return [found[key] for key in sorted(found, key=lambda key: order.index(key[0]))]
+
+
+def _parts_of(value: str) -> tuple[str, str]:
+    """Return the module and the object that a value names; nothing if it is not MODULE:OBJECT."""
+    module, _, attribute = value.partition(":")
+    # As most are; what tells of the others takes longer to be compiled than these to be read.
+    if value.isascii() and all(map(str.isidentifier, (*module.split("."), *attribute.split(".")))):
+        return module, attribute
+    import re
+
+    match = re.fullmatch(_VALUE, value)
+    return (match[1], match[2]) if match else ("", "")
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import lru_cache
 from typing import Final
 
@@ -12,7 +11,7 @@ PLACEHOLDER: Final = b"#!python"
 # BINPRM_BUF_SIZE of Linux before 5.1, with "#!" and the line end.
 _LONGEST: Final = 127
 # PEP 263: a declaration counts in the first two lines only.
-_ENCODING: Final = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
+_ENCODING: Final = rb"[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+"
 
 
 def with_interpreter(script: bytes, python: str, launcher: str) -> bytes:
@@ -22,12 +21,18 @@ def with_interpreter(script: bytes, python: str, launcher: str) -> bytes:
     """
     _, newline, rest = script.partition(b"\n")
     first = first_line(python, launcher)
-    if b"\n" in first and _ENCODING.match(rest):
+    if b"\n" in first and _declares_encoding(rest):
         # Two more lines follow the first one, so that the declaration would come too late for Python.
         declaration, _, rest = rest.partition(b"\n")
         start, _, more = first.partition(b"\n")
         return b"\n".join((start, declaration.rstrip(b"\r"), more, rest))
     return first + newline + rest
+
+
+def _declares_encoding(lines: bytes) -> bool:
+    import re
+
+    return re.match(_ENCODING, lines) is not None
 
 
 @lru_cache(maxsize=16)

@@ -7,7 +7,6 @@ uninstalled.
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.paths import is_within
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
     from wheel_linker.install.piece import Piece
     from wheel_linker.install.plan import Plan
 
-_INTERPRETER: Final = re.compile(r"pythonw?(?:\d+(?:\.\d+)*)?t?(?:\.exe)?", re.IGNORECASE)
-_ACTIVATION: Final = re.compile(r"(?:de)?activate(?:_this)?(?:\.\w+)?", re.IGNORECASE)
+_PYTHON: Final = "python"
+_INTERPRETER: Final = r"pythonw?(?:\d+(?:\.\d+)*)?t?(?:\.exe)?"
+_ACTIVATION: Final = r"(?:de)?activate(?:_this)?(?:\.\w+)?"
 _CONFIGURATION: Final = "pyvenv.cfg"
 
 
@@ -134,11 +134,17 @@ class _Places:
 
 
 def _is_program(name: str, path: str, layout: Layout) -> bool:
-    if _INTERPRETER.fullmatch(name):
+    may_be_python = name.lower().startswith(_PYTHON)
+    if not may_be_python and not os.path.lexists(path):
+        return False  # as most
+    import re
+
+    if may_be_python and re.fullmatch(_INTERPRETER, name, re.IGNORECASE):
         return True
     if not os.path.lexists(path):
         return False
-    return _ACTIVATION.fullmatch(name) is not None or _is_same(path, layout.python)
+    activates = re.fullmatch(_ACTIVATION, name, re.IGNORECASE) is not None
+    return activates or _is_same(path, layout.python)
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from typing import TYPE_CHECKING, Final
 
@@ -28,15 +27,22 @@ _TIMES: Final = {b"PK\3\4": 10, b"PK\1\2": 12}
 _FIRST_DAY: Final = b"\0\0\x21\0"
 # Distributions whose scripts are called like the version of Python that they were built with.
 _VERSIONED: Final = {
-    "pip": (re.compile(r"pip\d+\.\d+"), "pip{}.{}"),
-    "setuptools": (re.compile(r"easy_install-\d+\.\d+"), "easy_install-{}.{}"),
+    "pip": (r"pip\d+\.\d+", "pip{}.{}"),
+    "setuptools": (r"easy_install-\d+\.\d+", "easy_install-{}.{}"),
 }
 # What is put in the place of an interpreter, and its line, which may say pythonw.
 _PLAIN: Final = "python.exe"
 _PLAIN_LINE: Final = b"#!python"
 _ANY_VERSION: Final = "pip3.0"
+# What follows the first line of a launcher.
+_LAUNCHER: Final = """
+import sys
+from {module} import {name}
+if __name__ == "__main__":
+    sys.exit({attribute}())
+"""
 # What setuptools once made for an entry point, beside its plain name.
-_WRAPPER: Final = re.compile(r"(?P<name>.+?)(?:\.exe|-script\.pyw?|\.pya)?", re.IGNORECASE)
+_WRAPPER: Final = r"(?P<name>.+?)(?:\.exe|-script\.pyw?|\.pya)?"
 
 
 def launchers(
@@ -77,23 +83,30 @@ def _of_this_python(points: Collection[EntryPoint], distribution: str) -> list[E
 
 def _for_version(point: EntryPoint, layout: Layout, distribution: str) -> EntryPoint:
     """Return the entry point as it is called with the environment's Python, as pip and uv do."""
-    pattern, name = _VERSIONED.get(distribution, (None, ""))
-    if pattern is None or not pattern.fullmatch(point.name):
+    if distribution not in _VERSIONED:
+        return point
+    import re
+
+    pattern, name = _VERSIONED[distribution]
+    if not re.fullmatch(pattern, point.name):
         return point
     return point._replace(name=name.format(*layout.version))
 
 
 def _launcher(point: EntryPoint, layout: Layout) -> tuple[str, bytes]:
-    # Late: most wheels have no launchers.
+    if layout.launcher == "posix":
+        program = _LAUNCHER.format(
+            module=point.module,
+            name=point.attribute.partition(".")[0],
+            attribute=point.attribute,
+        )
+        return point.name, first_line(layout.python, layout.launcher) + program.encode()
+    # Late, and only for the programs of Windows: it takes as long as all the rest of a small wheel.
     from installer.scripts import Script
 
     script = Script(point.name, point.module, point.attribute, point.section)
-    if layout.launcher != "posix":
-        file, data = script.generate(_PLAIN, layout.launcher)  # type: ignore[arg-type]
-        return file, _undated(_started_by(_interpreter(point, layout), data))
-    file, data = script.generate("python", "posix")
-    # Its own first line would have to be UTF-8.
-    return file, first_line(layout.python, layout.launcher) + data[data.index(b"\n") :]
+    file, data = script.generate(_PLAIN, layout.launcher)  # type: ignore[arg-type]
+    return file, _undated(_started_by(_interpreter(point, layout), data))
 
 
 def _interpreter(point: EntryPoint, layout: Layout) -> str:
@@ -123,7 +136,9 @@ def is_wrapper_of(name: str, points: Collection[str]) -> bool:
 
     :param points: the names of entry points, or of their launchers.
     """
-    match = _WRAPPER.fullmatch(name)
+    import re
+
+    match = re.fullmatch(_WRAPPER, name, re.IGNORECASE)
     return name in points or (match is not None and match["name"] in points)
 
 
