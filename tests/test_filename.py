@@ -115,3 +115,19 @@ def test_a_malformed_given_name_changes_nothing(tmp_path: Path, wheel: Path) -> 
     with pytest.raises(InvalidWheelError):
         link_wheels(tmp_path / "new", [wheel, UnpackedWheel(wheel, "nonsense")])
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "version", ["1.0", "0.10", "2026.10.20", "1.0rc1", "01.0", "1!2.0", "1.0+a"]
+)
+def test_versions_are_compared_however_they_are_written(version: str) -> None:
+    filename = WheelFilename.from_dist_info(f"demo-{version}.dist-info")
+    assert filename.version_text == str(Version(version))
+    assert filename.has_version(version)
+    assert filename.has_version(f"{version}.0" if version.replace(".", "").isdigit() else version)
+    assert not filename.has_version("7")
+    assert not filename.has_version("no version")
+    assert filename.version == Version(version)
+    again = pickle.loads(pickle.dumps(WheelFilename.known(f"demo-{version}-py3-none-any.whl")))
+    assert again.is_release_of(filename)
+    assert not again.is_release_of(WheelFilename.from_dist_info(f"other-{version}.dist-info"))

@@ -180,7 +180,7 @@ def _dist_info(directories: Iterable[str], filename: WheelFilename) -> str:
     top_level = (name for name in directories if "/" not in name)
     info = only_dist_info(top_level, "it", "build the wheel again")
     said = WheelFilename.from_dist_info(info)
-    if (said.name, said.version) != (filename.name, filename.version):
+    if not said.is_release_of(filename):
         raise InvalidWheelError(
             f"it is called {filename} and holds {info!r}: rename it to what it is, or get it from elsewhere"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import sys
@@ -93,6 +92,8 @@ class WheelFile:
 
     def digest(self) -> str:
         """Return the SHA-256 of the whole file in hexadecimal digits; errors as for :meth:`read`."""
+        import hashlib  # dear, and not needed for a file that a store knows
+
         digest = hashlib.sha256()
         for data in self.chunks(0, self.size):
             digest.update(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._cli.output import misused
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from wheel_linker.install import Layout
     from wheel_linker.store import WheelStore
 
-_VERSION: Final = re.compile(r"\d+(\.\d+)?t?")
 _CONFIGURATION: Final = "pyvenv.cfg"
 _NAME: Final = ".venv"
 _INTERPRETERS: Final = (
@@ -91,9 +89,15 @@ def chosen_python(given: str | None) -> str:
         return _default_python()
     if os.path.isdir(given):
         return _interpreter_in(given)
-    if _VERSION.fullmatch(given):
+    if _is_version(given):
         return f"python{given}"
     return given
+
+
+def _is_version(text: str) -> bool:
+    """Tell whether a text is such as ``3``, ``3.13`` or ``3.13t``."""
+    parts = text.removesuffix("t").split(".")
+    return len(parts) <= len(("major", "minor")) and all(part.isdecimal() for part in parts)
 
 
 def _default_python() -> str:

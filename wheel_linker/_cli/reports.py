@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def summary(report: LinkReport) -> str:
     """Say in one line what became of a wheel."""
-    parts = [f"{report.wheel.name} {report.wheel.version}: {report.files:,} files, {report.mode}"]
+    parts = [
+        f"{report.wheel.name} {report.wheel.version_text}: {report.files:,} files, {report.mode}"
+    ]
     if report.fallback_count:
         reasons = ", ".join(
             dict.fromkeys(

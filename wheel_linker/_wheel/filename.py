@@ -21,18 +21,46 @@ class WheelFilename:
     Equal file names are equal objects; ``str()`` gives the file name back.
 
     :ivar name: the normalised name of the project (PEP 503).
-    :ivar version: its version, a :class:`packaging.version.Version`.
     """
 
-    __slots__ = ("_text", "name", "version")
+    __slots__ = ("_text", "_version", "name")
 
     name: str
-    version: Version
 
-    def __init__(self, text: str, name: str, version: Version) -> None:
+    def __init__(self, text: str, name: str, version: Version | str) -> None:
         self._text = text
         self.name = name
-        self.version = version
+        # A text until somebody asks: packaging takes longer to be imported than a small wheel to be installed.
+        self._version = version
+
+    @property
+    def version(self) -> Version:
+        """Its version, a :class:`packaging.version.Version`."""
+        if isinstance(self._version, str):
+            from packaging.version import Version
+
+            self._version = Version(self._version)
+        return self._version
+
+    @property
+    def version_text(self) -> str:
+        """Its version in normal form, as ``str()`` gives it."""
+        return str(self._version)
+
+    def has_version(self, text: str) -> bool:
+        """Tell whether a text is its version, however it is written."""
+        if text == self.version_text:
+            return True
+        from packaging.version import InvalidVersion, Version
+
+        try:
+            return Version(text) == self.version
+        except InvalidVersion:
+            return False
+
+    def is_release_of(self, other: WheelFilename) -> bool:
+        """Tell whether two are of the same project, and in the same version."""
+        return self.name == other.name and self.has_version(other.version_text)
 
     @classmethod
     def parse(cls, text: str) -> WheelFilename:
@@ -62,14 +90,9 @@ class WheelFilename:
         :param tags: such as ``py3-none-any``, or a compressed set; without any, ``str()`` has no tags either.
         :raises InvalidWheelError: if the directory's name is not NAME-VERSION.dist-info.
         """
-        from packaging.version import InvalidVersion, Version
-
         stem = directory[: -len(_DIST_INFO)] if directory.endswith(_DIST_INFO) else ""
         name, _, version = stem.partition("-")
-        try:
-            parsed = Version(version)
-        except InvalidVersion:
-            parsed = None
+        parsed = _checked(version)
         if not name or parsed is None:
             raise InvalidWheelError(
                 f"{directory!r} does not name a distribution: it has the form NAME-VERSION.dist-info; "
@@ -77,6 +100,16 @@ class WheelFilename:
             )
         text = "-".join([stem, *_compressed(tags)]) + ".whl"
         return cls(text, normalised(name), parsed)
+
+    @classmethod
+    def known(cls, text: str) -> WheelFilename:
+        """Take a file name apart that was checked before, without what checking it imports.
+
+        :raises InvalidWheelError: if its version is none all the same.
+        """
+        name, version, _ = text.split("-", 2)
+        parsed = cls.from_dist_info(f"{name}-{version}{_DIST_INFO}")
+        return cls(text, parsed.name, parsed.version_text)
 
     def __str__(self) -> str:
         return self._text
@@ -91,7 +124,23 @@ class WheelFilename:
         return hash(self._text)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (WheelFilename, (self._text, self.name, self.version))
+        return (WheelFilename, (self._text, self.name, self._version))
+
+
+def _checked(version: str) -> Version | str | None:
+    """Return a version, as the text that it is if that needs no parser to be seen; None if it is none."""
+    if all(part.isascii() and part.isdecimal() and _is_normal(part) for part in version.split(".")):
+        return version
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version)
+    except InvalidVersion:
+        return None
+
+
+def _is_normal(number: str) -> bool:
+    return number[0] != "0" or number == "0"
 
 
 def normalised(name: str) -> str:

@@ -26,11 +26,12 @@ def fold(name: str) -> str:
 
 
 # An empty part, "." or ".."; a control character (Unicode's Cc) or a surrogate; a backslash; a drive letter.
-_FAULTY: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]|^[A-Za-z]:")
+# Compiled when the first name is checked.
+_FAULTY: Final = r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]|^[A-Za-z]:"
 # "Naming Files, Paths, and Namespaces": what Windows cannot write, would drop, or takes for a device.
-_FAULTY_ON_WINDOWS: Final = re.compile(
-    r'[<>:"|?*]|[. ](?:/|$)|(?:^|/)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]) *(?:[./]|$)',
-    re.IGNORECASE,
+_FAULTY_ON_WINDOWS: Final = (
+    r'(?i:[<>:"|?*]|[. ](?:/|$)|(?:^|/)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])'
+    r" *(?:[./]|$))"
 )
 # PATH_MAX of Linux. Every directory on the way is a path of its own, so that without a bound one name of 64 KB would
 # take gigabytes of memory.
@@ -48,9 +49,9 @@ def fault(name: str, *, windows: bool = os.name == "nt") -> str | None:
     plain = name.removesuffix("/")
     if len(plain) >= _LONGEST:
         return f"has {len(plain):,} characters, more than a path may have"
-    if _FAULTY.search(plain):
+    if re.search(_FAULTY, plain):
         return _what_is_wrong(plain)
-    if windows and _FAULTY_ON_WINDOWS.search(plain):
+    if windows and re.search(_FAULTY_ON_WINDOWS, plain):
         return "cannot be written on Windows"
     return None
 

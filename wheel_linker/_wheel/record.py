@@ -7,8 +7,6 @@ Format: "Recording installed projects", https://packaging.python.org/specificati
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from binascii import b2a_base64
 from io import StringIO
 from operator import itemgetter
@@ -40,6 +38,8 @@ def carried_rows(text: str, dist_info: str) -> tuple[str, list[str]]:
     kept = "".join([f"{line}\n" for line in lines])
     if ",\n" not in kept:  # as in nearly every wheel, and told faster than row by row
         return kept, []
+    import csv  # here and below, because few wheels take it
+
     without = [line for line in lines if line.endswith(",")]
     kept = "".join(f"{line}\n" for line in lines if not line.endswith(","))
     return kept, [next(csv.reader([line]))[0] for line in without]
@@ -51,6 +51,8 @@ def _lines(text: str) -> Sequence[str]:
         text = text.replace("\r\n", "\n")
         if "\r" not in text:
             return text.split("\n")
+    import csv
+
     lines = []
     for row in csv.reader(StringIO(text, newline="")):
         line = StringIO()
@@ -91,13 +93,31 @@ class Row(NamedTuple):
 
 def rows_of(entries: Iterable[tuple[str, Row | None]]) -> bytes:
     """Return the rows of a ``RECORD``, in the order of their paths; None leaves hash and size empty."""
-    text = StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    for path, row in sorted(entries, key=itemgetter(0)):
-        digest = f"{row.algorithm}={row.digest}" if row is not None else ""
-        size = row.size if row is not None and row.size is not None else ""
-        writer.writerow((path, digest, size))
-    return text.getvalue().encode("utf-8")
+    rows = [_columns(*entry) for entry in sorted(entries, key=itemgetter(0))]
+    text = "".join([f"{path},{digest},{size}\n" for path, digest, size in rows])
+    if not _is_plain(text, len(rows)):
+        import csv
+
+        quoted = StringIO(newline="")
+        csv.writer(quoted, lineterminator="\n").writerows(rows)
+        text = quoted.getvalue()
+    return text.encode("utf-8")
+
+
+def _columns(path: str, row: Row | None) -> tuple[str, str, int | str]:
+    if row is None:
+        return path, "", ""
+    return path, f"{row.algorithm}={row.digest}", "" if row.size is None else row.size
+
+
+def _is_plain(text: str, rows: int) -> bool:
+    """Tell whether nothing in so many rows has to be quoted."""
+    return (
+        '"' not in text
+        and "\r" not in text
+        and text.count("\n") == rows
+        and text.count(",") == 2 * rows
+    )
 
 
 def encoded(digest: bytes) -> str:
@@ -112,6 +132,8 @@ def parse_record(content: bytes) -> dict[str, Row | None]:
     :raises InvalidWheelError: if it is not UTF-8 or CSV, has two rows for a path that differ, or a hash that is
         too weak or not a hash.
     """
+    import csv
+
     found: dict[str, Row | None] = {}
     try:
         for row in csv.reader(StringIO(content.decode("utf-8"), newline=""), strict=True):
@@ -173,6 +195,8 @@ def _mismatch(what: str, paths: list[str]) -> InvalidWheelError:
 
 def digest_of(algorithm: str, data: bytes | memoryview) -> str:
     """Return the hash of ``data`` as ``RECORD`` has it, without the algorithm."""
+    import hashlib  # dear, and not needed where nothing is unpacked
+
     if algorithm == SHA256:
         return encoded(hashlib.sha256(data).digest())
     return encoded(hashlib.new(algorithm, data).digest())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, TypeVar, Union
+from typing import TYPE_CHECKING, TypeVar
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.errors import InvalidWheelError
@@ -73,7 +73,7 @@ class UnpackedWheel(NamedTuple):
 
 _Given = TypeVar("_Given")
 
-WheelLike = Union[str, "os.PathLike[str]", UnpackedWheel]
+WheelLike = str | os.PathLike[str] | UnpackedWheel
 """What is accepted as an unpacked wheel: its root directory, with or without its file name."""
 
 

@@ -5,38 +5,62 @@ Needs the library ``installer``, which the extra ``wheel-linker[install]`` bring
 
 from __future__ import annotations
 
-from importlib.util import find_spec as _find_spec
+import sys
 
-# It is imported where launchers are made: it takes a third of what a small wheel takes.
-# Where this library is vendored, as `other._vendor.wheel_linker`, `installer` may lie beside it.
-if not any(
-    _find_spec(f"{where}installer") for where in {"", __name__.rpartition("wheel_linker.")[0]}
-):
+TYPE_CHECKING = False  # as in typing
+if TYPE_CHECKING:
+    from wheel_linker.install._present.distributions import (
+        IncompleteInstallationError,
+        NoRecordError,
+        NotInstalledError,
+    )
+    from wheel_linker.install._present.installed import InstalledDistribution, installed
+    from wheel_linker.install.calls import install_wheel, install_wheels, uninstall
+    from wheel_linker.install.checks import EnvironmentReport, check_environment
+    from wheel_linker.install.environment import (
+        plan_install,
+        plan_sync,
+        plan_uninstall,
+        sync_wheels,
+    )
+    from wheel_linker.install.layout import Layout
+    from wheel_linker.install.metadata import WheelVersionWarning
+    from wheel_linker.install.report import (
+        ChangePlan,
+        FileProblem,
+        InstallReport,
+        MissingRequirement,
+        RepairReport,
+        Replacement,
+        SyncReport,
+        UninstallReport,
+    )
+
+
+def _has_installer() -> bool:
+    """Tell whether the library ``installer`` is there, without importing it: that takes as long as a large wheel.
+
+    Where this library is vendored, as ``other._vendor.wheel_linker``, it may lie beside it.
+    """
+    beside = __name__.rpartition("wheel_linker.")[0]
+    return any(map(_is_there, {"installer", f"{beside}installer"}))
+
+
+def _is_there(name: str) -> bool:
+    if name in sys.modules:
+        return sys.modules[name] is not None
+    package = name.rpartition(".")[0]
+    path = sys.modules[package].__path__ if package else None
+    # As importlib does, whose own function would have to be imported.
+    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+    return any(finder.find_spec(name, path) is not None for finder in finders)
+
+
+if not _has_installer():
     raise ModuleNotFoundError(
         "wheel_linker.install needs the library installer: install wheel-linker[install]",
         name="installer",
     )
-from wheel_linker.install._present.distributions import (
-    IncompleteInstallationError,
-    NoRecordError,
-    NotInstalledError,
-)
-from wheel_linker.install._present.installed import InstalledDistribution, installed
-from wheel_linker.install.calls import install_wheel, install_wheels, uninstall
-from wheel_linker.install.checks import EnvironmentReport, check_environment
-from wheel_linker.install.environment import plan_install, plan_sync, plan_uninstall, sync_wheels
-from wheel_linker.install.layout import Layout
-from wheel_linker.install.metadata import WheelVersionWarning
-from wheel_linker.install.report import (
-    ChangePlan,
-    FileProblem,
-    InstallReport,
-    MissingRequirement,
-    RepairReport,
-    Replacement,
-    SyncReport,
-    UninstallReport,
-)
 
 __all__ = [
     "ChangePlan",
@@ -64,4 +88,47 @@ __all__ = [
     "sync_wheels",
     "uninstall",
 ]
-del _find_spec
+
+# A name's module is imported when the name is first asked for.
+_MODULE_OF = {
+    "ChangePlan": ".report",
+    "EnvironmentReport": ".checks",
+    "FileProblem": ".report",
+    "IncompleteInstallationError": "._present.distributions",
+    "InstallReport": ".report",
+    "InstalledDistribution": "._present.installed",
+    "Layout": ".layout",
+    "MissingRequirement": ".report",
+    "NoRecordError": "._present.distributions",
+    "NotInstalledError": "._present.distributions",
+    "RepairReport": ".report",
+    "Replacement": ".report",
+    "SyncReport": ".report",
+    "UninstallReport": ".report",
+    "WheelVersionWarning": ".metadata",
+    "check_environment": ".checks",
+    "install_wheel": ".calls",
+    "install_wheels": ".calls",
+    "installed": "._present.installed",
+    "plan_install": ".environment",
+    "plan_sync": ".environment",
+    "plan_uninstall": ".environment",
+    "sync_wheels": ".environment",
+    "uninstall": ".calls",
+}
+
+
+if not TYPE_CHECKING:  # checkers would take every name for one that there is
+
+    def __getattr__(name: str) -> object:
+        """Return a public name, from the module that it is in."""
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(__import__(__name__ + module, fromlist=[name]), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

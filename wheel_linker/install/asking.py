@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.sha256 import sha256
+from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
 
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 60
 _KEPT: Final = os.path.join(".store", "interpreters")
+# Bytes; tags and markers take ten thousand.
+_LONGEST: Final = 1 << 20
+# No path, tag or number has it.
+_SEPARATOR: Final = "\0"
+_START: Final = b"answer\0"
+SAY: Final = r"""
+sys.stdout.buffer.write("\0".join(["answer"] + answer).encode("utf-8", "surrogatepass"))
+"""
+"""The end of a question: says ``answer``, a list of texts. JSON would have to be imported each time."""
 
 
 def kept_in(store: str) -> str | None:
@@ -51,10 +62,10 @@ def identity(path: str) -> tuple[object, ...]:
     return tuple(known)
 
 
-def answer(path: str, question: str, arguments: Sequence[str], what: str) -> Any:
-    """Run a program in an interpreter, and return what it prints, which is JSON.
+def answer(path: str, question: str, arguments: Sequence[str], what: str) -> list[str]:
+    """Run a program in an interpreter, and return what it says.
 
-    :param question: the program.
+    :param question: the program, which imports ``sys`` and ends with :data:`SAY`.
     :param what: what is asked for, in a word or two.
     :raises LinkError: if the interpreter cannot be run, or does not answer as a Python should.
     """
@@ -74,12 +85,14 @@ def answer(path: str, question: str, arguments: Sequence[str], what: str) -> Any
         raise LinkError.from_os_error(error, doing, destination=path) from error
     except subprocess.TimeoutExpired as error:
         raise LinkError(f"cannot {doing}: no answer in {_SECONDS} seconds") from error
-    try:
-        return json.loads(done.stdout)
-    except ValueError as error:
+    if not done.stdout.startswith(_START):
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if said else f"it answered {done.stdout[:80]!r}"
-        raise no_python(path, what, reason) from error
+        raise no_python(path, what, said[-1] if said else f"it answered {done.stdout[:80]!r}")
+    return _texts_in(done.stdout[len(_START) :])
+
+
+def _texts_in(data: bytes) -> list[str]:
+    return data.decode("utf-8", "surrogatepass").split(_SEPARATOR)
 
 
 def no_python(path: str, what: str, reason: str) -> LinkError:
@@ -91,7 +104,7 @@ def no_python(path: str, what: str, reason: str) -> LinkError:
 
 def kept_answer(
     path: str, question: str, arguments: Sequence[str], what: str, directory: str | None
-) -> Any:
+) -> list[str]:
     """Return the answer that is kept in a directory, or ask and keep it there; errors as for :func:`answer`.
 
     An answer holds as long as the question is the same, and the interpreter's file and its ``pyvenv.cfg`` have
@@ -99,7 +112,7 @@ def kept_answer(
     """
     if directory is None:
         return answer(path, question, arguments, what)
-    key = [question, *arguments, *identity(path)]
+    key = [question, *arguments, *map(str, identity(path))]
     note = os.path.join(directory, _name(path, what))
     known = _read(note, key)
     if known is None:
@@ -109,30 +122,32 @@ def kept_answer(
 
 
 def _name(path: str, what: str) -> str:
-    from hashlib import sha256
-
-    return f"{what}-{sha256(os.fsencode(path)).hexdigest()[:32]}.json"
+    return f"{what}-{sha256(os.fsencode(path)).hexdigest()[:32]}"
 
 
-def _read(note: str, key: list[object]) -> Any:
+def _read(note: str, key: list[str]) -> list[str] | None:
+    from wheel_linker.store._entry.seal import unsealed  # here and below: there is a store
+
     try:
-        with open(note, encoding="utf-8") as file:
-            found = json.load(file)
+        found = _texts_in(unsealed(read_regular(note, _LONGEST)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         log("cannot read what is known of an interpreter: %s", error)
         return None
-    return found["answer"] if isinstance(found, dict) and found.get("key") == key else None
+    start = [str(len(key)), *key]
+    return found[len(start) :] if found[: len(start)] == start else None
 
 
-def _write(note: str, key: list[object], known: object) -> None:
+def _write(note: str, key: list[str], known: Sequence[str]) -> None:
     """Keep an answer; where that is refused, the interpreter is asked again the next time."""
+    from wheel_linker.store._entry.seal import sealed
+
     new = f"{note}.{os.urandom(8).hex()}"
+    text = _SEPARATOR.join((str(len(key)), *key, *known))
     try:
         os.makedirs(os.path.dirname(note), exist_ok=True)
-        with open(new, "x", encoding="utf-8") as file:
-            json.dump({"key": key, "answer": known}, file)
+        create_with(sealed(text.encode("utf-8", "surrogatepass")), new)
         os.replace(new, note)
     except OSError as error:
         log("cannot keep what is known of an interpreter: %s", error)

@@ -15,14 +15,11 @@ from wheel_linker._link.sites import opened_sites
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError, refused
-from wheel_linker.install._changes.announcing import announce
 from wheel_linker.install._changes.dating import set_times
 from wheel_linker.install._changes.litter import littered
-from wheel_linker.install._changes.looking import undisturbed
 from wheel_linker.install._changes.staged import into_place, stage
 from wheel_linker.install._present.distributions import find_distributions, named
-from wheel_linker.install._present.outdated import find_outdated
-from wheel_linker.install._present.removing import prepare, remove_paths
+from wheel_linker.install._present.going import NOTHING
 from wheel_linker.install._scripts.protected import refuse_protected
 from wheel_linker.install.plan import plan
 from wheel_linker.install.report import InstallReport, UninstallReport
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install._changes.staged import Staged
     from wheel_linker.install._present.distributions import Distribution
-    from wheel_linker.install._present.outdated import Outdated
+    from wheel_linker.install._present.going import Outdated
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.plan import Notes, Plan
 
@@ -103,6 +100,8 @@ def change(
             kept.enter_context(wheel.hold())
         plans = _plans(given, where, how, options)
         if options.dry_run:
+            from wheel_linker.install._changes.looking import undisturbed
+
             with undisturbed(layout, how.locks):
                 return _foretold(decided(plans, where, options), how)
         if options.on_conflict != "ignore":
@@ -190,7 +189,12 @@ def decided(plans: Sequence[Plan], where: Environment, options: InstallOptions) 
         conflicts = clashes_with_installed(plans, others)
         refuse_or_warn(conflicts, options.on_conflict)
     older = [*named(installed, names), *removed]
-    return Change(plans, find_outdated(plans, older, others, where.layout), conflicts, others)
+    outdated = NOTHING
+    if older:
+        from wheel_linker.install._present.outdated import find_outdated
+
+        outdated = find_outdated(plans, older, others, where.layout)
+    return Change(plans, outdated, conflicts, others)
 
 
 def _install(
@@ -246,6 +250,11 @@ def _commit(
 ) -> Outcome:
     """Put everything into place; whoever calls takes it all back if it fails."""
     outdated = made.outdated
+    if not outdated.distributions:
+        return _outcome(made, [into_place(*each) for each in zip(made.plans, staged)], ())
+    from wheel_linker.install._changes.announcing import announce
+    from wheel_linker.install._present.removing import prepare, remove_paths
+
     prepare((*outdated.files, *outdated.notes, *outdated.records), layout, sites)
     coming = {(one.library, one.wheel.name.name): one.record() for one in made.plans}
     announce(outdated.distributions, coming, sites, durable=durable)

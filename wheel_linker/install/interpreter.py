@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker.install.asking import executable, kept_answer, no_python
+from wheel_linker.install.asking import SAY, executable, kept_answer, no_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ import json, sys
 from importlib import import_module
 sys.path.append(sys.argv[1])
 markers, tags = (import_module("packaging." + name) for name in ("markers", "tags"))
-print(json.dumps([markers.default_environment(), [str(tag) for tag in tags.sys_tags()]]))
+answer = [json.dumps([markers.default_environment(), [str(tag) for tag in tags.sys_tags()]])]
 """
 _WHAT: Final = "tags"
 
@@ -48,8 +48,11 @@ def describe(
     directory = None if kept_in is None else os.fsdecode(kept_in)
     path = executable(os.fsdecode(python))
     question = [os.path.dirname(library)]
-    match kept_answer(path, _QUESTION, question, _WHAT, directory):
-        case [environment, [*tags]] if isinstance(environment, dict):
-            return Interpreter(environment, tuple(tags))
-        case known:
-            raise no_python(path, _WHAT, f"it answered {known!r}")
+    import json
+
+    said = kept_answer(path, _QUESTION + SAY, question, _WHAT, directory)
+    try:
+        environment, tags = json.loads("".join(said))
+        return Interpreter(dict(environment), tuple(tags))
+    except (ValueError, TypeError) as error:
+        raise no_python(path, _WHAT, f"it answered {said!r}") from error

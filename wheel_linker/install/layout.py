@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.paths import is_within
-from wheel_linker.install.asking import executable, identity, kept_answer, no_python
+from wheel_linker.install.asking import SAY, executable, identity, kept_answer, no_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ SCHEMES: Final = ("purelib", "platlib", "headers", "scripts", "data")
 # What sysconfig calls the default scheme is what pip installs into, on Debian and Fedora too. In a virtual
 # environment headers do not go to the base interpreter, as sysconfig says, but to where pip puts them.
 _QUESTION: Final = """
-import importlib.util, json, os, sys, sysconfig
+import importlib.util, os, sys, sysconfig
 name = getattr(sysconfig, "get_default_scheme", None) or sysconfig._get_default_scheme
 paths = sysconfig.get_paths(name())
 headers = paths["include"]
@@ -31,12 +31,11 @@ if os.name == "nt":
     machine = sysconfig.get_platform()
     known = {"win-amd64": "win-amd64", "win-arm64": "win-arm64", "win-arm32": "win-arm"}
     launcher = known.get(machine, "win-ia32")
-answer = [sys.executable, sys.version_info[:2], os.name, launcher]
-answer.append(managed if os.path.exists(managed) else None)
-magic = importlib.util.MAGIC_NUMBER.hex()
-answer.append(sys.implementation.cache_tag and "%s-%s" % (sys.implementation.cache_tag, magic))
-answer.append([paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]])
-print(json.dumps(answer))
+answer = [sys.executable or "", "%d.%d" % sys.version_info[:2], os.name, launcher]
+answer.append(managed if os.path.exists(managed) else "")
+magic, tag = importlib.util.MAGIC_NUMBER.hex(), sys.implementation.cache_tag
+answer.append("%s-%s" % (tag, magic) if tag else "")
+answer.extend([paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]])
 """
 _WHAT: Final = "directories"
 _answers: dict[tuple[object, ...], Layout] = {}
@@ -159,12 +158,13 @@ def _real(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _ask(path: str, kept_in: str | None) -> Layout:
-    match kept_answer(path, _QUESTION, (), _WHAT, kept_in):
-        case [python, [major, minor], os_name, launcher, managed, tag, [*paths]] if len(
-            paths
-        ) == len(SCHEMES):
-            schemes = dict(zip(SCHEMES, paths))
-            version = (major, minor)
-            return Layout(python or path, version, os_name, launcher, schemes, managed, tag)
-        case answer:
-            raise no_python(path, _WHAT, f"it answered {answer!r}")
+    said = kept_answer(path, _QUESTION + SAY, (), _WHAT, kept_in)
+    try:
+        python, version, os_name, launcher, managed, tag, *paths = said
+        major, minor = map(int, version.split("."))
+        schemes = dict(zip(SCHEMES, paths, strict=True))
+    except ValueError as error:
+        raise no_python(path, _WHAT, f"it answered {said!r}") from error
+    return Layout(
+        python or path, (major, minor), os_name, launcher, schemes, managed or None, tag or None
+    )

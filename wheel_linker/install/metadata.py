@@ -52,7 +52,7 @@ def read_metadata(tree: Tree, name: WheelFilename) -> Metadata:
     """
     dist_info = tree.dist_info("build the wheel again")
     inner = WheelFilename.from_dist_info(dist_info)
-    if (inner.name, inner.version) != (name.name, name.version):
+    if not inner.is_release_of(name):
         raise _invalid(tree, f"it is called {name} and is {inner.name} {inner.version} inside")
     _check_project(tree, dist_info, name)
     wheel = _fields(read_text(tree, dist_info, "WHEEL"), "wheel-version", "root-is-purelib")
@@ -68,8 +68,6 @@ def _data_directory(tree: Tree, dist_info: str, name: WheelFilename) -> str:
 
     :raises InvalidWheelError: if there are several.
     """
-    from packaging.version import InvalidVersion, Version
-
     found = []
     for index in tree.top_level():
         stem, suffix = os.path.splitext(tree.directories[index].parts[0])
@@ -77,11 +75,9 @@ def _data_directory(tree: Tree, dist_info: str, name: WheelFilename) -> str:
             continue
         # A version has no hyphen in a file name; a name that is spelt as its project has it may have some.
         project, _, version = stem.rpartition("-")
-        try:
-            if normalised(project) == name.name and Version(version) == name.version:
-                found.append(stem + suffix)
-        except InvalidVersion:
-            continue  # a package's own directory, whose name ends so
+        # A package's own directory may have a name that ends so.
+        if normalised(project) == name.name and name.has_version(version):
+            found.append(stem + suffix)
     if len(found) > 1:
         raise _invalid(tree, f"it has several data directories: {', '.join(sorted(found))}")
     return found[0] if found else dist_info.removesuffix(DIST_INFO) + _DATA
@@ -121,15 +117,9 @@ def read_bytes(tree: Tree, dist_info: str, name: str) -> bytes:
 
 
 def _check_project(tree: Tree, dist_info: str, name: WheelFilename) -> None:
-    from packaging.version import InvalidVersion, Version
-
     fields = _fields(read_text(tree, dist_info, "METADATA"), "name", "version")
     said = fields.get("name", ""), fields.get("version", "")
-    try:
-        agrees = normalised(said[0]) == name.name and Version(said[1]) == name.version
-    except InvalidVersion:
-        agrees = False
-    if not agrees:
+    if normalised(said[0]) != name.name or not name.has_version(said[1]):
         raise _invalid(tree, f"it is called {name}, and its METADATA says {' '.join(said)!r}")
 
 

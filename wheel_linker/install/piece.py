@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._link.pipeline import refuse_stages
-from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.layout import SCHEMES
 
@@ -87,6 +86,8 @@ def split(tree: Tree, metadata: Metadata, layout: Layout, distribution: str) -> 
     data = tree.find(metadata.data)
     root = tree
     if data is not None:
+        from wheel_linker._wheel.scan import scan  # few wheels have a data directory
+
         root = tree.without(data)
         for scheme in _schemes(tree, data):
             path = os.path.join(tree.path, metadata.data, scheme)

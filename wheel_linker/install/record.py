@@ -7,11 +7,11 @@ Format: "Recording installed projects", https://packaging.python.org/specificati
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker._compat.sha256 import sha256
 from wheel_linker._wheel.record import (
     NOTES,
     RECORD,
@@ -251,7 +251,7 @@ def _of_written(pieces: Sequence[Piece], starts: Sequence[str]) -> list[_Entry]:
     return [
         (
             start + "/".join((*file.parts, file.name)),
-            Row(SHA256, encoded(hashlib.sha256(file.data).digest()), len(file.data)),
+            Row(SHA256, encoded(sha256(file.data).digest()), len(file.data)),
         )
         for piece, start in zip(pieces, starts)
         for file in piece.written
@@ -266,6 +266,8 @@ def _hashed(tree: Tree, path: str, recorded: str) -> _Entry:
 
 
 def _digest(path: str, algorithm: str) -> str:
+    import hashlib  # few wheels have what must be hashed
+
     digest = hashlib.new(algorithm)
     with refused(f"read {path!r}", source=path), open(path, "rb", buffering=0) as file:
         while data := file.read(_CHUNK):

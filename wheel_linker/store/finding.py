@@ -60,7 +60,8 @@ def find_wheel(
     if expected is not None and others_write:
         known = None
     if known is not None and expected in (None, known.digest):
-        found = _held(session, options, known, _trusted_filename(path), path)
+        filename = WheelFilename.known(os.path.basename(path))
+        found = _held(session, options, known, filename, path)
         if found is not None:
             return found
     if not reads:
@@ -174,7 +175,7 @@ def _find_content(
     if entry is None:
         return None
     session.refuse_others(entry.name)
-    if (entry.filename.name, entry.filename.version) != (filename.name, filename.version):
+    if not entry.filename.is_release_of(filename):
         raise InvalidWheelError(
             f"cannot use {file.path!r}: it is {entry.filename} by its content; rename it to what it is"
         )
@@ -202,11 +203,3 @@ def _refuse_forged(
             f"the entry {os.path.dirname(entry.path)!r} does not hold what {file.path!r} does: "
             f"{damage[0].path} is {damage[0].kind}; remove the entry, or use a store of your own"
         )
-
-
-def _trusted_filename(path: str) -> WheelFilename:
-    """Take a file name apart that was checked when the file was added, without what checking it imports."""
-    text = os.path.basename(path)
-    name, version, _ = text.split("-", 2)
-    parsed = WheelFilename.from_dist_info(f"{name}-{version}.dist-info")
-    return WheelFilename(text, parsed.name, parsed.version)

@@ -26,9 +26,7 @@ An entry comes into being by one rename out of ``staging``, and ends by one rena
 
 from __future__ import annotations
 
-import base64
 import os
-import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ READERS: Final = "readers"
 LEASES: Final = "leases"
 STAGING: Final = "staging"
 _HEX_DIGITS: Final = 64
-_NAME: Final = re.compile(r"[a-z2-7]{10,52}")
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
 # Characters of five bits each. Short, since they are part of every symlink's target: ext4 keeps those up to 59 bytes
 # in the inode. Should two digests begin alike, the second takes more of them.
 _NAME_LENGTHS: Final = (10, 16, 26, 52)
@@ -63,7 +61,7 @@ def is_digest(text: str) -> bool:
 
 def is_entry_name(name: str) -> bool:
     """Tell whether a name in a store's root can be an entry's."""
-    return _NAME.fullmatch(name) is not None
+    return _NAME_LENGTHS[0] <= len(name) <= _NAME_LENGTHS[-1] and not name.strip(_LETTERS)
 
 
 def may_be_of(name: str, digest: str) -> bool:
@@ -76,6 +74,8 @@ def names_for(digest: str) -> Iterator[str]:
 
     :param digest: its SHA-256 in hexadecimal digits.
     """
+    import base64  # those that are in the index have one
+
     letters = base64.b32encode(bytes.fromhex(digest)).decode().rstrip("=").lower()
     for length in _NAME_LENGTHS:
         yield letters[:length]

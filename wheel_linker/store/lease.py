@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 import weakref
 from contextlib import contextmanager
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 # open(2) where the store is another's, or mounted read-only.
 NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_NAME: Final = re.compile(r"[0-9a-f]{12}")
+_RANDOM_BYTES: Final = 6
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
 # Whatever the umask, those who share a store have to see whether its owner lives.
 _MODE: Final = 0o644
@@ -137,7 +136,7 @@ class Lease:
 
 def _new(folder: Folder) -> tuple[str, int]:
     while True:
-        name = os.urandom(6).hex()
+        name = os.urandom(_RANDOM_BYTES).hex()
         try:
             fd = open_file(folder, name, _NEW, _MODE)
         except FileExistsError:
@@ -186,13 +185,17 @@ def leased(layout: Layout, but: str | None) -> set[str] | None:
     found: set[str] = set()
     with directory_of(layout, LEASES) as folder:
         for name in folder.listdir():
-            if name == but or _NAME.fullmatch(name) is None:
+            if name == but or not _is_name(name):
                 continue
             entries = _entries(folder, name)
             if entries is None:
                 return None
             found.update(entries)
     return found
+
+
+def _is_name(name: str) -> bool:
+    return len(name) == 2 * _RANDOM_BYTES and not name.strip("0123456789abcdef")
 
 
 def _entries(folder: Folder, name: str) -> list[str] | None:

@@ -128,8 +128,8 @@ def _paths(plan: Plan, made: Mapping[str, Sequence[str]]) -> Iterator[str]:
 def with_rows(record: bytes, paths: Sequence[str]) -> bytes:
     """Return a ``RECORD`` with rows for bytecode, which a wheel may have brought and the interpreter written anew."""
     added = rows_of((path, None) for path in paths)
-    known = set(map(_path_of, added.splitlines()))
     if b".pyc" in record:
+        known = set(map(_path_of, added.splitlines()))
         lines = record.splitlines(keepends=True)
         record = b"".join([line for line in lines if _path_of(line) not in known])
     return record + added

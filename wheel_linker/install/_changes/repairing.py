@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._api import link_options
 from wheel_linker._wheel.record import NOTES
 from wheel_linker.install._changes.given import own_filename
-from wheel_linker.install._changes.unchanged import is_made_of, is_version
+from wheel_linker.install._changes.unchanged import is_made_of
 from wheel_linker.install._present.distributions import find_distributions
 from wheel_linker.install.installing import InstallOptions, change
 from wheel_linker.install.plan import Notes
@@ -65,7 +65,7 @@ def _wheel_of(
     alike = [
         entry
         for entry in entries
-        if entry.filename.name == one.name and is_version(one.version, entry.filename)
+        if entry.filename.name == one.name and entry.filename.has_version(one.version)
     ]
     wheels = [wheel for entry in alike if (wheel := store.find(entry.digest)) is not None]
     found = [each for each in find_distributions(layout) if each.path == one.path]

@@ -57,7 +57,7 @@ def is_made_of(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> 
 def _has_rows(
     one: Distribution, wheel: UnpackedWheel, name: WheelFilename, *, is_whole: bool
 ) -> bool:
-    if not one.entry.endswith(DIST_INFO) or not is_version(one.version, name):
+    if not one.entry.endswith(DIST_INFO) or not name.has_version(one.version):
         return False
     try:
         there = read_followed(one.recorded, _MUCH)
@@ -79,16 +79,6 @@ def _has_rows(
     # What the rows of the root say has been found already.
     moved = Counter(_moved(own))
     return not moved or moved <= Counter(map(_digest_and_size, rest))
-
-
-def is_version(version: str, name: WheelFilename) -> bool:
-    """Tell whether an installed version is a wheel's, however it is written."""
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return version == str(name.version) or Version(version) == name.version
-    except InvalidVersion:
-        return False
 
 
 def _rows(record: bytes) -> list[bytes]:

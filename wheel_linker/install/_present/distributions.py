@@ -5,12 +5,9 @@ Format: "Recording installed projects", https://packaging.python.org/specificati
 
 from __future__ import annotations
 
-import csv
 import errno
 import os
-import re
 import stat
-from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
     from wheel_linker.install.layout import Layout
 
 _LEGACY: Final = (".egg-info", ".egg-link", ".egg")
-# A name may have hyphens, which tools that build wheels write as underscores and others do not.
-_STEM: Final = re.compile(r"(?P<name>.+?)(?:-(?P<version>\d.*))?$", re.DOTALL)
 _METADATA: Final = "METADATA"
 _INSTALLER: Final = NOTES[0]
 _MOST_HINTS: Final = 40
@@ -132,14 +127,24 @@ def _distribution(library: str, spelt: str, entry: str) -> Distribution | None:
     if suffix != DIST_INFO and suffix not in _LEGACY:
         return None
     said = read_said(os.path.join(library, entry), suffix)
-    match = _STEM.match(stem)
-    name, version = (match["name"], match["version"] or "") if match else (stem, "")
+    name, version = _name_and_version(stem)
     if suffix == ".egg-link":  # called like its project, by which alone it can be found
         return Distribution(normalised(stem), "", library, spelt, entry)
     if said.name and normalised(said.name) != normalised(name):
         name, version = said.name, said.version
     # Of an egg: NAME-VERSION-pyX.Y.
     return Distribution(normalised(name), version.partition("-")[0], library, spelt, entry)
+
+
+def _name_and_version(stem: str) -> tuple[str, str]:
+    """Split what is called NAME-VERSION, or NAME alone.
+
+    A name may have hyphens, which tools that build wheels write as underscores and others do not.
+    """
+    hyphen = stem.find("-", 1)
+    while hyphen >= 0 and not stem[hyphen + 1 : hyphen + 2].isdecimal():
+        hyphen = stem.find("-", hyphen + 1)
+    return (stem, "") if hyphen < 0 else (stem[:hyphen], stem[hyphen + 1 :])
 
 
 def named(distributions: Iterable[Distribution], names: Collection[str]) -> list[Distribution]:
@@ -300,6 +305,9 @@ def _rows(one: Distribution, text: str) -> list[tuple[str, str]]:
 def _parsed(one: Distribution, text: str) -> list[list[str]]:
     if "\0" in text:
         raise _unreadable(one, "it has a NUL byte")
+    import csv
+    from io import StringIO
+
     try:
         return [row for row in csv.reader(StringIO(text, newline=""), strict=True) if row]
     except csv.Error as error:

@@ -5,34 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.names import fold
+from wheel_linker.install._present.going import Outdated
+from wheel_linker.install._present.incomplete import record_or_guess
 from wheel_linker.install._present.removing import is_among, is_note, may_go, shared_with
 from wheel_linker.install._present.spelling import is_there_as_another
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from wheel_linker.install._present.distributions import Distribution
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.plan import Plan
-
-
-class Outdated(NamedTuple):
-    """What has to go."""
-
-    distributions: Sequence[Distribution]
-    """What the new wheels take the place of."""
-    files: Sequence[str]
-    """Absolute paths of files that no new wheel has, but for :attr:`notes`."""
-    notes: Sequence[str]
-    """Those in old ``*.dist-info`` directories, but for :attr:`records`."""
-    records: Sequence[str]
-    """The ``RECORD`` files there: as long as one is there, it tells what is left."""
-    names: Mapping[str, str]
-    """The distribution's name, by path, for all of them."""
-    kept: Mapping[str, Sequence[str]]
-    """By the distribution's name, what it has and no new wheel, and what stays all the same."""
 
 
 def find_outdated(
@@ -47,10 +31,6 @@ def find_outdated(
     :raises NoRecordError: if nothing says which files belong to one.
     :raises LinkError: if something cannot be read.
     """
-    if not older:
-        return Outdated((), (), (), (), {}, {})
-    from wheel_linker.install._present.incomplete import record_or_guess
-
     new = {
         os.path.normcase(path) for one in plans for piece in one.pieces for path in piece.paths()
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING, Final
@@ -50,6 +49,8 @@ def has_content(folder: Folder, name: str, file: StoredFile) -> bool:
     """
     if file.target is not None:
         return leads_to(folder, name, file.target)
+    import hashlib  # dear, and not needed where sizes and times tell enough
+
     algorithm = file.hash.partition("=")[0]
     digest = hashlib.new(algorithm)
     fd = os.open(folder.at(name), READ, dir_fd=folder.fd)
