@@ -1,10 +1,41 @@
-"""``python -m wheel_linker`` is the command line."""
+"""The program: the command line as a process of its own. ``python -m wheel_linker`` is the same."""
 
 from __future__ import annotations
 
+import gc
 import sys
+from typing import Final, NoReturn
 
-from wheel_linker._cli.main import main
+# New objects after which garbage is looked for. Programs that go on running do so more often.
+_OBJECTS: Final = 50_000
+
+
+def main() -> NoReturn:
+    """Run the command that the process was started for, and end the process.
+
+    At its exit an interpreter takes everything apart that it has loaded, which takes as long as installing a small
+    wheel. Here what was registered to be done at exit is done, and no more.
+    """
+    is_cpython = sys.implementation.name == "cpython"
+    if is_cpython:
+        gc.set_threshold(_OBJECTS)
+    import atexit
+    import os
+
+    from wheel_linker._cli.main import main as run
+
+    code = run()
+    if not is_cpython:  # others have other ways
+        raise SystemExit(code)
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no other way to have that done
+    for file in (sys.stdout, sys.stderr):
+        try:
+            if file is not None:
+                file.flush()
+        except (OSError, ValueError):
+            continue  # closed, or its reader has gone: nobody is left to be told
+    os._exit(code)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

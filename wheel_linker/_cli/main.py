@@ -61,12 +61,28 @@ def _run(argv: Sequence[str] | None) -> int:
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; those of pip's, which only one command takes, as ``others``."""
     words = sys.argv[1:] if argv is None else argv
-    asked = next((word for word in words if word in COMMANDS), None)
-    arguments, others = _parser(asked).parse_known_args(words)
+    if words and words[0] in COMMANDS:
+        # As nearly always. The parser of all commands would take longer to be made than a small wheel to be installed.
+        parser, words = _parser_of(words[0]), words[1:]
+    else:
+        parser = _parser(next((word for word in words if word in COMMANDS), None))
+    arguments, others = parser.parse_known_args(words)
     if others and not getattr(arguments, "takes_others", False):
         arguments.parser.error(f"unrecognized arguments: {' '.join(others)}")
     arguments.others = others
     return arguments
+
+
+def _parser_of(name: str) -> argparse.ArgumentParser:
+    """Return the parser of one command."""
+    purpose, add_arguments = COMMANDS[name]
+    command = _Parser(prog=f"{PROGRAM} {name}", description=_described(purpose), allow_abbrev=False)
+    add_arguments(command)
+    return command
+
+
+def _described(purpose: str) -> str:
+    return f"{purpose.capitalize()}."
 
 
 def _parser(asked: str | None) -> argparse.ArgumentParser:
@@ -89,7 +105,7 @@ def _parser(asked: str | None) -> argparse.ArgumentParser:
     )
     for name, (purpose, add_arguments) in COMMANDS.items():
         command = commands.add_parser(
-            name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
+            name, help=purpose, description=_described(purpose), allow_abbrev=False
         )
         if name == asked:
             add_arguments(command)
