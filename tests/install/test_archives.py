@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,28 @@ def test_without_a_store(layout: Layout, archive: Path, mode: LinkMode) -> None:
     assert str(report.wheel) == archive.name
     assert no_litter(root_of(layout))
     uninstall("demo", layout)
+
+
+@pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="threads wait for nothing there"
+)
+def test_few_files_take_no_threads(
+    layout: Layout, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads would take longer than one, since each waits for the interpreter's lock."""
+    started: list[object] = []
+    real = _thread.start_new_thread
+
+    def start(*given: object) -> int:
+        started.append(given)
+        return real(*given)  # type: ignore[call-overload, no-any-return]
+
+    with WheelStore(tmp_path / "store") as store:
+        store.add(archive)
+        monkeypatch.setattr(_thread, "start_new_thread", start)
+        install_wheels([archive], layout, store=store, jobs=4)
+    assert started == []
+    check_recorded(layout, INFO)
 
 
 def test_with_a_store(layout: Layout, archive: Path, tmp_path: Path, mode: LinkMode) -> None:

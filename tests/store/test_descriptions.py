@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store.archives import NAME, write_wheel
 from wheel_linker._fs.timestamps import unsettled_for
 from wheel_linker.store._entry import descriptions
 from wheel_linker.store._entry.descriptions import Descriptions
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wheel_linker.store import StoredWheel, WheelStore
+    from wheel_linker.store._entry.manifest import Description
 
 
 @pytest.fixture
@@ -61,6 +63,29 @@ def test_what_is_too_much_is_forgotten(description: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(descriptions, "_MOST", 1)
     known = Descriptions()
     assert known.read(description) is not known.read(description)
+
+
+def test_each_is_counted_once(
+    store: WheelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To count all of them at each look would take longer than the looks."""
+    paths = []
+    for number in range(5):
+        wheel = write_wheel(tmp_path / str(number) / NAME, {"number.py": b"%d\n" % number})
+        paths.append(os.path.join(os.path.dirname(store.add(wheel).path), "entry"))
+    time.sleep(max(unsettled_for(os.stat(path)) for path in paths))
+    counted: list[object] = []
+    real = descriptions._size
+
+    def size(one: Description) -> int:
+        counted.append(one)
+        return real(one)
+
+    monkeypatch.setattr(descriptions, "_size", size)
+    known = Descriptions()
+    for path in paths * 3:
+        known.read(path)
+    assert len(counted) == len(paths)
 
 
 def test_a_file_that_was_cut_short_since_is_mended(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -38,6 +39,8 @@ _ENTRIES_PER_UNIT: Final = 400
 # A helper process, which is an interpreter and this library, takes 20 ms to start, in which a thread places some
 # thousands of files.
 _ENTRIES_PER_HELPER: Final = 8_000
+# With two threads a thousand files take longer than with one, and five thousand as long.
+_ENTRIES_PER_THREAD: Final = 2_500
 # What a wheel that nobody has read is taken to have; half of the published ones have more.
 _ENTRIES_GUESSED: Final = 200
 # A thread that comes to more tasks than these has a helper process do them: the wheels are larger than they seemed.
@@ -76,7 +79,9 @@ def stage_all(
             tasks.extend(_tasks(placer, staged))
 
     with _taking_for_changed((*placers, *beside.values())):
-        run(range(len(placers)), begin, jobs)
+        # To make a directory is nothing to share; to clone one with all that is in it may be.
+        whole = any(placer.backend.clones_directories for placer in placers)
+        run(range(len(placers)), begin, jobs if whole else 1)
         for staged, placer in beside.items():
             tasks.extend(_units(placer, staged))
         _place_all(tasks, stage, jobs, progress)
@@ -102,14 +107,27 @@ def _place_all(tasks: Sequence[Task], stage: Stage, jobs: int, progress: Progres
         return
     jobs = affordable(jobs, _descriptors(tasks))
     workers = _Workers(stage, progress)
-    helpers = min(how_many(sum(map(_entries, tasks)), tasks[0].placer.backend), jobs - 1)
+    entries = sum(map(_entries, tasks))
+    helpers = min(how_many(entries, tasks[0].placer.backend), jobs - 1)
     if helpers:
         # More threads would only wait for the interpreter's lock.
         run(tasks, workers.place, 1 + helpers, others=workers.with_helper, stop=workers.stop)
     elif jobs > 1 and any(isinstance(task, Visit) for task in tasks):
         run(tasks, workers.place, jobs, others=workers.with_late_helper, stop=workers.stop)
     else:
-        run(tasks, workers.place, jobs)
+        run(tasks, workers.place, threads_for(entries, jobs))
+
+
+def threads_for(entries: int, jobs: int) -> int:
+    """Return on how many threads files are placed soonest.
+
+    Where there is an interpreter's lock, threads wait for it longer than it takes to place a few files.
+
+    :param entries: how many files and directories there are.
+    :param jobs: how many threads there may be.
+    """
+    has_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return 1 if has_lock and entries < _ENTRIES_PER_THREAD else jobs
 
 
 def how_many(entries: int, backend: Backend) -> int:

@@ -12,7 +12,7 @@ from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._link.merge import StagedFiles, commit
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import combined
-from wheel_linker._link.staging import stage_all
+from wheel_linker._link.staging import stage_all, threads_for
 from wheel_linker._threads import run
 from wheel_linker.errors import refused
 
@@ -75,7 +75,8 @@ def stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[St
         place = together[0].site.stage
         compiled = {one.name: one.beside for one in together if one.beside is not None}
         stage_all([one.placer for one in together], place, how.jobs, how.progress, compiled)
-        run(together, _write, how.jobs)
+        written = sum(len(one.piece.written) for one in together)
+        run(together, _write, threads_for(written, how.jobs))
     return staged
 
 

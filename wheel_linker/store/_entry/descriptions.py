@@ -20,6 +20,7 @@ class Descriptions:
 
     def __init__(self) -> None:
         self._known: dict[str, Description] = {}
+        self._size = 0
 
     def read(self, path: str) -> Description:
         """Return what an entry has, by the path of its description; errors as for :func:`read_description`."""
@@ -28,8 +29,11 @@ class Descriptions:
             description = read_description(path)
             if unsettled_for(description.status):
                 return description
+            # Other threads may do so at once: it is counted again before anything is forgotten.
+            self._size += _size(description)
         self._known[path] = description
-        self._forget_much()
+        if self._size > _MOST:
+            self._forget_much()
         return description
 
     def _forget_much(self) -> None:
@@ -38,9 +42,10 @@ class Descriptions:
         size = sum([_size(description) for _, description in known])
         for path, description in known:
             if size <= _MOST:
-                return
+                break
             self._known.pop(path, None)
             size -= _size(description)
+        self._size = size
 
 
 def _is_as_read(path: str, description: Description) -> bool:
