@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from benchmarks.children.job import Answer, Job, peak_memory
+from benchmarks.children.job import INSTALLING, Answer, Job, peak_memory, preload
 from wheel_linker import LinkMode
 from wheel_linker.install import Layout, install_wheels
 from wheel_linker.store import WheelStore
@@ -20,6 +20,7 @@ def main() -> None:
     python = Path(job.destination, "bin", "python")
     files = [file for file, _ in job.wheels]
     chain = (LinkMode(job.mode),)
+    preload(INSTALLING)
     started = time.perf_counter()
     with WheelStore(job.store, jobs=job.threads) as store:
         layout = Layout.for_python(python)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from dataclasses import asdict, dataclass
@@ -50,6 +51,29 @@ class Answer:
     def give(self) -> None:
         """Print the answer for the parent."""
         json.dump(asdict(self), sys.stdout)
+
+
+LINKING = (
+    "wheel_linker._link.locks",
+    "wheel_linker._link.pipeline",
+    "wheel_linker._link.helper.process",
+    "wheel_linker._wheel.scan",
+    "wheel_linker.backends.linux",
+)
+"""What linking imports when it is called."""
+INSTALLING = (
+    *LINKING,
+    "wheel_linker.install._scripts.pieces",
+    "wheel_linker.store.adding",
+    "wheel_linker.store._entry.checking",
+)
+"""What installing from a store does, besides."""
+
+
+def preload(names: tuple[str, ...]) -> None:
+    """Import now what the library imports late, so that it counts where the start of a process counts."""
+    for name in names:
+        importlib.import_module(name)
 
 
 def peak_memory() -> int:

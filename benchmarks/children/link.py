@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.children.job import Answer, Job, peak_memory
+from benchmarks.children.job import LINKING, Answer, Job, peak_memory, preload
 from wheel_linker import LinkMode, UnpackedWheel, WheelFilename, link_wheels
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     job = Job.read()
     wheels = [UnpackedWheel(root, WheelFilename.parse(name)) for root, name in job.wheels]
     chain = (LinkMode(job.mode),)
+    preload(LINKING)
     started = time.perf_counter()
     link_wheels(job.destination, wheels, mode=chain, jobs=job.threads)
     seconds = time.perf_counter() - started
