@@ -45,8 +45,9 @@ cache and on the same file system as the destination, which is removed and synce
 
 One rule for the whole page: what is a Python library is timed by its call, in a fresh process that has
 imported what the call needs, and the column *process* has that process from start to end, interpreter start
-and import included; what is a program is timed as a whole process. `wheel_linker` is one `link_wheels` call, strict, so that a fallback
-cannot pass for a link; `shutil.copytree` and `installer` are libraries as well. *C program* is
+and import included; what is a program is timed as a whole process. `wheel_linker` is one `link_wheels`
+call, strict, so that a fallback cannot pass for a link; `shutil.copytree` and `installer` are libraries as
+well. *C program* is
 [`least.c`](https://github.com/wheel-linker/wheel-linker/blob/main/benchmarks/least.c), which does
 the least possible: no staging, no rollback, no report. `uv` is `uv pip install --offline --no-deps`
 with a hot cache. `installer` and `pip` unpack the wheel files.

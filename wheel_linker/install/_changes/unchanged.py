@@ -13,13 +13,14 @@ from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES
 from wheel_linker.install._present.unfinished import is_unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install._present.distributions import Distribution
 
 _MUCH = 1 << 28
+_DATA = b".data/"
 
 
 class Stamp(NamedTuple):
@@ -104,10 +105,18 @@ def _staying(record: bytes, info: str) -> Iterable[bytes]:
 
 def _moved(record: bytes) -> list[bytes]:
     """Return what is said of files that go elsewhere and are not rewritten."""
-    if b".data/" not in record:
-        return []
-    moved = [row for row in _rows(record) if row.partition(b"/")[0].endswith(b".data")]
-    return [_digest_and_size(row) for row in moved if b".data/scripts/" not in row]
+    return [_digest_and_size(row) for row in _in_data(record) if b".data/scripts/" not in row]
+
+
+def _in_data(record: bytes) -> Iterator[bytes]:
+    """Yield the rows of what is in ``*.data``; few wheels have any, and all rows of a large one are many."""
+    at = record.find(_DATA)
+    while at >= 0:
+        start, end = record.rfind(b"\n", 0, at) + 1, record.find(b"\n", at)
+        row = record[start:] if end < 0 else record[start:end]
+        if b"/" not in record[start:at]:
+            yield row.rstrip(b"\r")
+        at = record.find(_DATA, start + len(row))
 
 
 def _digest_and_size(row: bytes) -> bytes:
