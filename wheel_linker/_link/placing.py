@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,13 +42,27 @@ def placing(
     :param trusted: whether files are hard-linked and symlinked whoever owns them.
     :param keeps_times: whether copies and clones of Python sources get the times of these.
     """
+    if keeps_times and (fill := _filling(mode, backend)) is not None:
+        return partial(_fill_with_times, fill)
     if mode is LinkMode.CLONE:
         clone = partial(_clone_each, backend)
         return partial(_clone_with_times, clone) if keeps_times else clone
     if mode is LinkMode.COPY:
-        return _copy_with_times if keeps_times else _copy_each
+        return _copy_each
     placing = _hard_link_each if mode is LinkMode.HARDLINK else _symlink_each
     return partial(placing, trusted)
+
+
+def _filling(mode: LinkMode, backend: Backend) -> Callable[[int, int, int], None] | None:
+    """Return what fills a new file from another, both of them open; None for modes and backends that open nothing."""
+    if mode is LinkMode.COPY:
+        return copy_content
+    if mode is LinkMode.CLONE and sys.platform == "linux":
+        from wheel_linker.backends.linux import LinuxBackend, share_blocks
+
+        if type(backend) is LinuxBackend:
+            return share_blocks
+    return None
 
 
 # The loops over files, of which there may be hundreds of thousands: everything is looked up before they start.
@@ -81,16 +96,16 @@ def _copy_each(names: Sequence[str], source: Folder, target: Folder) -> tuple[in
     return done, None
 
 
-def _copy_with_times(
-    names: Sequence[str], source: Folder, target: Folder
+def _fill_with_times(
+    fill: Callable[[int, int, int], None], names: Sequence[str], source: Folder, target: Folder
 ) -> tuple[int, OSError | None]:
-    copy, here, there = create_from, source.prefix, target.prefix
+    create, here, there = create_from, source.prefix, target.prefix
     fd, target_fd = source.fd, target.fd
     done = 0
     try:
         for name in names:
             is_source = name.endswith(".py")
-            copy(copy_content, here + name, there + name, fd, target_fd, keep_time=is_source)
+            create(fill, here + name, there + name, fd, target_fd, keep_time=is_source)
             done += 1
     except OSError as error:
         return done, error

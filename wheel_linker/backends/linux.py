@@ -34,9 +34,10 @@ class LinuxBackend(Backend):
 
         :raises OSError: EOPNOTSUPP, EXDEV, EINVAL and others as in ioctl_ficlone(2); FileExistsError.
         """
-        create_from(_share_blocks, source, destination, source_dir, destination_dir)
+        create_from(share_blocks, source, destination, source_dir, destination_dir)
 
 
-def _share_blocks(new: int, original: int, _size: int) -> None:
+def share_blocks(new: int, original: int, _size: int) -> None:
+    """Let a new file share all blocks of another; errors as for :meth:`LinuxBackend.clone_file`."""
     if sys.platform != "win32":
         fcntl.ioctl(new, _FICLONE, original)
