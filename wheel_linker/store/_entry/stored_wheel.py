@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.override import override
 from wheel_linker._log import log
 from wheel_linker._wheel.tree import NotAsUnpackedError
 from wheel_linker._wheel.unpacked import UnpackedWheel
-from wheel_linker.errors import InvalidWheelError
+from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.store._entry.entry import Entry
 from wheel_linker.store._entry.errors import BrokenManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._fs.folder import Parts
@@ -93,13 +94,22 @@ class StoredWheel(UnpackedWheel):
         :raises InvalidWheelError: when entered, if it was removed before, or is not what was unpacked as far as the
             store compares it.
         """
-        with self._session.linking(self.entry):
-            # For the report. Later, when files are in place already, reading them must not be what fails.
-            self.record_problems()
-            check = self._check
-            if check is not None and not whole_entry(self._session, self.entry, self.digest, check):
-                raise self._damaged("its files are not as they were unpacked")
+        with ExitStack() as held:
+            with self._reading():
+                held.enter_context(self._session.linking(self.entry))
+                # For the report. Later, when files are in place already, reading them must not be what fails.
+                self.record_problems()
+                check = self._check
+                if check is not None and not whole_entry(
+                    self._session, self.entry, self.digest, check
+                ):
+                    raise self._damaged("its files are not as they were unpacked")
             yield
+
+    def _reading(self) -> AbstractContextManager[None]:
+        """Turn an error of the system into the library's."""
+        entry = self._session.layout.entry(self.entry)
+        return refused(f"read the entry {entry!r}", source=entry)
 
     @override
     def note_symlinks(self) -> None:
@@ -116,6 +126,7 @@ class StoredWheel(UnpackedWheel):
 
         :raises NotAsUnpackedError: if it is to be linked without having been looked at, and has to be.
         :raises InvalidWheelError: if that is not known any more.
+        :raises LinkError: if the store cannot be read.
         """
         from wheel_linker._fs.folder import Folder
         from wheel_linker._wheel.tree import Tree
@@ -123,19 +134,20 @@ class StoredWheel(UnpackedWheel):
 
         layout = self._session.layout
         unpacked = None
-        try:
-            directories = self._directories
-            if self.looks_late:
-                directories, unpacked = self._promising()
-            elif directories is None:
-                directories = read_description(layout.manifest(self.entry)).directories
-            # A file that was removed since is an error when it is linked, and one that was added is not linked.
-            path = type(layout)(self._session.open().root).tree(self.entry)
-            with Folder.open(path) as root:
-                made = Tree.of(root.path, root.identity(), directories)
-                return made._replace(unpacked=unpacked)
-        except (FileNotFoundError, NotADirectoryError, BrokenManifestError) as error:
-            raise self._damaged(str(error)) from error
+        with self._reading():
+            try:
+                directories = self._directories
+                if self.looks_late:
+                    directories, unpacked = self._promising()
+                elif directories is None:
+                    directories = read_description(layout.manifest(self.entry)).directories
+                # A file that was removed since is an error when it is linked; one that was added is not linked.
+                path = type(layout)(self._session.open().root).tree(self.entry)
+                with Folder.open(path) as root:
+                    made = Tree.of(root.path, root.identity(), directories)
+                    return made._replace(unpacked=unpacked)
+            except (FileNotFoundError, NotADirectoryError, BrokenManifestError) as error:
+                raise self._damaged(str(error)) from error
 
     def _promising(self) -> tuple[Sequence[Directory], Unpacked]:
         from wheel_linker.store._entry.checking import promising
