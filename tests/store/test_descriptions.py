@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from store.archives import NAME, write_wheel
 from wheel_linker._fs.timestamps import unsettled_for
-from wheel_linker.store._entry import descriptions
+from wheel_linker.store._entry import descriptions, manifest
 from wheel_linker.store._entry.descriptions import Descriptions
 from wheel_linker.store._entry.errors import BrokenManifestError
 
@@ -86,6 +86,24 @@ def test_each_is_counted_once(
     for path in paths * 3:
         known.read(path)
     assert len(counted) == len(paths)
+
+
+def test_what_it_says_of_files_is_not_read_again(
+    store: WheelStore,
+    stored: StoredWheel,
+    wheel_file: Path,
+    description: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(path: str) -> NoReturn:
+        raise AssertionError(f"{path} is read again")
+
+    assert stored.path == store.add(wheel_file).path
+    for module in (descriptions, manifest):
+        monkeypatch.setattr(module, "read_description", refuse)
+    rows = store.add(wheel_file).known_rows()
+    assert rows["demo/__init__.py"].size == os.stat(f"{stored.path}/demo/__init__.py").st_size
+    assert os.path.exists(description)
 
 
 def test_a_file_that_was_cut_short_since_is_mended(

@@ -118,7 +118,7 @@ def change(
         with refused(f"install into {place!r}", destination=place):
             sources = [one.wheel.tree.path for one in plans]
             with (
-                opened_sites(sources, litter=littered(where.layout)) as sites,
+                opened_sites(sources, litter=littered(where.layout, is_resolved=True)) as sites,
                 how.progress.telling_of_failure(),
             ):
                 outcome = _install(plans, where, how, options, sites)
@@ -210,9 +210,8 @@ def _install(
         for piece in pieces:
             placer = piece.placer
             warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
-    libraries = {one.library for one in plans} | {
-        path for path in where.layout.libraries() if is_directory(path)
-    }
+    own = (where.layout.schemes["purelib"], where.layout.schemes["platlib"])
+    libraries = {one.library for one in plans} | set(filter(is_directory, own))
     for path in sorted(libraries):
         sites.prepare(path)
     if options.durable:

@@ -145,11 +145,15 @@ class Layout(NamedTuple):
         That of headers is not among them where it is part of that for data: made for the first headers, it goes with
         the last.
         """
-        real = _real(self.schemes.values())
-        paths = {scheme: real[self.schemes[scheme]] for scheme in SCHEMES}
-        if is_within(paths["headers"], paths["data"]):
-            del paths["headers"]
-        return sorted(set(paths.values()), key=lambda path: (-path.count(os.sep), path))
+        return roots_of(self.resolved().schemes)
+
+
+def roots_of(schemes: Mapping[str, str]) -> list[str]:
+    """Return what :meth:`Layout.roots` does, for directories whose symlinks are resolved."""
+    paths = {scheme: schemes[scheme] for scheme in SCHEMES}
+    if is_within(paths["headers"], paths["data"]):
+        del paths["headers"]
+    return sorted(set(paths.values()), key=lambda path: (-path.count(os.sep), path))
 
 
 def _real(paths: Iterable[str]) -> dict[str, str]:

@@ -79,6 +79,8 @@ class Description(NamedTuple):
     """How many of the files are executable."""
     status: os.stat_result
     """What the system knew of the description itself when it was read."""
+    rows: str
+    """The line of each file, as it is."""
 
 
 def write(folder: Folder, name: str, manifest: Manifest, files: Iterable[StoredFile]) -> None:
@@ -119,16 +121,17 @@ def read(path: str) -> Manifest:
 
 
 def read_files(
-    path: str, below: Collection[Parts] | None = None
+    path: str, below: Collection[Parts] | None = None, *, known: Description | None = None
 ) -> tuple[Manifest, Sequence[StoredFile]]:
     """Read everything.
 
     :param below: the first two names of the directories whose files are wanted; all by default.
+    :param known: what was read before; it is not read again then.
     :raises OSError: if there is none.
     :raises BrokenManifestError: if it is not what was written.
     """
-    description, text = _read(path)
-    lines = text.splitlines()
+    description = read_description(path) if known is None else known
+    lines = description.rows.splitlines()
     if len(lines) != sum(len(directory.files) for directory in description.directories):
         raise BrokenManifestError(path)
     rows = iter(lines)
@@ -151,15 +154,6 @@ def _files(directory: Directory, rows: Iterable[str]) -> Iterator[StoredFile]:
         yield StoredFile(directory.path_of(name), size, executable == _EXECUTABLE, digest)
 
 
-def read_description(path: str) -> Description:
-    """Read names and sizes alone, which is quicker.
-
-    :raises OSError: if there is none.
-    :raises BrokenManifestError: if it is not what was written.
-    """
-    return _read(path)[0]
-
-
 def _content(path: str) -> tuple[bytes, os.stat_result]:
     """Return all but the checksum; ValueError if that is not right, other errors as for :func:`read`."""
     try:
@@ -171,8 +165,12 @@ def _content(path: str) -> tuple[bytes, os.stat_result]:
         raise
 
 
-def _read(path: str) -> tuple[Description, str]:
-    """Return the description, and the rows of the files as they are; errors as for :func:`read_files`."""
+def read_description(path: str) -> Description:
+    """Read names and sizes, and leave the rows of the files as they are, which is quicker.
+
+    :raises OSError: if there is none.
+    :raises BrokenManifestError: if it is not what was written.
+    """
     try:
         data, status = _content(path)
         head, names, numbers, rows = data.decode("utf-8").split("\n\n", 3)
@@ -183,7 +181,7 @@ def _read(path: str) -> tuple[Description, str]:
         raise BrokenManifestError(path) from error
     number_ends(directories)
     executables = f"\n{rows}".count(f"\n{_EXECUTABLE} ")
-    return Description(facts, directories, executables, status), rows
+    return Description(facts, directories, executables, status, rows)
 
 
 def _read_directories(lines: Iterable[str]) -> list[Directory]:

@@ -219,7 +219,8 @@ class StoredWheel(UnpackedWheel):
         from wheel_linker.store._entry.manifest import read_files
 
         try:
-            return read_files(self._session.layout.manifest(self.entry), below)
+            path = self._session.layout.manifest(self.entry)
+            return read_files(path, below, known=self._session.descriptions.read(path))
         except (OSError, BrokenManifestError) as error:
             raise self._damaged(str(error)) from error
 
