@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import venv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from wheels import make_wheel, zip_wheel
 
 from cli.kit import ENVIRONMENT
+from wheel_linker._cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,3 +90,17 @@ def test_what_is_registered_for_the_exit_is_done(tmp_path: Path) -> None:
             env=ENVIRONMENT,
         )
         assert (done.returncode, done.stdout.splitlines()[-1]) == (status, "at exit"), done.stderr
+
+
+def test_only_the_command_that_is_asked_for_has_a_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To make those of the others takes longer than installing a small wheel."""
+    made: list[str] = []
+
+    class Parser(main._Parser):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self.prog)
+
+    monkeypatch.setattr(main, "_Parser", Parser)
+    assert main._parsed(["probe", "one", "two"]).source == "one"
+    assert made == ["wheel-linker probe"]

@@ -99,8 +99,7 @@ def test_what_it_says_of_files_is_not_read_again(
         raise AssertionError(f"{path} is read again")
 
     assert stored.path == store.add(wheel_file).path
-    for module in (descriptions, manifest):
-        monkeypatch.setattr(module, "read_description", refuse)
+    monkeypatch.setattr(manifest, "_content", refuse)
     rows = store.add(wheel_file).known_rows()
     assert rows["demo/__init__.py"].size == os.stat(f"{stored.path}/demo/__init__.py").st_size
     assert os.path.exists(description)
