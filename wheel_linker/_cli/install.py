@@ -87,7 +87,7 @@ def _install(
     arguments: argparse.Namespace, layout: Layout, store: WheelStore | None
 ) -> tuple[Sequence[InstallReport], Sequence[InstalledDistribution]]:
     """Install wheels; return what became of them, and those that were there as they are already."""
-    from wheel_linker.install import install_wheels, installed, sync_wheels
+    from wheel_linker.install import installed, sync_wheels
 
     with progress() as shown:
         options = {
@@ -103,6 +103,8 @@ def _install(
         }
         # Its notes change, even if nothing else does.
         if arguments.reinstall or arguments.as_dependencies:
+            from wheel_linker.install import install_wheels
+
             return install_wheels(arguments.wheels, layout, **options), ()
         others = {one.name: one for one in installed(layout)}
         report = sync_wheels(arguments.wheels, layout, keep=list(others), **options)

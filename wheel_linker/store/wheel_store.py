@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from copy import copy
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.limits import Limits
@@ -372,7 +371,9 @@ def looking_late(store: WheelStore) -> WheelStore:
     What it adds and finds is for that call only, which ends with :exc:`~wheel_linker.errors.NotAsUnpackedError` if
     files are not as they were unpacked.
     """
-    late = copy(store)
+    # As copy() does, whose module would have to be loaded.
+    late = object.__new__(type(store))
+    vars(late).update(vars(store))
     late._options = store._options._replace(looks_late=True)  # noqa: SLF001 - of this module
     return late
 
