@@ -116,6 +116,7 @@ COSTLY: Final = frozenset(
         "pathlib",
         "platformdirs",
         "rich",
+        "shtab",
         "shutil",
         "subprocess",
         "tempfile",
@@ -244,6 +245,7 @@ class TestDistributions:
             ("packaging", 'extra == "pip"'),
             ("tomli", 'python_version < "3.11" and extra == "pip"'),
             ("rich", 'extra == "cli"'),
+            ("shtab", 'extra == "cli"'),
             ("isal", 'extra == "fast"'),
             *(
                 (name, f'extra == "{extra}"')

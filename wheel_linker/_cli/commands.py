@@ -102,6 +102,13 @@ def _store(parser: argparse.ArgumentParser) -> None:
     add_commands(parser)
 
 
+def _completion(parser: argparse.ArgumentParser) -> None:
+    from wheel_linker._cli.shell.completion import add_completion, completion
+
+    _runs(parser, completion)
+    add_completion(parser)
+
+
 def _runs(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
     """Say what a command does, and give it the options that each has."""
     parser.set_defaults(run=run, parser=parser)
@@ -120,6 +127,7 @@ COMMANDS: Final[Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None
     "build": ("build a project's distributions, isolated", _build),
     "probe": ("try which modes work between two directories", _probe),
     "demo": ("link a wheel in every mode, import from it, and install it", _demo),
+    "completion": ("print a script by which a shell completes these commands", _completion),
     "store": ("keep unpacked wheels, to link from them again and again", _store),
 }
 """For each name its purpose, and what adds its arguments to its parser."""

@@ -16,7 +16,7 @@ from wheel_linker._compat.override import override
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
 _DISTRIBUTION: Final = "wheel-linker"
 _DONE: Final = 0
@@ -65,11 +65,12 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         # As nearly always. The parser of all commands would take longer to be made than a small wheel to be installed.
         parser, words = _parser_of(words[0]), words[1:]
     else:
-        parser = _parser(next((word for word in words if word in COMMANDS), None))
+        parser = _parser({word for word in words if word in COMMANDS})
     arguments, others = parser.parse_known_args(words)
     if others and not getattr(arguments, "takes_others", False):
         arguments.parser.error(f"unrecognized arguments: {' '.join(others)}")
     arguments.others = others
+    arguments.whole_parser = partial(_parser, COMMANDS)
     return arguments
 
 
@@ -85,8 +86,8 @@ def _described(purpose: str) -> str:
     return f"{purpose.capitalize()}."
 
 
-def _parser(asked: str | None) -> argparse.ArgumentParser:
-    """Return the parser of all commands; only the one that is asked for gets its arguments, and is imported."""
+def _parser(asked: Container[str]) -> argparse.ArgumentParser:
+    """Return the parser of all commands; only those that are asked for get their arguments, and are imported."""
     parser = _Parser(
         prog=PROGRAM,
         description="Install wheels by cloning, hard-linking, symlinking or copying their files.",
@@ -107,7 +108,7 @@ def _parser(asked: str | None) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name, help=purpose, description=_described(purpose), allow_abbrev=False
         )
-        if name == asked:
+        if name in asked:
             add_arguments(command)
     return parser
 
