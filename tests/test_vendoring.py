@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,21 @@ HAS_HELPERS: Final = (
     and sys.implementation.name == "cpython"
     and getattr(sys, "_is_gil_enabled", lambda: True)()
 )
+GUIDE: Final = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "vendor-it.md"
+PACK_AND_INSTALL: Final = """
+import os, sys
+from other._vendor.wheel_linker import pack_wheel
+from other._vendor.wheel_linker.install import Layout, install_wheels
+from other._vendor.wheel_linker.store import WheelStore
+
+place = sys.argv[1]
+wheel = pack_wheel(os.path.join(place, "hello-1.0"), place)
+target = os.path.join(place, "target")
+with WheelStore(os.path.join(place, "store")) as store:
+    (report,) = install_wheels([wheel], Layout.for_target(target), store=store)
+print(report.wheel.name, report.wheel.version)
+print(os.path.exists(os.path.join(target, "hello.py")))
+"""
 LINK: Final = """
 import sys
 from other._vendor.wheel_linker import link_wheels
@@ -130,3 +146,33 @@ def test_vendoring_can_rewrite_each_import() -> None:
         if dotted.search(path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+def test_imports_become_what_the_guide_shows(tmp_path: Path) -> None:
+    rows = re.findall(
+        r"^\| `(.*import.*)` \| `(.*)` \|$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(rows) == 3
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "a.py").write_text("".join(f"{was}\n" for was, _ in rows), encoding="utf-8")
+    vendor(package, tmp_path / "vendored")
+    became = (tmp_path / "vendored" / "package" / "a.py").read_text(encoding="utf-8")
+    assert became == "".join(f"{to}\n" for _, to in rows).replace("yours.", "other.")
+
+
+def test_what_the_guide_leaves_out_is_not_needed(application: Path, tmp_path: Path) -> None:
+    sentence = (
+        GUIDE.read_text(encoding="utf-8").partition("## Leave out\n\n")[2].partition(" are ")[0]
+    )
+    left_out = re.findall(r"`(\w+)(?:\.py)?`", sentence)
+    assert len(left_out) == 3
+    smaller = shutil.copytree(application / "other", tmp_path / "smaller" / "other")
+    vendored = smaller / "_vendor" / "wheel_linker"
+    for name in left_out:
+        if (vendored / name).is_dir():
+            shutil.rmtree(vendored / name)
+        else:
+            (vendored / f"{name}.py").unlink()
+    make_wheel(tmp_path / "hello-1.0", {"hello.py": b"GREETING = 'hello'"})
+    assert run(tmp_path / "smaller", PACK_AND_INSTALL, os.fspath(tmp_path)) == ["demo 1.0", "True"]
