@@ -20,6 +20,7 @@ from wheel_linker._link.units import Unit, Visit
 from wheel_linker._link.walk import unchanged_root
 from wheel_linker._threads import affordable, run
 from wheel_linker.errors import LinkError, refused
+from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -114,12 +115,15 @@ def _place_all(tasks: Sequence[Task], stage: Stage, jobs: int, progress: Progres
         run(tasks, workers.place, 1 + helpers, others=workers.with_helper, stop=workers.stop)
     elif jobs > 1 and any(isinstance(task, Visit) for task in tasks):
         run(tasks, workers.place, jobs, others=workers.with_late_helper, stop=workers.stop)
+    elif any(task.placer.mode is LinkMode.COPY for task in tasks):
+        # Few files may be many bytes.
+        run(tasks, workers.place, jobs)
     else:
         run(tasks, workers.place, threads_for(entries, jobs))
 
 
 def threads_for(entries: int, jobs: int) -> int:
-    """Return on how many threads files are placed soonest.
+    """Return on how many threads files are placed soonest that are not copied.
 
     Where there is an interpreter's lock, threads wait for it longer than it takes to place a few files.
 
