@@ -70,6 +70,22 @@ class TestSync:
         run("sync", lock)
         assert (target / "one.py").exists()
 
+    def test_a_lock_of_which_the_store_has_something_damaged(
+        self, tmp_path: Path, target: Path, run: Run
+    ) -> None:
+        path = wheel(tmp_path, "one")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        lock = tmp_path / "requirements.txt"
+        lock.write_text(f"--no-index\n--find-links {tmp_path}\none==1.0 --hash=sha256:{digest}\n")
+        run("sync", lock)
+        right = (target / "one.py").read_bytes()
+        run("uninstall", "one")
+        (stored,) = (tmp_path / "store").glob("*/w/one.py")
+        stored.unlink()
+        stored.write_bytes(bytes(len(right)))
+        run("sync", lock)
+        assert (target / "one.py").read_bytes() == right
+
     def test_json(self, tmp_path: Path, run: Run) -> None:
         run("install", wheel(tmp_path, "old"), wheel(tmp_path, "same"))
         found = json.loads(run("sync", wheel(tmp_path, "one"), wheel(tmp_path, "same"), "--json"))

@@ -70,38 +70,56 @@ def sync(arguments: argparse.Namespace) -> None:
     """Do as ``sync`` is told."""
     with needed_store(arguments) as store:
         layout = layout_to_change(arguments, store)
-        from wheel_linker.install import plan_sync, sync_wheels
+        from wheel_linker._wheel.tree import NotAsUnpackedError
+        from wheel_linker.store.wheel_store import looking_late
 
-        wheels = _wheels(arguments, layout, store)
-        if arguments.dry_run:
-            plan = plan_sync(
-                wheels,
-                layout,
-                keep=arguments.keep,
-                store=store,
-                mode=modes(arguments),
-                record=arguments.record,
-                check_tags=not arguments.no_compatibility_check,
-            )
-            if arguments.json:
-                print_json(plan_as_json(plan))
-            for line in () if arguments.json else plan_lines(plan):
-                say(line)
-            return
-        with progress() as shown:
-            report = sync_wheels(
-                wheels,
-                layout,
-                keep=arguments.keep,
-                store=store,
-                mode=modes(arguments),
-                jobs=arguments.jobs,
-                on_conflict=arguments.on_conflict,
-                progress=shown,
-                record=arguments.record,
-                compile_bytecode=arguments.compile,
-                check_tags=not arguments.no_compatibility_check,
-            )
+        act = _plan if arguments.dry_run else _sync
+        try:
+            act(arguments, layout, store, _wheels(arguments, layout, looking_late(store)))
+        except NotAsUnpackedError:
+            # Nothing has been changed yet. What is damaged counts as missing for who looks first.
+            act(arguments, layout, store, _wheels(arguments, layout, store))
+
+
+def _plan(
+    arguments: argparse.Namespace, layout: Layout, store: WheelStore, wheels: list[WheelLike]
+) -> None:
+    from wheel_linker.install import plan_sync
+
+    plan = plan_sync(
+        wheels,
+        layout,
+        keep=arguments.keep,
+        store=store,
+        mode=modes(arguments),
+        record=arguments.record,
+        check_tags=not arguments.no_compatibility_check,
+    )
+    if arguments.json:
+        print_json(plan_as_json(plan))
+    for line in () if arguments.json else plan_lines(plan):
+        say(line)
+
+
+def _sync(
+    arguments: argparse.Namespace, layout: Layout, store: WheelStore, wheels: list[WheelLike]
+) -> None:
+    from wheel_linker.install import sync_wheels
+
+    with progress() as shown:
+        report = sync_wheels(
+            wheels,
+            layout,
+            keep=arguments.keep,
+            store=store,
+            mode=modes(arguments),
+            jobs=arguments.jobs,
+            on_conflict=arguments.on_conflict,
+            progress=shown,
+            record=arguments.record,
+            compile_bytecode=arguments.compile,
+            check_tags=not arguments.no_compatibility_check,
+        )
     _tell(report, as_json=arguments.json)
 
 

@@ -154,7 +154,7 @@ def scan_wheel(
     """
     if remedy is None and given.filename is None:
         remedy = _GIVE_NAME
-    tree = None if how.clones_whole() else given.known_tree()
+    tree = None if how.clones_whole() and not given.looks_late else given.known_tree()
     if tree is None:
         from wheel_linker._wheel.scan import scan, scan_root  # a store knows
 

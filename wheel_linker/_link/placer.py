@@ -174,8 +174,10 @@ class Placer:
         """
         if self._ladder.mode is not LinkMode.CLONE or not self.backend.clones_directories:
             return False
-        if not self.tree.files:
-            return False  # a tree of nothing may stand for a wheel of which nothing is wanted
+        if self.tree.unpacked is not None or not self.tree.files:
+            # Its files are looked at one by one; and a tree of nothing may stand for a wheel of which nothing is
+            # wanted.
+            return False
         try:
             if sharing.HAS_FLAGS and self._has_flags():
                 return False

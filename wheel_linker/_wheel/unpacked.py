@@ -38,6 +38,11 @@ class UnpackedWheel(NamedTuple):
         """Whether its files are hard-linked and symlinked whoever owns them; else those of a third user are copied."""
         return False
 
+    @property
+    def looks_late(self) -> bool:
+        """Whether its files are looked at when they are linked, since nobody has done so since they were unpacked."""
+        return False
+
     def hold(self) -> AbstractContextManager[object]:
         """Keep it in place while it is linked; that of a store is kept from being removed from there.
 

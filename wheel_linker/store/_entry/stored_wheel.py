@@ -37,13 +37,12 @@ class StoredWheel(UnpackedWheel):
 
     :ivar entry: the name of the entry.
     :ivar digest: the SHA-256 of the wheel file, in hexadecimal digits.
-    :ivar looks_late: whether nobody has looked at it yet, and its files are looked at when they are linked.
     """
 
     entry: str
     digest: str
-    looks_late: bool
     _session: Session
+    _looks_late: bool
     _file: str | None
     _check: Check | None
     _directories: Sequence[Directory] | None
@@ -72,7 +71,7 @@ class StoredWheel(UnpackedWheel):
         made = cls(session.layout.tree(entry), filename)
         made.entry, made.digest, made._session = entry, digest, session
         made._file, made._check, made._directories = file, check, directories
-        made.looks_late, made._problems = looks_late, None
+        made._looks_late, made._problems = looks_late, None
         return made
 
     @override
@@ -85,6 +84,12 @@ class StoredWheel(UnpackedWheel):
     def trusted(self) -> bool:
         """Whether nobody but the caller and root can have written its files, or the caller trusts the store."""
         return self._session.standing.exclusive
+
+    @property
+    @override
+    def looks_late(self) -> bool:
+        """Whether its files are looked at when they are linked, since nobody has done so since they were unpacked."""
+        return self._looks_late
 
     @contextmanager
     @override
