@@ -177,6 +177,44 @@ def test_lock_files(place: Path) -> None:
     assert modules(place / ".venv") == {"hello"}
 
 
+def test_keep_an_environment_in_step(place: Path) -> None:
+    page = "keep-an-environment-in-step.md"
+    text = (DOCS / "how-to" / page).read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^This prints `(.*)`\.$", text, re.MULTILINE)
+    sync, plan = blocks(page, "python")
+    said = run(["-c", sync + plan], place).splitlines()
+    assert said == ["2 installed, 0 removed, 0 left alone", shown]
+    assert modules(place / ".venv") == {"hello", "world"}
+    (call,) = re.findall(r"^`uninstall\((.*), layout\)` removes both", text, re.MULTILINE)
+    names = call.replace("one", "hello").replace("two", "world")
+    remove = f"from wheel_linker.install import uninstall\nuninstall({names}, layout)\n"
+    run(["-c", sync + remove], place)
+    assert modules(place / ".venv") == set()
+
+
+def test_check_and_mend(place: Path) -> None:
+    (program,) = blocks("check-and-mend.md", "python")
+    wheels = ["wheels/hello-1.0-py3-none-any.whl", "wheels/tool-1.0-py3-none-any.whl"]
+    # The store that the page has.
+    command = ["-m", "wheel_linker", "install", *wheels, "--python", ".venv", "--store", "cache"]
+    run([*command, "--mode", "copy"], place)
+    assert run(["-c", program], place) == ""
+    (module,) = (place / ".venv").rglob("hello/__init__.py")
+    whole = module.read_text(encoding="utf-8")
+    module.write_text("GREETING = 'edited'\n", encoding="utf-8")
+    (tool,) = (place / ".venv").rglob("tool.py")
+    tool.unlink()
+    said = run(["-c", program], place).splitlines()
+    found = [(kind, os.path.realpath(path)) for kind, path in map(str.split, said)]
+    assert sorted(found) == [
+        ("changed", os.path.realpath(module)),
+        ("missing", os.path.realpath(tool)),
+    ]
+    assert module.read_text(encoding="utf-8") == whole
+    assert tool.exists()
+    assert run(["-c", program], place) == ""
+
+
 class TestTools:
     """`use-it-in-tox-nox-and-build.md`, with a project and an index of wheels that are as small as can be."""
 
