@@ -205,7 +205,7 @@ def test_check_and_mend(place: Path) -> None:
     (tool,) = (place / ".venv").rglob("tool.py")
     tool.unlink()
     said = run(["-c", program], place).splitlines()
-    found = [(kind, os.path.realpath(path)) for kind, path in map(str.split, said)]
+    found = [(kind, os.path.realpath(path)) for kind, path in (line.split(" ", 1) for line in said)]
     assert sorted(found) == [
         ("changed", os.path.realpath(module)),
         ("missing", os.path.realpath(tool)),
