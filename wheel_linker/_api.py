@@ -48,11 +48,11 @@ def link_wheel_files(
     :param must_copy: called with each file's path relative to the wheel: whether it will be edited after
         linking, and so needs a copy of its own where others are hard links or symlinks. Files named
         ``RECORD`` always get one.
-    :param jobs: how many threads, the caller's included, work on the files. On Linux, where there are thousands of
-        files, each of the others has a process do its work.
+    :param jobs: how many threads, the caller's included, work on the files. On Linux, if there are thousands of
+        files, each of the other threads leaves its work to a helper process.
     :param progress: called with the number of files finished since the last call, in whichever thread
-        finished them, one call at a time; a :class:`ProgressBar` is told the total and more. What it raises, but for an
-        :exc:`OSError`, ends the call: ``site_packages`` is as it was before then.
+        finished them, one call at a time; a :class:`ProgressBar` is told the total and more. An exception that it
+        raises ends the call, and ``site_packages`` is as it was before. It must not be an :exc:`OSError`.
     :param backend: how to clone; the platform's own by default.
     :param native_mode: as ``mode``, for native libraries and files that are executable; None for no difference. The
         system takes a hard link for what it has looked at before, and looks at a clone anew (macOS checks signatures).

@@ -128,8 +128,8 @@ def install_wheels(
         installed and stays does: ``"ignore"``, ``"warn"`` (one
         :class:`~wheel_linker.PackageConflictWarning` for each) or ``"error"``.
     :param progress: called with the number of files unpacked or linked since the last call, in whichever thread did so,
-        one call at a time; a :class:`~wheel_linker.ProgressBar` is told the total and more. What it raises, but for an
-        :exc:`OSError`, ends the call: the environment is as it was before then.
+        one call at a time; a :class:`~wheel_linker.ProgressBar` is told the total and more. An exception that it
+        raises ends the call, and the environment is as it was before. It must not be an :exc:`OSError`.
     :param installer: as for :func:`install_wheel`.
     :param requested: whether the user asked for these distributions, or the names of those that are asked for.
     :param direct_urls: by the distribution's name, what ``direct_url.json`` says.

@@ -127,9 +127,9 @@ class WheelStore:
     ) -> StoredWheel:
         """Return the unpacked wheel of a wheel file; unpack and verify it if it is not in the store yet.
 
-        A file that was added before and has not been changed or replaced since is not read: the size of each file in
-        its entry is compared with what was unpacked, and so is the number of executables. An entry of which something
-        is missing or destroyed is mended.
+        A file that was added before and has not been changed or replaced since is not read. Instead, the size and the
+        time of each file in its entry are compared with what was unpacked, and so is the number of executables. A file
+        whose time is another is read. If something is missing or destroyed, the entry is mended.
 
         What is unpacked is what the archive holds. Where its ``RECORD`` says otherwise, the wheel's
         :meth:`~wheel_linker.store.StoredWheel.record_problems` do so, and one
@@ -139,8 +139,9 @@ class WheelStore:
         :param sha256: the SHA-256 that the file must have, in hexadecimal digits.
         :param record: ``"strict"`` to refuse a wheel whose ``RECORD`` is not right.
         :param progress: called with the number of files unpacked since the last call, in whichever thread did so, one
-            call at a time; a :class:`~wheel_linker.ProgressBar` is told the total and more. What it raises, but for an
-            :exc:`OSError`, ends the call, and nothing is kept of a wheel that was not unpacked then.
+            call at a time; a :class:`~wheel_linker.ProgressBar` is told the total and more. An exception that it
+            raises ends the call, and nothing is kept of a wheel that was not unpacked by then. It must not be an
+            :exc:`OSError`.
         :raises InvalidWheelError: if it is missing or no wheel, not the one it is called, not what ``sha256`` or a
             strict ``RECORD`` says, or holds what may not be unpacked. Nothing is kept of it.
         :raises LinkError: if it cannot be read, or the store not be written. Nothing is kept of it.
