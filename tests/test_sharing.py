@@ -129,6 +129,35 @@ def test_a_program_of_a_third_user_in_the_callers_directory_is_copied(
 
 @pytest.mark.usefixtures("is_root")
 @pytest.mark.parametrize("mode", SHARING)
+@pytest.mark.parametrize("exists", [True, False])
+def test_any_file_of_a_third_user_in_the_callers_directory_is_copied(
+    tmp_path: Path, source: Path, mode: LinkMode, exists: bool
+) -> None:
+    """Whoever moved it there has given it to the environment's users, and to its owner's mercy."""
+    if exists:
+        (tmp_path / "site").mkdir()
+    os.chown(source / "demo/other.py", THIRD, THIRD)
+    report = link_wheel_files(tmp_path / "site", source, mode=mode)
+    assert not os.path.samefile(tmp_path / "site/demo/other.py", source / "demo/other.py")
+    assert os.path.samefile(tmp_path / "site/demo/tool", source / "demo/tool")
+    assert report.fallback_count == 1
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("mode", SHARING)
+def test_no_second_name_is_made_for_a_module_with_set_id_bits(
+    tmp_path: Path, source: Path, mode: LinkMode
+) -> None:
+    (source / "demo/other.py").chmod(0o4755)
+    report = link_wheel_files(tmp_path / "site", source, mode=mode)
+    found = (tmp_path / "site/demo/other.py").stat()
+    assert not os.path.samestat(found, (source / "demo/other.py").stat())
+    assert found.st_mode & (stat.S_ISUID | stat.S_ISGID) == 0
+    assert report.fallback_count == 1
+
+
+@pytest.mark.usefixtures("is_root")
+@pytest.mark.parametrize("mode", SHARING)
 def test_what_the_caller_trusts_is_shared(tmp_path: Path, source: Path, mode: LinkMode) -> None:
     for path in (source, *source.rglob("*")):
         os.chown(path, THIRD, THIRD)

@@ -1,8 +1,8 @@
 """Second names for files, and which files may have one: those that mean the same in every place, for ever.
 
 A hard link shares everything but the name: what another user writes to the file later, set-id bits, and the flags of
-macOS and the BSDs, which clonefile(2) copies as well. Where nobody but the caller and root can write to a directory,
-the files in it are theirs: only those are looked at one by one whose names say that they may be programs.
+macOS and the BSDs, which clonefile(2) copies as well. So each file is looked at before it gets one; in a directory that
+others may write to, afterwards as well, since they could swap files in between.
 
 What is flagged in one place would do harm in others: macOS hides what is made below a directory with a leading dot in
 some places, Python does not read hidden ``*.pth`` files, and nobody can remove what is immutable.
@@ -42,12 +42,6 @@ _STUCK: Final = {
 _BOUND: Final = stat.UF_COMPRESSED | stat.UF_HIDDEN | sum(_STUCK)
 HAS_FLAGS: bool = hasattr(os, "chflags")
 """Whether files have flags here: macOS and the BSDs."""
-# Names of files that the kernel does not execute by itself: set-id bits of theirs mean nothing.
-PLAIN: Final = (
-    *(".py", ".pyi", ".pyc", ".typed", ".pyx", ".pxd", ".c", ".h"),
-    *(".txt", ".json", ".yml", ".html", ".css", ".js", ".md", ".rst"),
-    *(".mo", ".po", ".dat", ".gz", ".mat", ".npy", ".svg", ".png", ".ttf"),
-)
 
 
 def hard_link() -> Callable[..., None]:
@@ -77,6 +71,14 @@ def is_wary(folder: Folder) -> bool:
 def is_ours(status: os.stat_result) -> bool:
     """Tell whether a file is the caller's or root's."""
     return sys.platform == "win32" or status.st_uid in (_ROOT, os.geteuid())
+
+
+def not_shared_at_once() -> Callable[[os.stat_result], bool]:
+    """Return what tells, for each of many files, whether anything may keep it from being shared."""
+    if sys.platform == "win32" or HAS_FLAGS:
+        return lambda _: True
+    ours, set_id = (_ROOT, os.geteuid()), _SET_ID
+    return lambda status: status.st_uid not in ours or status.st_mode & set_id != 0
 
 
 def is_owned(status: os.stat_result) -> bool:

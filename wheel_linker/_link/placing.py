@@ -12,9 +12,9 @@ from wheel_linker._fs.copying import copy_content, create_from
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.sharing import (
     FOLLOW,
-    PLAIN,
     hard_link,
     is_wary,
+    not_shared_at_once,
     refuse_bound,
     refuse_foreign_or_set_id,
     refuse_to_share,
@@ -132,12 +132,13 @@ def _hard_link_each(
     link, here, there = hard_link(), source.prefix, target.prefix
     fd, target_fd = source.fd, target.fd
     refuse = refuse_bound if trusted else refuse_to_share
-    plain = () if sharing.HAS_FLAGS else ("",) if trusted else PLAIN
+    looks, lstat = sharing.HAS_FLAGS or not trusted, os.lstat
+    doubtful = not_shared_at_once()
     done = 0
     try:
         for name in names:
-            if not name.endswith(plain):
-                refuse(_status(source, name), name)
+            if looks and doubtful(status := lstat(here + name, dir_fd=fd)):
+                refuse(status, name)
             link(
                 here + name,
                 there + name,
@@ -182,14 +183,13 @@ def _symlink_each(
     trusted: bool, names: Sequence[str], source: Folder, target: Folder
 ) -> tuple[int, OSError | None]:
     symlink, there, target_fd = os.symlink, target.prefix, target.fd
-    here = source.path + os.sep
-    wary = not trusted and is_wary(source)
-    plain = ("",) if trusted else () if wary else PLAIN
+    here, fd, prefix = source.path + os.sep, source.fd, source.prefix
+    lstat, doubtful = os.lstat, not_shared_at_once()
     done = 0
     try:
         for name in names:
-            if not name.endswith(plain):
-                refuse_foreign_or_set_id(_status(source, name), name)
+            if not trusted and doubtful(status := lstat(prefix + name, dir_fd=fd)):
+                refuse_foreign_or_set_id(status, name)
             symlink(here + name, there + name, dir_fd=target_fd)
             done += 1
     except OSError as error:
