@@ -146,3 +146,16 @@ def test_a_reader_that_has_gone_is_no_failure(nowhere: Path) -> None:
     others = [one for one in done.stderr.splitlines() if not one.endswith((b"linked", b"unpacked"))]
     assert (done.returncode, others) == (0, [])
     assert (nowhere / "t" / "q.py").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes as on POSIX")
+def test_a_reader_of_a_table_that_has_gone_is_no_failure(nowhere: Path) -> None:
+    import subprocess
+
+    pytest.importorskip("rich")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "wheel_linker", "list", "--target", os.fspath(nowhere)]
+    with open(writing, "w", encoding="utf-8") as closed:
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

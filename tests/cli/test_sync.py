@@ -155,6 +155,22 @@ class TestInstall:
         assert "one 1.0: would be installed" in out
         assert not target.exists()
 
+    def test_dry_run_of_the_same_again(self, tmp_path: Path, target: Path, run: Run) -> None:
+        path = wheel(tmp_path, "one")
+        run("install", path, wheel(tmp_path, "other"))
+        out = run("install", path, "--dry-run")
+        assert out.startswith("0 files, ")
+        assert out.endswith("\none 1.0: already there\n")
+        assert json.loads(run("install", path, "--dry-run", "--json"))["replaced"] == []
+        out = run("install", path, "--dry-run", "--reinstall")
+        assert "one 1.0: would take the place of 1.0" in out
+
+    def test_what_an_upgrade_replaces_is_not_there_already(self, tmp_path: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"))
+        out = run("install", wheel(tmp_path, "one", "2.0"))
+        assert "one 2.0: " in out
+        assert "already there" not in out
+
 
 class TestUninstall:
     def test_several_all_or_nothing(self, tmp_path: Path, target: Path, run: Run) -> None:
@@ -198,6 +214,12 @@ class TestLooking:
         assert run("check", "--repair") == "one 1.0: installed again\n"
         assert (target / "one.py").exists()
 
+    def test_repair_prints_nothing_but_json(self, tmp_path: Path, target: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"), "--mode", "copy")
+        os.unlink(target / "one.py")
+        assert json.loads(run("check", "--repair", "--json"))["files"] == []
+        assert (target / "one.py").exists()
+
     def test_check_of_requirements(self, tmp_path: Path, run: Run) -> None:
         run("install", wheel(tmp_path, "one", requires=("missing>=2",)))
         out = run("check", code=1)
@@ -218,6 +240,15 @@ class TestLooking:
         out = run("check", "--repair", code=1)
         assert "one 1.0: the store has no such wheel; install its .whl file again\n" in out
         assert "--repair" not in out
+
+    def test_the_advice_mends(self, tmp_path: Path, target: Path, run: Run) -> None:
+        path = wheel(tmp_path, "one")
+        run("install", path, "--mode", "copy")
+        os.unlink(target / "one.py")
+        shutil.rmtree(tmp_path / "store")
+        assert run("check", "--repair", code=1).endswith(" to: wheel-linker install --reinstall\n")
+        run("install", path, "--reinstall")
+        assert run("check") == ""
 
 
 def test_python_is_asked_as_for_install(tmp_path: Path) -> None:

@@ -120,6 +120,15 @@ def test_one_step(layout: Layout, cache: Path) -> None:
     assert no_litter(root_of(layout))
 
 
+def test_what_is_replaced_is_not_said_to_be_kept(layout: Layout, cache: Path) -> None:
+    sync_wheels([wheel(cache, "rises"), wheel(cache, "same")], layout)
+    newer = [wheel(cache, "rises", "2.0"), wheel(cache, "same")]
+    planned = plan_sync(newer, layout, keep=["rises", "same"])
+    report = sync_wheels(newer, layout, keep=["rises", "same"])
+    assert [one.name for one in report.kept] == ["same"]
+    assert [one.name for one in planned.kept] == ["same"]
+
+
 def test_nothing_to_do_touches_nothing(
     layout: Layout, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,7 +87,7 @@ def check(arguments: argparse.Namespace) -> None:
 
         report = check_environment(layout, store)
         if arguments.repair and report.broken():
-            _repair(report)
+            _repair(report, tells=not arguments.json)
             report = check_environment(layout, store)
     if arguments.json:
         print_json(_problems(report))
@@ -100,8 +100,10 @@ def check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _repair(report: EnvironmentReport) -> None:
+def _repair(report: EnvironmentReport, *, tells: bool) -> None:
     mended = report.repair()
+    if not tells:
+        return
     for one in mended.installed:
         say(f"{one.wheel.name} {one.wheel.version}: installed again")
     for left in mended.not_in_store:
@@ -111,6 +113,9 @@ def _repair(report: EnvironmentReport) -> None:
 def _advice(report: EnvironmentReport, *, repaired: bool) -> str:
     if report.broken() and not repaired:
         return "; --repair installs again what the store has"
+    if report.broken():
+        # Without the option, what is there in the same version counts as there already.
+        return "; give the .whl files of what the store lacks to: wheel-linker install --reinstall"
     if report.requirements:
         return "; install what others need"
     return ""

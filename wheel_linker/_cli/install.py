@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from wheel_linker.install import InstalledDistribution, InstallReport, Layout
+    from wheel_linker.install import ChangePlan, InstalledDistribution, InstallReport, Layout
     from wheel_linker.store import WheelStore
 
 
@@ -126,20 +126,33 @@ def _name_of(wheel: str) -> str:
 
 
 def _foresee(arguments: argparse.Namespace, layout: Layout, store: WheelStore | None) -> None:
-    from wheel_linker.install import plan_install
-
-    plan = plan_install(
-        arguments.wheels,
-        layout,
-        store=store,
-        mode=modes(arguments),
-        record=arguments.record,
-        check_tags=not arguments.no_compatibility_check,
-    )
+    """Say what :func:`_install` would do."""
+    plan = _plan(arguments, layout, store)
     if arguments.json:
         print_json(plan_as_json(plan))
-    for line in () if arguments.json else plan_lines(plan):
+        return
+    for line in plan_lines(plan):
         say(line)
+    planned = {one.name for one in (*plan.added, *(one.wheel for one in plan.replaced))}
+    asked = set(map(_name_of, arguments.wheels)) - planned
+    for one in plan.kept:
+        if one.name in asked:
+            say(f"{one.name} {one.version}: already there")
+
+
+def _plan(arguments: argparse.Namespace, layout: Layout, store: WheelStore | None) -> ChangePlan:
+    from wheel_linker.install import installed, plan_install, plan_sync
+
+    options = {
+        "store": store,
+        "mode": modes(arguments),
+        "record": arguments.record,
+        "check_tags": not arguments.no_compatibility_check,
+    }
+    if arguments.reinstall or arguments.as_dependencies:
+        return plan_install(arguments.wheels, layout, **options)
+    others = [one.name for one in installed(layout)]
+    return plan_sync(arguments.wheels, layout, keep=others, **options)
 
 
 def uninstall(arguments: argparse.Namespace) -> None:

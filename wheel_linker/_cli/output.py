@@ -151,7 +151,13 @@ def _console(file: TextIO, width: int | None = None) -> Console:
     """Return where rich writes: on its own it looks at the terminal and NO_COLOR."""
     from rich.console import Console
 
-    return Console(
+    class Told(Console):
+        """Leaves a reader that has gone to the command line, where rich would end the process as failed."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Told(
         file=file,
         width=width,
         force_terminal=True if _state.color == "always" else None,

@@ -19,6 +19,7 @@ from wheel_linker.install.report import SyncReport
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._wheel.unpacked import UnpackedWheel
@@ -52,7 +53,7 @@ class Wanted(NamedTuple):
     wheels: Mapping[str, UnpackedWheel]
     """By normalised name."""
     filenames: Mapping[str, WheelFilename]
-    keep: Collection[str]
+    keep: AbstractSet[str]
 
     @classmethod
     def of(cls, given: Sequence[UnpackedWheel], keep: Collection[str]) -> Wanted:
@@ -86,9 +87,11 @@ class Wanted(NamedTuple):
             if len(found) == 1 and is_unchanged(found[0], wheel, self.filenames[name]):
                 stamps[name] = stamp(found[0])
         everything = [one for found in present.values() for one in found]
+        # A wheel that is given takes the place of what has its name, though that name may stay.
+        stays = stamps.keys() | (self.keep - self.wheels.keys())
         return Decision(
             [wheel for name, wheel in self.wheels.items() if name not in stamps],
-            [one for one in everything if one.name in stamps or one.name in self.keep],
+            [one for one in everything if one.name in stays],
             stamps,
             [one for one in everything if self.is_surplus(one)],
         )
