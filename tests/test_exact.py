@@ -6,12 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from proof.processes import in_child
 from wheels import contents, make_wheel, names, snapshot, write_tree
 
-from wheel_linker import LinkError, LinkMode, link_wheel_files, link_wheels
+from wheel_linker import LinkError, LinkMode, link_wheel_files, link_wheels, write_record
 from wheel_linker._fs import folder
 from wheel_linker._fs.moving import move
-from wheel_linker._link import transaction
+from wheel_linker._link import pipeline, transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +112,25 @@ def test_what_fails_is_undone(there: Path, tree: Path, monkeypatch: pytest.Monke
     with pytest.raises(LinkError, match="broken"):
         link_wheel_files(there, tree, exact=True)
     assert snapshot(there) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process that it forks")
+def test_a_kill_leaves_no_record_of_what_is_gone(
+    there: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the removal of what is surplus and the merge of what is new."""
+    link_wheel_files(there, tree, exact=True)
+    (tree / "pkg/a.py").unlink()
+    write_record(tree)
+
+    def die() -> None:
+        monkeypatch.setattr(pipeline, "commit", lambda *_: os._exit(9))
+        link_wheel_files(there, tree, exact=True)
+
+    assert in_child(die) == 9
+    assert not (there / "pkg/a.py").exists()
+    for record in there.glob("*.dist-info/RECORD"):
+        rows = [row.split(",")[0] for row in record.read_text().splitlines()]
+        assert [path for path in rows if not (there / path).exists()] == []
+    link_wheel_files(there, tree, exact=True)
+    assert contents(there) == contents(tree)

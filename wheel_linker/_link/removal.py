@@ -15,6 +15,7 @@ from wheel_linker._fs.stage import PREFIX
 from wheel_linker._fs.windows import is_directory
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.dist_info import DIST_INFO
+from wheel_linker._wheel.record import RECORD
 from wheel_linker.errors import LinkError, refused
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ class _Surplus(NamedTuple):
     files: list[Parts]
     """Directory by directory."""
     directories: list[Parts]
+    records: list[Parts]
+    """Each ``RECORD`` that is there, of the wheels as well."""
 
 
 def remove_surplus(
@@ -145,11 +148,15 @@ def remove_surplus(
 ) -> None:
     """Remove what none of the wheels has, before they are merged. It can all be taken back.
 
+    Where something goes, every ``RECORD`` goes first, and comes back with the wheels: of a process that is killed in
+    between none is left that names files which are gone.
+
     :param spare: tells of a path relative to the site, with forward slashes, whether it stays.
     :raises LinkError: if a directory leads outside of the site, or the system refuses.
     """
     surplus = _find(transaction, _supplied(trees), spare)
-    remove_files(transaction, surplus.files, lambda _: False)
+    if surplus.files:
+        remove_files(transaction, [*surplus.records, *surplus.files], lambda _: False)
     for parts in surplus.directories:
         transaction.remove_when_empty(parts)
 
@@ -168,7 +175,7 @@ def _supplied(trees: Iterable[Tree]) -> dict[Parts, bool]:
 def _find(
     transaction: Transaction, supplied: dict[Parts, bool], spare: Callable[[str], bool] | None
 ) -> _Surplus:
-    found = _Surplus([], [])
+    found = _Surplus([], [], [])
     pending: list[Parts] = [()]
     with Descent(transaction.site, transaction.containment.enter) as folders:
         while pending:
@@ -185,6 +192,9 @@ def _find(
                     pending.append(parts)
                     if supplied.get(parts) is not True:
                         found.directories.append(parts)
-                elif supplied.get(parts) is not False:
+                    continue
+                if name == RECORD and len(above) == 1 and above[0].endswith(DIST_INFO):
+                    found.records.append(parts)
+                if supplied.get(parts) is not False:
                     found.files.append(parts)
     return found
