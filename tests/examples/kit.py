@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -72,6 +73,16 @@ def entry_points(directory: Path) -> Path:
     return directory
 
 
+def not_installed() -> Path | None:
+    """Return where this library is found, if it is not installed.
+
+    What else lies beside an installed one would be taken for a part of each environment.
+    """
+    found = Path(wheel_linker.__file__).parents[1]
+    installed = {Path(sysconfig.get_path(scheme)).resolve() for scheme in ("purelib", "platlib")}
+    return None if found.resolve() in installed else found
+
+
 def run(
     command: Iterable[str],
     directory: Path,
@@ -102,10 +113,7 @@ def run(
         env={
             **environment,
             "NO_COLOR": "1",
-            # As these tests find it, installed or not.
-            "PYTHONPATH": os.pathsep.join(
-                str(one) for one in (Path(wheel_linker.__file__).parents[1], path) if one
-            ),
+            "PYTHONPATH": os.pathsep.join(str(one) for one in (not_installed(), path) if one),
             # No network: whatever tries it anyway fails at once.
             "PIP_NO_INDEX": "1",
             "VIRTUALENV_OVERRIDE_APP_DATA": str(directory / "app-data"),

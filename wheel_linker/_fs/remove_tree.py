@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
@@ -77,23 +76,10 @@ def _remove_files(folder: Folder, keep: str | None) -> list[str]:
         if status is None or name == keep:
             continue
         if is_directory(status):
-            if not _remove_empty(folder, name):
-                directories.append(name)
+            directories.append(name)
         else:
             patiently(remove_file, folder.prefix + name, folder.fd)
     return directories
-
-
-def _remove_empty(folder: Folder, name: str) -> bool:
-    """Remove a directory if nothing is in it, as nothing is in those of a stage at the end; tell whether it is gone.
-
-    To list it would take ten times as long. Why else it is refused, whoever removes what is in it will find.
-    """
-    try:
-        os.rmdir(folder.prefix + name, dir_fd=folder.fd)
-    except OSError:
-        return False
-    return True
 
 
 def _move_up(
