@@ -15,15 +15,9 @@ from wheel_linker._fs.timestamps import look_at
 from wheel_linker._log import log
 from wheel_linker._wheel.tree import Unpacked, is_metadata
 from wheel_linker.store._entry import manifest
-from wheel_linker.store._entry.content import (
-    NOT_THERE,
-    has_content,
-    has_rows,
-    leads_to,
-    size_of,
-)
+from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.errors import BrokenManifestError
-from wheel_linker.store._entry.seal import sealed, unsealed
+from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
 from wheel_linker.store.layout import TREE
 
 if TYPE_CHECKING:
@@ -97,8 +91,7 @@ def promising(
     """Return what an entry has, if all but the files that are linked has been looked at and is as it was unpacked.
 
     Whoever links these looks at each of them when it is linked, which is quicker than before: several processes share
-    it. What an installation reads, ``*.dist-info`` and ``*.data``, is looked at here. What is kept of ``RECORD`` has a
-    checksum, which is compared when it is read.
+    it. What an installation reads, ``*.dist-info`` and ``*.data``, is looked at here.
 
     :param digest: as for :func:`whole`.
     :param descriptions: as for :func:`whole`.
@@ -131,7 +124,8 @@ def _is_intact(
     mends_bits: Callable[[], bool],
     keeps_notes: bool,
 ) -> bool:
-    if not has_rows(layout.rows(name), description.facts.rows):
+    rows = layout.rows(name)
+    if size_of(rows) != description.facts.rows:
         return False
     with Folder.open(layout.entry(name)) as entry, entry.enter(TREE) as tree:
         seen = _look_at(tree, description, description.directories)
@@ -143,6 +137,9 @@ def _is_intact(
         settled = _is_settled(layout, name)
         if deep or not settled:
             intact = _has_contents(layout, name, tree, None)
+            intact = intact and (
+                description.facts.rows < 0 or is_sealed(rows, description.facts.rows)
+            )
         else:
             unread = _unread(layout, name, late) if late else ()
             intact = not unread or _has_contents(layout, name, tree, unread)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.reading import READ, regular_size
 from wheel_linker._wheel.record import encoded
-from wheel_linker.store._entry.seal import is_sealed
 
 if TYPE_CHECKING:
     from wheel_linker._archive.stored_file import StoredFile
@@ -29,15 +28,6 @@ def size_of(path: str) -> int:
     except (FileNotFoundError, NotADirectoryError):
         return NOT_THERE
     return status.st_size if stat.S_ISREG(status.st_mode) else -2
-
-
-def has_rows(path: str, size: int) -> bool:
-    """Tell whether what an entry keeps of its ``RECORD`` is what was written.
-
-    :param size: how many bytes were; NOT_THERE if nothing was kept.
-    :raises OSError: if it cannot be read.
-    """
-    return size_of(path) == size and (size == NOT_THERE or is_sealed(path, size))
 
 
 def leads_to(folder: Folder, path: str, target: str) -> bool:

@@ -11,13 +11,7 @@ from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.windows import is_directory
-from wheel_linker.store._entry.content import (
-    NOT_THERE,
-    has_content,
-    has_rows,
-    leads_to,
-    size_of,
-)
+from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.damage import (
     ADDED,
     CHANGED,
@@ -26,6 +20,7 @@ from wheel_linker.store._entry.damage import (
     MISSING,
     Damage,
 )
+from wheel_linker.store._entry.seal import is_sealed
 from wheel_linker.store.layout import BOOT, MANIFEST, ROWS, TREE
 
 if TYPE_CHECKING:
@@ -64,17 +59,17 @@ def find_damage(
         if not _is_intact(folder, name, file, None if deep else facts.stamp, keeps_bits):
             damage.append(Damage(entry, path, CHANGED))
     damage += [Damage(entry, path, MISSING) for path in expected if path not in found]
-    damage += _rows_damage(entry, facts)
+    damage += _rows_damage(entry, facts, deep)
     return sorted(damage, key=_path)
 
 
-def _rows_damage(entry: Entry, facts: Manifest) -> list[Damage]:
+def _rows_damage(entry: Entry, facts: Manifest, deep: bool) -> list[Damage]:
     """Compare what an entry keeps of its ``RECORD`` with what was noted."""
     path = os.path.join(os.path.dirname(entry.path), ROWS)
-    if has_rows(path, facts.rows):
+    size = size_of(path)
+    if size == facts.rows and not (deep and size >= 0 and not is_sealed(path, size)):
         return []
-    is_missing = size_of(path) == NOT_THERE
-    kind: DamageKind = ADDED if facts.rows < 0 else MISSING if is_missing else CHANGED
+    kind: DamageKind = ADDED if facts.rows < 0 else MISSING if size == NOT_THERE else CHANGED
     return [Damage(entry, ITS_ROWS, kind)]
 
 

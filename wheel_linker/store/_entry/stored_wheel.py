@@ -167,8 +167,7 @@ class StoredWheel(UnpackedWheel):
     def carried_rows(self) -> bytes | None:
         """Return what an installed ``RECORD`` has from the wheel's own; None if that is not known.
 
-        :raises NotAsUnpackedError: if nobody has looked at the entry, and they are not what was written.
-        :raises InvalidWheelError: if the entry is damaged otherwise.
+        :raises InvalidWheelError: if the entry is damaged.
         """
         from wheel_linker._fs.reading import read_regular
         from wheel_linker.store._entry.seal import LONGEST, unsealed
@@ -177,21 +176,16 @@ class StoredWheel(UnpackedWheel):
         try:
             return unsealed(read_regular(layout.rows(self.entry), LONGEST))
         except (OSError, ValueError) as error:
-            return self._made_rows(error)
+            log("the rows of %s cannot be used: %s", layout.entry(self.entry), error)
+        return self._made_rows()
 
-    def _made_rows(self, why: OSError | ValueError) -> bytes | None:
-        """Return rows made of what was unpacked, should those that were kept be destroyed; None if none were kept.
-
-        :param why: what those that were kept are refused for.
-        """
+    def _made_rows(self) -> bytes | None:
+        """Return rows made of what was unpacked, should those that were kept be destroyed; None if none were kept."""
         from wheel_linker.store._entry.records import is_record, made_rows
 
         facts, files = self._described()
         if facts.rows < 0:
             return None
-        if self.looks_late:
-            raise self._damaged(f"what it keeps of its RECORD cannot be used: {why}")
-        log("the rows of %s cannot be used: %s", self._session.layout.entry(self.entry), why)
         record = next(file.path for file in files if is_record(file.path))
         return made_rows(files, record.partition("/")[0]).encode("utf-8")
 
