@@ -97,7 +97,7 @@ def chosen_python(given: str | None) -> str:
 def _is_version(text: str) -> bool:
     """Tell whether a text is such as ``3``, ``3.13`` or ``3.13t``."""
     parts = text.removesuffix("t").split(".")
-    return len(parts) <= len(("major", "minor")) and all(part.isdecimal() for part in parts)
+    return len(parts) <= 2 and all(map(str.isdecimal, parts))
 
 
 def _default_python() -> str:

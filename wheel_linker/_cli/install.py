@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._cli.environment import add_environment, layout_to_change
 from wheel_linker._cli.link import refuse_misuse, usable_store
-from wheel_linker._cli.options import add_common, add_compatibility, add_json, modes
+from wheel_linker._cli.options import add_common, add_compatibility, add_json, change_options
 from wheel_linker._cli.output import progress, say
 from wheel_linker._cli.reports import (
     installed_as_json,
     installed_line,
-    plan_as_json,
-    plan_lines,
     print_json,
+    tell_plan,
     uninstalled_as_json,
     uninstalled_line,
 )
@@ -79,8 +78,7 @@ def install(arguments: argparse.Namespace) -> None:
         return
     for report in reports:
         say(installed_line(report))
-    for one in kept:
-        say(f"{one.name} {one.version}: already there")
+    _tell_kept(kept)
 
 
 def _install(
@@ -91,25 +89,38 @@ def _install(
 
     with progress() as shown:
         options = {
-            "store": store,
-            "mode": modes(arguments),
+            **change_options(arguments, store),
             "jobs": arguments.jobs,
             "on_conflict": arguments.on_conflict,
             "progress": shown,
             "requested": not arguments.as_dependencies,
             "compile_bytecode": arguments.compile,
-            "record": arguments.record,
-            "check_tags": not arguments.no_compatibility_check,
         }
-        # Its notes change, even if nothing else does.
-        if arguments.reinstall or arguments.as_dependencies:
+        if _installs_anew(arguments):
             from wheel_linker.install import install_wheels
 
             return install_wheels(arguments.wheels, layout, **options), ()
         others = {one.name: one for one in installed(layout)}
         report = sync_wheels(arguments.wheels, layout, keep=list(others), **options)
+    return report.installed, _asked_for(arguments, report.kept)
+
+
+def _installs_anew(arguments: argparse.Namespace) -> bool:
+    """Tell whether also that is installed which is there already: as a dependency its notes change."""
+    return bool(arguments.reinstall or arguments.as_dependencies)
+
+
+def _asked_for(
+    arguments: argparse.Namespace, kept: Sequence[InstalledDistribution]
+) -> list[InstalledDistribution]:
+    """Return those distributions that a wheel was given of."""
     asked = set(map(_name_of, arguments.wheels))
-    return report.installed, [one for one in report.kept if one.name in asked]
+    return [one for one in kept if one.name in asked]
+
+
+def _tell_kept(kept: Sequence[InstalledDistribution]) -> None:
+    for one in kept:
+        say(f"{one.name} {one.version}: already there")
 
 
 def _name_of(wheel: str) -> str:
@@ -128,28 +139,16 @@ def _name_of(wheel: str) -> str:
 def _foresee(arguments: argparse.Namespace, layout: Layout, store: WheelStore | None) -> None:
     """Say what :func:`_install` would do."""
     plan = _plan(arguments, layout, store)
-    if arguments.json:
-        print_json(plan_as_json(plan))
-        return
-    for line in plan_lines(plan):
-        say(line)
-    planned = {one.name for one in (*plan.added, *(one.wheel for one in plan.replaced))}
-    asked = set(map(_name_of, arguments.wheels)) - planned
-    for one in plan.kept:
-        if one.name in asked:
-            say(f"{one.name} {one.version}: already there")
+    tell_plan(plan, as_json=arguments.json)
+    if not arguments.json:
+        _tell_kept(_asked_for(arguments, plan.kept))
 
 
 def _plan(arguments: argparse.Namespace, layout: Layout, store: WheelStore | None) -> ChangePlan:
     from wheel_linker.install import installed, plan_install, plan_sync
 
-    options = {
-        "store": store,
-        "mode": modes(arguments),
-        "record": arguments.record,
-        "check_tags": not arguments.no_compatibility_check,
-    }
-    if arguments.reinstall or arguments.as_dependencies:
+    options = change_options(arguments, store)
+    if _installs_anew(arguments):
         return plan_install(arguments.wheels, layout, **options)
     others = [one.name for one in installed(layout)]
     return plan_sync(arguments.wheels, layout, keep=others, **options)
@@ -162,11 +161,7 @@ def uninstall(arguments: argparse.Namespace) -> None:
     from wheel_linker.install import uninstall as remove
 
     if arguments.dry_run:
-        plan = plan_uninstall(arguments.names, layout)
-        if arguments.json:
-            print_json(plan_as_json(plan))
-        for line in () if arguments.json else plan_lines(plan):
-            say(line)
+        tell_plan(plan_uninstall(arguments.names, layout), as_json=arguments.json)
         return
     reports = remove(arguments.names, layout)
     if arguments.json:

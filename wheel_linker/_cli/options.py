@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
     from wheel_linker.mode import Modes
+    from wheel_linker.store import WheelStore
 
 _FOR_EVER: Final = float("inf")
 
@@ -126,6 +127,16 @@ def modes(arguments: argparse.Namespace) -> Modes:
     if not arguments.strict:
         return word
     return (LinkMode.default() if word is None else LinkMode(word),)
+
+
+def change_options(arguments: argparse.Namespace, store: WheelStore | None) -> dict[str, Any]:
+    """Return what the calls that change an environment are told by the options, and those that foresee it as well."""
+    return {
+        "store": store,
+        "mode": modes(arguments),
+        "record": arguments.record,
+        "check_tags": not arguments.no_compatibility_check,
+    }
 
 
 def _seconds(text: str) -> float | None:

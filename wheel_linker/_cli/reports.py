@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheel_linker._cli.output import counted
+from wheel_linker._cli.output import counted, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,6 +123,15 @@ def uninstalled_as_json(report: UninstallReport) -> dict[str, object]:
         "kept": list(report.kept),
         "incomplete": report.incomplete,
     }
+
+
+def tell_plan(plan: ChangePlan, *, as_json: bool) -> None:
+    """Print what would be done."""
+    if as_json:
+        print_json(plan_as_json(plan))
+        return
+    for line in plan_lines(plan):
+        say(line)
 
 
 def plan_lines(plan: ChangePlan) -> list[str]:

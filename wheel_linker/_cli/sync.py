@@ -11,15 +11,14 @@ from wheel_linker._cli.options import (
     add_linking,
     add_option,
     add_record,
-    modes,
+    change_options,
 )
 from wheel_linker._cli.output import progress, say
 from wheel_linker._cli.reports import (
     installed_as_json,
     installed_line,
-    plan_as_json,
-    plan_lines,
     print_json,
+    tell_plan,
     uninstalled_as_json,
     uninstalled_line,
 )
@@ -86,19 +85,8 @@ def _plan(
 ) -> None:
     from wheel_linker.install import plan_sync
 
-    plan = plan_sync(
-        wheels,
-        layout,
-        keep=arguments.keep,
-        store=store,
-        mode=modes(arguments),
-        record=arguments.record,
-        check_tags=not arguments.no_compatibility_check,
-    )
-    if arguments.json:
-        print_json(plan_as_json(plan))
-    for line in () if arguments.json else plan_lines(plan):
-        say(line)
+    plan = plan_sync(wheels, layout, keep=arguments.keep, **change_options(arguments, store))
+    tell_plan(plan, as_json=arguments.json)
 
 
 def _sync(
@@ -111,14 +99,11 @@ def _sync(
             wheels,
             layout,
             keep=arguments.keep,
-            store=store,
-            mode=modes(arguments),
             jobs=arguments.jobs,
             on_conflict=arguments.on_conflict,
             progress=shown,
-            record=arguments.record,
             compile_bytecode=arguments.compile,
-            check_tags=not arguments.no_compatibility_check,
+            **change_options(arguments, store),
         )
     _tell(report, as_json=arguments.json)
 
