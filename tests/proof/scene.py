@@ -6,16 +6,18 @@ import errno
 import itertools
 import zlib
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING
 
 from install.kit import no_litter
 
-from proof.faults import error
+from proof.faults import error, kill
 from proof.kit import complete, exact, open_descriptors
+from proof.processes import in_child, was_killed
 from wheel_linker import LinkError, WheelLinkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from proof.faults import Fault, Spoiler
@@ -177,3 +179,28 @@ def survive_interrupts(
 
     points = spoil_each(scene, spoiler, fault, steps, check)
     figures.add(name, points=points)
+
+
+def survive_kills(
+    scene: Scene, spoiler: Spoiler, steps: Iterable[int], check: Callable[[], None]
+) -> int:
+    """Kill a process at one call after the other until it comes to its end; return how often.
+
+    :param steps: the numbers of the calls.
+    :param check: called after each kill.
+    """
+
+    def act(number: int) -> None:
+        with spoiler.spoiling(number, kill):
+            scene.act()
+
+    kills = 0
+    for step in steps:
+        scene.reset()
+        if not was_killed(in_child(partial(act, step))):
+            break
+        check()
+        kills += 1
+    assert kills
+    scene.check_source()
+    return kills

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from install.kit import check_record, check_recorded, files_in, layout_in, make, no_litter, root_of
 
-from proof.faults import Spoiler, interrupt_after, interrupt_before, kill
+from proof.faults import Spoiler, interrupt_after, interrupt_before
 from proof.kit import MODES
-from proof.processes import in_child, was_killed
-from proof.scene import Scene, survive_errors, survive_interrupts
+from proof.scene import Scene, survive_errors, survive_interrupts, survive_kills
 from wheel_linker import LinkMode
 from wheel_linker._fs import folder
 from wheel_linker.install import install_wheel, uninstall
@@ -157,19 +156,6 @@ def test_kills(
     scene: Installing, spoiler: Spoiler, steps: Iterator[int], figures: Figures, call: str
 ) -> None:
     """The next call makes everything good, wherever a process was killed."""
-    kills = 0
-    for step in steps:
-
-        def run(step: int = step) -> None:
-            with spoiler.spoiling(step, kill):
-                scene.act()
-
-        scene.reset()
-        if not was_killed(in_child(run)):
-            break
-        scene.check_after_kill()
-        kills += 1
-    assert kills
+    kills = survive_kills(scene, spoiler, steps, scene.check_after_kill)
     assert files_in(scene.root)
-    scene.check_source()
     figures.add("install, kills", **{f"while_{call}ing".replace("eing", "ing"): kills})

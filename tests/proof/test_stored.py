@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +13,9 @@ from install.kit import files_in, layout_in, no_litter, pure, root_of, rows
 from store.conftest import settle
 from wheels import zip_wheel
 
-from proof.faults import error, interrupt_after, interrupt_before, kill
+from proof.faults import error, interrupt_after, interrupt_before
 from proof.kit import complete
-from proof.processes import in_child, was_killed
-from proof.scene import Scene, spoil_each, survive_interrupts
+from proof.scene import Scene, spoil_each, survive_interrupts, survive_kills
 from proof.test_install import wheel_of
 from wheel_linker import InvalidWheelError, LinkError, LinkMode
 from wheel_linker.install import install_wheels
@@ -163,22 +161,13 @@ def test_interrupts(
 
 def test_kills(scene: Stored, spoiler: Spoiler, steps: Iterator[int], figures: Figures) -> None:
     """The next call makes everything good, the store included, wherever a process was killed."""
-    kills = 0
-    for step in steps:
-        scene.reset()
-        if not was_killed(in_child(partial(_die, scene, spoiler, step))):
-            break
+
+    def check() -> None:
         scene.act()
         assert no_litter(scene.root)
         # A directory that was to go may stay, empty.
         scene.check_files()
-        kills += 1
-    assert kills
-    scene.check_source()
+
+    kills = survive_kills(scene, spoiler, steps, check)
     scene.check_store()
     figures.add("from a store, kills", kills=kills)
-
-
-def _die(scene: Stored, spoiler: Spoiler, number: int) -> None:
-    with spoiler.spoiling(number, kill):
-        scene.act()

@@ -6,17 +6,16 @@ import errno
 import os
 import shutil
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from install.kit import check_record, check_recorded, files_in, layout_in, make, no_litter, root_of
 
-from proof.faults import Spoiler, error, interrupt_after, interrupt_before, kill
+from proof.faults import Spoiler, error, interrupt_after, interrupt_before
 from proof.kit import exact
-from proof.processes import finish, in_child, start, was_killed
-from proof.scene import Scene, survive_errors, survive_interrupts
+from proof.processes import finish, start
+from proof.scene import Scene, survive_errors, survive_interrupts, survive_kills
 from proof.test_install import wheel_of
 from wheel_linker import LinkMode, WheelLinkerError
 from wheel_linker._fs import folder
@@ -168,23 +167,13 @@ def test_interrupts(
 
 def test_kills(scene: Syncing, spoiler: Spoiler, steps: Iterator[int], figures: Figures) -> None:
     """The same call makes everything good, wherever a process was killed, and leaves no litter even if all is done."""
-    kills = 0
-    for step in steps:
-        scene.reset()
-        if not was_killed(in_child(partial(_die, scene, spoiler, step))):
-            break
+
+    def check() -> None:
         scene.act()
         assert no_litter(scene.root)
         scene.check_new()
-        kills += 1
-    assert kills
-    scene.check_source()
-    figures.add("sync, kills", kills=kills)
 
-
-def _die(scene: Syncing, spoiler: Spoiler, step: int) -> None:
-    with spoiler.spoiling(step, kill):
-        scene.act()
+    figures.add("sync, kills", kills=survive_kills(scene, spoiler, steps, check))
 
 
 @pytest.mark.parametrize("back", [by_sync, by_install, by_uninstall])
@@ -198,18 +187,14 @@ def test_kills_and_the_way_back(
 ) -> None:
     """What a kill has left half changed is taken for whole by nobody, and another call than that one mends it, too."""
     first = _calls_before_the_commit(scene, spoiler, monkeypatch)
-    kills = 0
-    for step in steps:
-        scene.reset()
-        number = first + (step + 2) // 3  # closer together
-        if not was_killed(in_child(partial(_die, scene, spoiler, number))):
-            break
+
+    def check() -> None:
         scene.check_that_what_is_broken_says_so()
         back(scene)
         assert no_litter(scene.root)
-        kills += 1
-    assert kills
-    scene.check_source()
+
+    closer = (first + (step + 2) // 3 for step in steps)
+    kills = survive_kills(scene, spoiler, closer, check)
     figures.add("sync, kills", kills_and_another_call=kills)
 
 
