@@ -73,6 +73,18 @@ def look_at(
     return executables
 
 
+def as_written(
+    folder: Folder, names: Iterable[str], sizes: Iterable[int], stamp: int
+) -> int | None:
+    """Return how many of some files are executable, if all are as they were written, their times included; else None.
+
+    Parameters and errors as for :func:`look_at`.
+    """
+    late: list[tuple[str, int]] = []
+    executables = look_at(folder, names, sizes, stamp, late)
+    return None if late else executables
+
+
 def has_coarse_stamps(status: os.stat_result) -> bool:
     """Tell whether the file lies where time stamps are whole seconds, as far as it shows."""
     return status.st_mtime_ns % _SECOND == 0 and (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs import sharing
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.sharing import NotSharedError, is_owned
-from wheel_linker._fs.timestamps import look_at
+from wheel_linker._fs.timestamps import as_written
 from wheel_linker._link.fallback import Cause, Ladder, classify
 from wheel_linker._link.placing import placing
 from wheel_linker._link.report import Fallbacks, LinkReport, Tally
@@ -134,9 +134,8 @@ class Placer:
 
     def _look_at(self, directory: Directory, sizes: Sequence[int], source: Folder) -> None:
         assert self.tree.unpacked is not None
-        late: list[tuple[str, int]] = []
-        executables = look_at(source, directory.files, sizes, self.tree.unpacked.stamp, late)
-        if executables is None or late:
+        executables = as_written(source, directory.files, sizes, self.tree.unpacked.stamp)
+        if executables is None:
             raise self.changed()
         self.note_looked_at(executables)
 

@@ -369,8 +369,8 @@ class WheelStore:
 def looking_late(store: WheelStore) -> WheelStore:
     """Return the same store for a call that looks at files when it links them, instead of before.
 
-    What it adds and finds is for that call only, which ends with :exc:`~wheel_linker.errors.NotAsUnpackedError` if
-    files are not as they were unpacked.
+    What it adds and finds is for that call only, which ends with :exc:`~wheel_linker._wheel.tree.NotAsUnpackedError`
+    if files are not as they were unpacked.
     """
     # As copy() does, whose module would have to be loaded.
     late = object.__new__(type(store))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder, Identity
-from wheel_linker._fs.timestamps import look_at
+from wheel_linker._fs.timestamps import as_written
 from wheel_linker._link.placing import placing
 from wheel_linker._link.walk import explore, walk
 from wheel_linker._wheel.tree import Directory, NotAsUnpackedError
@@ -146,9 +146,8 @@ class _Placing:
         )
 
     def _look_at(self, directory: Directory, sizes: Sequence[int], source: Folder) -> None:
-        late: list[tuple[str, int]] = []
-        executables = look_at(source, directory.files, sizes, self._stamp, late)
-        if executables is None or late:
+        executables = as_written(source, directory.files, sizes, self._stamp)
+        if executables is None:
             raise NotAsUnpackedError(directory.parts)
         self.executables += executables
 

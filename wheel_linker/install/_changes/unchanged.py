@@ -70,16 +70,18 @@ def _has_rows(
     carried = wheel.carried_rows()
     if carried is None:
         carried = b"\n".join(_staying(own, one.entry))
-    if there.startswith(carried):
-        rest = _rows(there[len(carried) :])
-    else:
-        known, wanted = _rows(there), _rows(carried)
-        if not _but_bytecode(wanted) <= set(known):
-            return False
-        rest = list((Counter(known) - Counter(wanted)).elements())
-    # What the rows of the root say has been found already.
+    is_first = there.startswith(carried)
+    if not is_first and not _but_bytecode(_rows(carried)) <= set(_rows(there)):
+        return False
     moved = Counter(_moved(own))
-    return not moved or moved <= Counter(map(_digest_and_size, rest))
+    if not moved:
+        return True
+    # What the rows of the root say has been found already.
+    if is_first:
+        rest: Iterable[bytes] = _rows(there[len(carried) :])
+    else:
+        rest = (Counter(_rows(there)) - Counter(_rows(carried))).elements()
+    return moved <= Counter(map(_digest_and_size, rest))
 
 
 def _rows(record: bytes) -> list[bytes]:

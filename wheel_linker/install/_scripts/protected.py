@@ -134,17 +134,15 @@ class _Places:
 
 
 def _is_program(name: str, path: str, layout: Layout) -> bool:
-    may_be_python = name.lower().startswith(_PYTHON)
-    if not may_be_python and not os.path.lexists(path):
+    may_be_python, is_there = name.lower().startswith(_PYTHON), os.path.lexists(path)
+    if not (may_be_python or is_there):
         return False  # as most
     import re
 
     if may_be_python and re.fullmatch(_INTERPRETER, name, re.IGNORECASE):
         return True
-    if not os.path.lexists(path):
-        return False
     activates = re.fullmatch(_ACTIVATION, name, re.IGNORECASE) is not None
-    return activates or _is_same(path, layout.python)
+    return is_there and (activates or _is_same(path, layout.python))
 
 
 def _is_same(one: str, other: str) -> bool:
