@@ -512,9 +512,13 @@ def test_more_for_more_files() -> None:
     assert numbers == [0, 1, 6]
 
 
-def test_not_for_few_files(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wheels", [6, 36])
+def test_not_for_few_files(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheels: int
+) -> None:
+    """Many small wheels are few files."""
     monkeypatch.setattr(helper_process, "_start", _not_to_be_called)
-    link_wheels(site, many(tmp_path / "cache"), mode=HARDLINK, jobs=2)
+    link_wheels(site, many(tmp_path / "cache", wheels), mode=HARDLINK, jobs=2)
 
 
 @pytest.mark.usefixtures("eager")

@@ -197,7 +197,7 @@ def test_one_large_wheel_is_shared(
 ) -> None:
     """It seems to be a small one, so that threads begin with it; what they come to later is a helper's."""
     monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
-    monkeypatch.setattr(staging, "_TASKS_ALONE", 1)
+    monkeypatch.setattr(staging, "_LARGE_VISITS_ALONE", 1)
     helped_with: list[Order] = []
     really = Helper.place
 

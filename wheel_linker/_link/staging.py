@@ -44,8 +44,9 @@ _ENTRIES_PER_HELPER: Final = 8_000
 _ENTRIES_PER_THREAD: Final = 2_500
 # What a wheel that nobody has read is taken to have; half of the published ones have more.
 _ENTRIES_GUESSED: Final = 200
-# A thread that comes to more tasks than these has a helper process do them: the wheels are larger than they seemed.
-_TASKS_ALONE: Final = 4
+# Where a visit does not come to the end, the wheel is larger than it seemed. A thread that has seen so many of these
+# has a helper process do its further tasks.
+_LARGE_VISITS_ALONE: Final = 4
 # How deep wheels mostly are. Where one is deeper than there are descriptors for, the way down is gone step by step.
 _LIKELY_DEPTH: Final = 8
 _MISSING: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -175,15 +176,18 @@ class _Workers:
     def with_late_helper(self) -> Iterator[Place]:
         """Have a helper process as well, but not before it is seen that there is much to do."""
         place: Place = self.place
-        done = 0
+        large = 0
         with ExitStack() as kept:
 
             def place_task(task: Task) -> Sequence[Task] | None:
-                nonlocal place, done
-                if done == _TASKS_ALONE and how_many(_ENTRIES_PER_HELPER, task.placer.backend):
-                    place = kept.enter_context(self.with_helper())
-                done += 1
-                return place(task)
+                nonlocal place, large
+                if large == _LARGE_VISITS_ALONE:
+                    large += 1  # asked for once
+                    if how_many(_ENTRIES_PER_HELPER, task.placer.backend):
+                        place = kept.enter_context(self.with_helper())
+                left = place(task)
+                large += bool(left)
+                return left
 
             yield place_task
 
