@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -252,8 +253,33 @@ def test_two_at_once_end_with_one_of_both(layout: Layout, cache: Path) -> None:
     check_recorded(layout, *infos(layout))
 
 
+def write_again(layout: Layout) -> None:
+    """Another ``RECORD`` of the same length, as another program would write it."""
+    record = Path(layout.schemes["purelib"], "stays-1.0.dist-info", "RECORD")
+    content = record.read_bytes().replace(b"sha256=", b"sha384=", 1)
+    record.unlink()
+    record.write_bytes(content)
+
+
+def bring_another(layout: Layout) -> None:
+    """A second distribution of that name, in another spelling."""
+    write_tree(
+        Path(layout.schemes["purelib"], "Stays-0.9.dist-info"),
+        {
+            "METADATA": b"Metadata-Version: 2.1\nName: Stays\nVersion: 0.9\n",
+            "RECORD": b"Stays-0.9.dist-info/RECORD,,\n",
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [lambda layout: uninstall("stays", layout), write_again, bring_another]
+)
 def test_somebody_else_changes_what_was_to_stay(
-    layout: Layout, cache: Path, monkeypatch: pytest.MonkeyPatch
+    layout: Layout,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[Layout], object],
 ) -> None:
     """Between the look and the turn: it is looked at again."""
     stays, new = wheel(cache, "stays"), wheel(cache, "new")
@@ -264,7 +290,7 @@ def test_somebody_else_changes_what_was_to_stay(
     def change(*arguments: object) -> object:
         times.append(1)
         if len(times) == 1:
-            uninstall("stays", layout)
+            meanwhile(layout)
         return real(*arguments)
 
     monkeypatch.setattr(syncing, "change", change)
@@ -272,6 +298,29 @@ def test_somebody_else_changes_what_was_to_stay(
     assert len(times) == 2
     assert {one.wheel.name for one in report.installed} == {"stays", "new"}
     assert versions(layout) == {"new": "1.0", "stays": "1.0"}
+
+
+def test_what_stays_is_read_once(layout: Layout, cache: Path) -> None:
+    """However many others are replaced; what it has in common with these stays, too."""
+    common = {"common.py": b"1\n"}
+    stays = make(cache / "stays", {**common, "stays.py": b""}, name="stays")
+    older = make(cache / "older", {**common, "rises.py": b""}, name="rises")
+    newer = make(cache / "newer", {"rises.py": b"2"}, name="rises", version="2.0")
+    sync_wheels([stays, older], layout)
+    opened: list[str] = []
+    watching = [True]
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and watching and isinstance(arguments[0], str):
+            opened.append(arguments[0])
+
+    sys.addaudithook(watch)
+    report = sync_wheels([stays, newer], layout)
+    watching.clear()
+    assert [str(one.wheel.version) for one in report.installed] == ["2.0"]
+    info = os.path.join(layout.schemes["purelib"], "stays-1.0.dist-info")
+    assert [opened.count(os.path.join(info, name)) for name in ("METADATA", "RECORD")] == [1, 1]
+    assert files_in(pure(layout)) >= {"common.py", "stays.py"}
 
 
 # --- Looking before -------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ READ: Final = (
     | getattr(os, "O_BINARY", 0)
 )
 """How such a file is opened: a symlink is not followed, and a FIFO not waited for."""
-_FOLLOW: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
+FOLLOW: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
+"""The same, but that a symlink is followed."""
 NOT_READABLE: Final = frozenset(
     {errno.ELOOP, errno.EMLINK, errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.EISDIR, errno.EIO}
 )
@@ -30,7 +31,7 @@ def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
 
 def read_followed(path: str, limit: int) -> bytes:
     """Return the content of a regular file that a symlink may lead to; errors as for :func:`read_with_status`."""
-    return read_with_status(path, limit, flags=_FOLLOW)[0]
+    return read_with_status(path, limit, flags=FOLLOW)[0]
 
 
 def read_with_status(

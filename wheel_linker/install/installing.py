@@ -55,8 +55,10 @@ class InstallOptions(NamedTuple):
     on_conflict: OnConflict
     compile_bytecode: bool
     record: RecordMode = "lenient"
+    look: Callable[[Layout], Sequence[Distribution]] = find_distributions
+    """Called in the turn: what is installed."""
     removes: Callable[[Sequence[Distribution]], Sequence[Distribution]] = _nothing
-    """Called with what is installed, in the turn: what of it goes, besides what the wheels take the place of."""
+    """Called with that: what of it goes, besides what the wheels take the place of."""
     dry_run: bool = False
     durable: bool = False
     check_tags: bool = False
@@ -177,7 +179,7 @@ def decided(plans: Sequence[Plan], where: Environment, options: InstallOptions) 
     :raises PackageConflictError: if there are any, and these are refused.
     :raises NoRecordError: as the public calls say.
     """
-    installed = find_distributions(where.named_layout)
+    installed = options.look(where.named_layout)
     names = {one.wheel.name.name for one in plans}
     removed = [one for one in options.removes(installed) if one.name not in names]
     going = names | {one.name for one in removed}

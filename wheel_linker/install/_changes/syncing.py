@@ -11,7 +11,7 @@ from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install._changes.given import own_filename
 from wheel_linker.install._changes.litter import littered
-from wheel_linker.install._changes.unchanged import is_unchanged, stamp
+from wheel_linker.install._changes.unchanged import unchanged
 from wheel_linker.install._present.distributions import find_distributions, is_left_over
 from wheel_linker.install._present.installed import described
 from wheel_linker.install.installing import change, foreseen
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._wheel.unpacked import UnpackedWheel
-    from wheel_linker.install._changes.unchanged import Stamp
+    from wheel_linker.install._changes.unchanged import Unchanged
     from wheel_linker.install._present.distributions import Distribution
     from wheel_linker.install.installing import Change, InstallOptions
     from wheel_linker.install.layout import Layout
@@ -42,9 +42,22 @@ class Decision(NamedTuple):
     wheels: Sequence[UnpackedWheel]
     """Those that are to be installed."""
     kept: Sequence[Distribution]
-    stamps: Mapping[str, Stamp | None]
+    unchanged: Mapping[str, Unchanged]
     """What is left alone because it is as its wheel would make it, by name."""
     surplus: Sequence[Distribution]
+
+    def look_again(self, layout: Layout) -> list[Distribution]:
+        """Return what is installed now, without reading again what is left alone.
+
+        :raises _MeanwhileError: if somebody has changed that.
+        """
+        if not all(one.is_still_so() for one in self.unchanged.values()):
+            raise _MeanwhileError
+        same = [one.distribution for one in self.unchanged.values()]
+        found = find_distributions(layout, {(one.library, one.entry): one for one in same})
+        if sum(one.name in self.unchanged for one in found) != len(same):
+            raise _MeanwhileError
+        return found
 
 
 class Wanted(NamedTuple):
@@ -72,28 +85,32 @@ class Wanted(NamedTuple):
             wheels[name.name], filenames[name.name] = wheel, name
         return cls(wheels, filenames, set(map(normalised, keep)))
 
-    def is_surplus(self, one: Distribution) -> bool:
-        """Tell whether a distribution has to go because nobody wants it."""
-        return one.name not in self.wheels and one.name not in self.keep and not is_left_over(one)
+    def surplus(self, installed: Sequence[Distribution]) -> list[Distribution]:
+        """Return what has to go because nobody wants it."""
+        stays = self.wheels.keys() | self.keep
+        return [one for one in installed if one.name not in stays and not is_left_over(one)]
 
     def decide(self, layout: Layout) -> Decision:
         """Compare with what is installed."""
         present: dict[str, list[Distribution]] = {}
         for one in find_distributions(layout):
             present.setdefault(one.name, []).append(one)
-        stamps: dict[str, Stamp | None] = {}
+        same: dict[str, Unchanged] = {}
         for name, wheel in self.wheels.items():
             found = present.get(name, [])
-            if len(found) == 1 and is_unchanged(found[0], wheel, self.filenames[name]):
-                stamps[name] = stamp(found[0])
+            if len(found) != 1:
+                continue
+            left_alone = unchanged(found[0], wheel, self.filenames[name])
+            if left_alone is not None:
+                same[name] = left_alone
         everything = [one for found in present.values() for one in found]
         # A wheel that is given takes the place of what has its name, though that name may stay.
-        stays = stamps.keys() | (self.keep - self.wheels.keys())
+        stays = same.keys() | (self.keep - self.wheels.keys())
         return Decision(
-            [wheel for name, wheel in self.wheels.items() if name not in stamps],
+            [wheel for name, wheel in self.wheels.items() if name not in same],
             [one for one in everything if one.name in stays],
-            stamps,
-            [one for one in everything if self.is_surplus(one)],
+            same,
+            self.surplus(everything),
         )
 
 
@@ -129,13 +146,8 @@ def _sync(
             sweep_all(littered(layout))
         return SyncReport((), (), kept)
 
-    def surplus(installed: Sequence[Distribution]) -> Sequence[Distribution]:
-        now = {one.name: stamp(one) for one in installed if one.name in decision.stamps}
-        if now != decision.stamps:
-            raise _MeanwhileError
-        return [one for one in installed if wanted.is_surplus(one)]
-
-    done = change(decision.wheels, layout, how, options._replace(removes=surplus))
+    chosen = options._replace(look=decision.look_again, removes=wanted.surplus)
+    done = change(decision.wheels, layout, how, chosen)
     return SyncReport(tuple(done.installed), tuple(done.removed), kept)
 
 
@@ -153,5 +165,5 @@ def foreseen_sync(
         decision.wheels,
         layout,
         how,
-        options._replace(removes=lambda found: [one for one in found if wanted.is_surplus(one)]),
+        options._replace(removes=wanted.surplus),
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.reading import read_followed, read_regular
+from wheel_linker._fs.reading import FOLLOW, read_followed, read_regular, read_with_status
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES
 from wheel_linker.install._present.unfinished import is_unfinished
@@ -23,27 +23,34 @@ _MUCH = 1 << 28
 _DATA = b".data/"
 
 
-class Stamp(NamedTuple):
-    """What changes when a ``RECORD`` is written anew."""
+class Unchanged(NamedTuple):
+    """A distribution that is as its wheel would make it."""
 
-    path: str
-    inode: int
-    size: int
-    mtime: int
+    distribution: Distribution
+    """With what its ``RECORD`` has."""
+    recorded: str
+    """The path of that."""
+    stamp: tuple[int, ...]
+    """What changes when it is written anew."""
+
+    def is_still_so(self) -> bool:
+        """Tell whether nobody has written the ``RECORD`` since."""
+        try:
+            return _stamp(os.stat(self.recorded)) == self.stamp
+        except OSError:
+            return False
 
 
-def stamp(one: Distribution) -> Stamp | None:
-    """Return the stamp of a distribution's ``RECORD``; None if there is none."""
+def unchanged(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> Unchanged | None:
+    """Tell whether the files of a wheel are installed, in the same version and by the same hashes, all of them."""
+    recorded = one.recorded
     try:
-        status = os.stat(one.recorded)
+        there, status = read_with_status(recorded, _MUCH, flags=FOLLOW)
     except OSError:
         return None
-    return Stamp(one.recorded, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def is_unchanged(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> bool:
-    """Tell whether the files of a wheel are installed, in the same version and by the same hashes, all of them."""
-    return _has_rows(one, wheel, name, is_whole=True)
+    if is_unfinished(there) or not _has_rows(one, there, wheel, name):
+        return None
+    return Unchanged(one._replace(known_record=there), recorded, _stamp(status))
 
 
 def is_made_of(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> bool:
@@ -52,20 +59,26 @@ def is_made_of(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> 
     What an installer makes of a wheel, launchers and notes, follows from these. Scripts, whose first line is rewritten,
     count by the rest of the wheel.
     """
-    return _has_rows(one, wheel, name, is_whole=False)
+    try:
+        return _has_rows(one, read_followed(one.recorded, _MUCH), wheel, name)
+    except OSError:
+        return False
 
 
-def _has_rows(
-    one: Distribution, wheel: UnpackedWheel, name: WheelFilename, *, is_whole: bool
-) -> bool:
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _has_rows(one: Distribution, there: bytes, wheel: UnpackedWheel, name: WheelFilename) -> bool:
+    """Tell whether a distribution has the version of a wheel, and what its ``RECORD`` says the rows of the wheel's.
+
+    :param there: what the distribution's ``RECORD`` has.
+    """
     if not one.entry.endswith(DIST_INFO) or not name.has_version(one.version):
         return False
     try:
-        there = read_followed(one.recorded, _MUCH)
         own = read_regular(os.path.join(wheel.path, one.entry, RECORD), _MUCH)
     except OSError:
-        return False
-    if is_whole and is_unfinished(there):
         return False
     carried = wheel.carried_rows()
     if carried is None:

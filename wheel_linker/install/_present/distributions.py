@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
@@ -63,6 +64,8 @@ class Distribution(NamedTuple):
     """The same as the environment names it."""
     entry: str
     """The name of its ``*.dist-info`` there, or of what older tools leave."""
+    known_record: bytes | None = None
+    """What its ``RECORD`` has, if that was read before and need not be read again."""
 
     @property
     def path(self) -> str:
@@ -100,9 +103,12 @@ class Row(NamedTuple):
     """In bytes, if it says so."""
 
 
-def find_distributions(layout: Layout) -> list[Distribution]:
+def find_distributions(
+    layout: Layout, known: Mapping[tuple[str, str], Distribution] = MappingProxyType({})
+) -> list[Distribution]:
     """Return everything that is installed, by name.
 
+    :param known: by library and entry, distributions that need not be read again.
     :raises LinkError: if a directory cannot be read.
     """
     found = []
@@ -116,7 +122,9 @@ def find_distributions(layout: Layout) -> list[Distribution]:
             raise LinkError.from_os_error(error, doing, destination=library) from error
         found += [
             one
-            for one in (_distribution(library, spelt, name) for name in names)
+            for one in (
+                known.get((library, name)) or _distribution(library, spelt, name) for name in names
+            )
             if one is not None
         ]
     return sorted(found)
@@ -241,7 +249,7 @@ def read_text(one: Distribution) -> str:
     """
     path = one.recorded
     try:
-        data = _content(path)
+        data = _content(path) if one.known_record is None else one.known_record
     except (FileNotFoundError, NotADirectoryError) as error:
         if one.entry.endswith(DIST_INFO) and os.path.isdir(one.path) and not _names_in(one):
             return ""
