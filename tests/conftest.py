@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filesystems import LOCAL, FileSystems, places
+from filesystems import LOCAL, FileSystems, is_required, places
 from images import Unavailable, unmount
 from standins import FakeClonefile
 from wheels import sample_wheel
@@ -23,7 +23,7 @@ import wheel_linker
 from wheel_linker._fs import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 pytest_plugins = ["left_out", "proof.plugin"]
 
@@ -42,6 +42,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith("tests/proof/"))
 
 
+@contextmanager
+def _unavailable_is_a_skip() -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as error:
+        if is_required(os.environ):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    """Skip a test whose fixtures need a file system that cannot be had; fail it where they are required."""
+    with _unavailable_is_a_skip():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """Do the same for a test that needs one itself."""
+    with _unavailable_is_a_skip():
+        yield
+
+
 @pytest.fixture(scope="session")
 def filesystems() -> Iterator[FileSystems]:
     """The file systems of this session."""
@@ -58,8 +82,7 @@ def on_filesystem(filesystems: FileSystems, tmp_path: Path) -> Iterator[Callable
         if name == LOCAL:
             # Not tmp_path itself, where tests write the wheels that they link.
             return Path(tempfile.mkdtemp(prefix="place-", dir=tmp_path))
-        with unavailable_is_a_skip(filesystems):
-            made.append(Path(tempfile.mkdtemp(dir=filesystems.directory(name))))
+        made.append(Path(tempfile.mkdtemp(dir=filesystems.directory(name))))
         return made[-1]
 
     yield make
@@ -73,25 +96,13 @@ def place(request: pytest.FixtureRequest, on_filesystem: Callable[[str], Path]) 
     return on_filesystem(request.param)
 
 
-@contextmanager
-def unavailable_is_a_skip(filesystems: FileSystems) -> Iterator[None]:
-    """Skip the test where a file system cannot be had; fail it where they are required."""
-    try:
-        yield
-    except Unavailable as error:
-        if filesystems.required:
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
 @pytest.fixture
 def make_small_tmpfs(filesystems: FileSystems) -> Iterator[Callable[[str], Path]]:
     """Return a function that mounts a tmpfs with options, such as ``size=1m``, to be filled."""
     made: list[Path] = []
 
     def make(options: str) -> Path:
-        with unavailable_is_a_skip(filesystems):
-            made.append(filesystems.small_tmpfs(f"small-{os.urandom(4).hex()}", options))
+        made.append(filesystems.small_tmpfs(f"small-{os.urandom(4).hex()}", options))
         return made[-1]
 
     yield make

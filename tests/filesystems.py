@@ -38,11 +38,16 @@ _IMAGE_SIZE: Final = 512 * 1024 * 1024  # sparse; mkfs.xfs refuses less than 300
 _FICLONE: Final = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 
 
+def is_required(environ: Mapping[str, str]) -> bool:
+    """Tell whether a file system that cannot be had is a failure, and not a reason to skip."""
+    return environ.get(REQUIRED, "") not in {"", "0"}
+
+
 class FileSystems:
     """The file systems of one test session, each made when it is first asked for."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self.required = environ.get(REQUIRED, "") not in {"", "0"}
+        self.required = is_required(environ)
         self._given = _parse_given(environ.get(GIVEN, ""))
         self._made: dict[str, Path | Unavailable] = {}
         self._base: Path | None = None

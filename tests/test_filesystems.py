@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filesystems import CHOSEN, CLONING, GIVEN, LOCAL, NAMES, FileSystems, can_clone, places
+from filesystems import (
+    CHOSEN,
+    CLONING,
+    GIVEN,
+    LOCAL,
+    NAMES,
+    REQUIRED,
+    FileSystems,
+    can_clone,
+    places,
+)
 from images import Unavailable
 
 if TYPE_CHECKING:
@@ -58,6 +68,31 @@ def test_mounts_of_a_killed_session_are_removed_by_the_next(tmp_path: Path) -> N
     )
     assert not os.path.ismount(point)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("required", "expected"), [("0", "2 skipped"), ("1", "1 failed, 1 error")])
+def test_what_needs_one_that_cannot_be_had_is_skipped_unless_it_is_required(
+    tmp_path: Path, required: str, expected: str
+) -> None:
+    """Whether it is a fixture that finds out, or the test itself."""
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "from images import run\n"
+        "@pytest.fixture\n"
+        "def made(): run('mkfs.nonesuch')\n"
+        "def test_by_fixture(made): pass\n"
+        "def test_itself(): run('mkfs.nonesuch')\n"
+    )
+    environment = {**os.environ, REQUIRED: required, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", str(tmp_path)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert expected in done.stdout
 
 
 def test_an_unknown_file_system_is_unavailable() -> None:

@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from conftest import unavailable_is_a_skip
 from wheels import make_wheel
 
 from proof import kit
@@ -19,8 +18,6 @@ from wheel_linker import LinkMode, link_wheel_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from filesystems import FileSystems
 
     from proof.plugin import Figures
 
@@ -131,13 +128,11 @@ def test_a_thousand_rounds_on_a_coarse_clock(
 
 
 def test_a_thousand_rounds_on_exfat(
-    filesystems: FileSystems,
     on_filesystem: Callable[[str], Path],
     make_rounds: Callable[[Path], Rounds],
     figures: Figures,
 ) -> None:
-    with unavailable_is_a_skip(filesystems):
-        site = on_filesystem("exfat")
+    site = on_filesystem("exfat")
     rounds = make_rounds(site)
     for number in range(ROUNDS):
         rounds.run(number)

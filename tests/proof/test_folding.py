@@ -9,7 +9,6 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from conftest import unavailable_is_a_skip
 from wheels import contents, make_wheel
 
 from wheel_linker import LinkMode, PackageConflictError, link_wheels
@@ -37,8 +36,7 @@ def folding(filesystems: FileSystems) -> Path:
     known = subprocess.run([sys.executable, "-c", "import fuse"], capture_output=True, check=False)
     if known.returncode:
         pytest.skip("needs fusepy (pip install fusepy) and libfuse2")
-    with unavailable_is_a_skip(filesystems):
-        return filesystems.folding()
+    return filesystems.folding()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
-from conftest import unavailable_is_a_skip
 from wheels import make_wheel, write_tree
 
 from proof import kit, processes
@@ -57,16 +56,13 @@ class Outcome(NamedTuple):
 @pytest.fixture
 def maker(filesystems: FileSystems) -> Iterator[Maker]:
     """What makes the places; a test is skipped, or fails, where they cannot be had."""
-    with unavailable_is_a_skip(filesystems), Maker(filesystems) as made:
+    with Maker(filesystems) as made:
         yield made
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: str(situation.name))
-def test_what_becomes_of_each_mode(
-    situation: Situation, filesystems: FileSystems, maker: Maker, figures: Figures
-) -> None:
-    with unavailable_is_a_skip(filesystems):
-        place = situation.make(maker)
+def test_what_becomes_of_each_mode(situation: Situation, maker: Maker, figures: Figures) -> None:
+    place = situation.make(maker)
     outcomes = _outcomes(place)
     for asked, (resulted, error) in outcomes.items():
         figures.rows.append(Row(situation.name, asked, resulted, error))
@@ -179,11 +175,10 @@ def _name(number: int | None) -> str:
 
 
 def test_a_wheel_with_symlinks_needs_a_file_system_that_has_them(
-    filesystems: FileSystems, maker: Maker, tmp_path: Path
+    maker: Maker, tmp_path: Path
 ) -> None:
     """They are recreated in every mode; what takes their place would not be what the wheel says."""
-    with unavailable_is_a_skip(filesystems):
-        site = kit.overlapping(within("exfat")(maker).writable / "site")
+    site = kit.overlapping(within("exfat")(maker).writable / "site")
     wheel = make_wheel(tmp_path / "wheel", {"demo/one.py": b""}, links={"demo/two.py": "one.py"})
     before = kit.exact(site), kit.exact(wheel)
     for mode in LinkMode:
@@ -195,11 +190,10 @@ def test_a_wheel_with_symlinks_needs_a_file_system_that_has_them(
 
 @pytest.mark.parametrize("name", ["exfat", "ntfs"])
 def test_litter_is_swept_where_open_files_stay_when_they_are_removed(
-    name: str, filesystems: FileSystems, maker: Maker
+    name: str, maker: Maker
 ) -> None:
     """FUSE, as NFS, gives a file that is removed while it is open another name in the same directory."""
-    with unavailable_is_a_skip(filesystems):
-        place = within(name)(maker)
+    place = within(name)(maker)
     site = place.writable / "site"
     write_tree(site / f"{kit.PRIVATE}of-the-dead", {"owner": b"", "0/demo/one.py": b""})
     link_wheel_files(site, place.wheel)
@@ -210,29 +204,24 @@ class TestMountsInside:
     """Something is mounted below ``site_packages``: nothing can be renamed into it, and nothing over it."""
 
     @pytest.fixture
-    def site(self, filesystems: FileSystems, maker: Maker) -> Path:
-        with unavailable_is_a_skip(filesystems):
-            return kit.overlapping(maker.directory("tmpfs") / "site")
+    def site(self, maker: Maker) -> Path:
+        return kit.overlapping(maker.directory("tmpfs") / "site")
 
     @pytest.fixture
-    def wheel(self, filesystems: FileSystems, maker: Maker) -> Path:
-        with unavailable_is_a_skip(filesystems):
-            return plain_wheel(maker.directory("ext4"))
+    def wheel(self, maker: Maker) -> Path:
+        return plain_wheel(maker.directory("ext4"))
 
     @pytest.fixture(params=["empty", "filled", "compiled", "bound"])
-    def package(
-        self, request: pytest.FixtureRequest, filesystems: FileSystems, maker: Maker, site: Path
-    ) -> Path:
+    def package(self, request: pytest.FixtureRequest, maker: Maker, site: Path) -> Path:
         """The package's directory is another file system, or another place of the same one."""
         point = site / "demo"
         other = kit.overlapping(site.parent / "other") / "demo"
         if request.param == "filled":
             shutil.rmtree(other / "__pycache__")
             shutil.rmtree(other / "sub/__pycache__")
-        with unavailable_is_a_skip(filesystems):
-            if request.param == "bound":
-                return maker.mounted(point, "--bind", str(other))
-            maker.mounted(point, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
+        if request.param == "bound":
+            return maker.mounted(point, "--bind", str(other))
+        maker.mounted(point, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
         if request.param != "empty":
             shutil.copytree(other, point, dirs_exist_ok=True)
         return point
@@ -247,23 +236,20 @@ class TestMountsInside:
     @pytest.mark.parametrize("mode", LinkMode)
     def test_a_file_that_is_a_mount_point_is_refused(
         self,
-        filesystems: FileSystems,
         maker: Maker,
         site: Path,
         wheel: Path,
         mode: LinkMode,
         figures: Figures,
     ) -> None:
-        with unavailable_is_a_skip(filesystems):
-            maker.mounted(site / "single.py", "--bind", str(wheel / "single.py"))
+        maker.mounted(site / "single.py", "--bind", str(wheel / "single.py"))
         self._assert_refused(site, wheel, mode, errno.EBUSY, figures)
 
     @pytest.mark.parametrize("mode", LinkMode)
     def test_the_directory_itself_may_be_a_mount_point(
-        self, filesystems: FileSystems, maker: Maker, wheel: Path, mode: LinkMode
+        self, maker: Maker, wheel: Path, mode: LinkMode
     ) -> None:
-        with unavailable_is_a_skip(filesystems):
-            site = kit.overlapping(maker.tmpfs("size=8m"))
+        site = kit.overlapping(maker.tmpfs("size=8m"))
         link_wheel_files(site, wheel, mode=mode)
         assert kit.is_within(kit.files_of(wheel), kit.files_of(site))
 

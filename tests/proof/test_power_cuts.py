@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
-from conftest import unavailable_is_a_skip
 from images import Unavailable, run, unmount
 from store.archives import FILES, NAME, files_below, with_record, write_wheel
 
@@ -27,8 +26,6 @@ from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from filesystems import FileSystems
 
     from proof.plugin import Figures
 
@@ -115,14 +112,12 @@ class Disk:
 @pytest.fixture(params=KINDS)
 def disk(
     request: pytest.FixtureRequest,
-    filesystems: FileSystems,
     on_filesystem: Callable[[str], Path],
 ) -> Disk:
     """A disk with each kind of file system."""
-    with unavailable_is_a_skip(filesystems):
-        if sys.platform == "win32" or os.geteuid() != 0:
-            raise Unavailable("mounting needs root")
-        return Disk(on_filesystem("tmpfs"), KINDS[request.param])
+    if sys.platform == "win32" or os.geteuid() != 0:
+        raise Unavailable("mounting needs root")
+    return Disk(on_filesystem("tmpfs"), KINDS[request.param])
 
 
 @pytest.fixture
@@ -185,13 +180,12 @@ def test_power_cuts(
     disk: Disk,
     wheels: dict[Path, dict[str, bytes]],
     durable: bool,
-    filesystems: FileSystems,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     figures: Figures,
     is_long: bool,
 ) -> None:
-    with unavailable_is_a_skip(filesystems), disk.at_work() as point:
+    with disk.at_work() as point:
         entries = work(point, list(wheels), durable=durable)
     log = read_log(disk.log)
     # Whoever looks at a store after a cut does so after another start of the system.
