@@ -14,6 +14,9 @@ from wheel_linker.errors import ENOTSUPP
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SET_ID: Final = stat.S_ISUID | stat.S_ISGID
+"""The bits of a file that runs as its owner or group."""
+_ROOT: Final = 0
 # chmod(2), utimensat(2) on CIFS, 9p, FUSE drivers of object stores, vfat, or behind a seccomp filter.
 _REFUSED: Final = frozenset(
     {
@@ -31,6 +34,11 @@ _REFUSED: Final = frozenset(
 _EVERYBODY_RUNS: Final = 0o111
 # On Windows the read-only attribute would keep a file from being replaced, and from being removed.
 _ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
+
+
+def owners() -> tuple[int, ...]:
+    """Return the users whose files may be shared: the caller and root. On Windows all files have the number 0."""
+    return (_ROOT,) if sys.platform == "win32" else (_ROOT, os.geteuid())
 
 
 def permissions_like(mode: int) -> int:

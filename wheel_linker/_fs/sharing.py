@@ -16,7 +16,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.permissions import SET_ID, if_allowed, owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 FOLLOW: Final = getattr(os, "link", None) not in os.supports_follow_symlinks
 """What ``follow_symlinks`` has to be: False where link(2) can be told not to follow one in the file's place."""
-_ROOT: Final = 0
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
-_SET_ID: Final = stat.S_ISUID | stat.S_ISGID
 # <sys/stat.h> of macOS: what System Integrity Protection sets; module stat has it from Python 3.13 on.
 _SF_RESTRICTED: Final = 0x00080000
 _STUCK: Final = {
@@ -70,15 +68,7 @@ def is_wary(folder: Folder) -> bool:
 
 def is_ours(status: os.stat_result) -> bool:
     """Tell whether a file is the caller's or root's."""
-    return sys.platform == "win32" or status.st_uid in (_ROOT, os.geteuid())
-
-
-def not_shared_at_once() -> Callable[[os.stat_result], bool]:
-    """Return what tells, for each of many files, whether anything may keep it from being shared."""
-    if sys.platform == "win32" or HAS_FLAGS:
-        return lambda _: True
-    ours, set_id = (_ROOT, os.geteuid()), _SET_ID
-    return lambda status: status.st_uid not in ours or status.st_mode & set_id != 0
+    return status.st_uid in owners()
 
 
 def is_owned(status: os.stat_result) -> bool:
@@ -101,7 +91,7 @@ def refuse_foreign_or_set_id(status: os.stat_result, name: str) -> None:
     :raises NotSharedError: with the reason.
     """
     refuse_foreign(status, name)
-    if status.st_mode & _SET_ID:
+    if status.st_mode & SET_ID:
         raise _error("it has set-id bits", name)
 
 

@@ -7,6 +7,8 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker._fs.permissions import SET_ID, owners
 from wheel_linker._log import log
 
 if TYPE_CHECKING:
@@ -42,13 +44,22 @@ def unsettled_for(status: os.stat_result) -> float:
     return max(0, tick - max(age, 0)) / _SECOND
 
 
+class Look(NamedTuple):
+    """What is seen of files that are as they were written, as far as their status shows."""
+
+    executables: int
+    """How many are executable."""
+    shareable: bool
+    """Whether none is a third user's, neither the caller's nor root's, or has set-id bits."""
+
+
 def look_at(
     folder: Folder,
     names: Iterable[str],
     sizes: Iterable[int],
     stamp: int,
     late: list[tuple[str, int]],
-) -> int | None:
+) -> Look | None:
     """Tell whether files are as they were written, as far as their status shows.
 
     :param folder: the directory that they are in.
@@ -56,11 +67,12 @@ def look_at(
     :param sizes: how many bytes each should have.
     :param stamp: the modification time that all were given, in nanoseconds since the epoch.
     :param late: gets the name and the modification time of those that have another.
-    :returns: how many are executable; None if one has another size, or is no regular file.
+    :returns: what else is seen of them; None if one has another size, or is no regular file.
     :raises OSError: if that cannot be told; FileNotFoundError if one is missing.
     """
     fd, prefix, lstat, is_regular = folder.fd, folder.prefix, os.lstat, stat.S_ISREG
-    executables = 0
+    ours, set_id = owners(), SET_ID
+    executables, shareable = 0, True
     for name, size in zip(names, sizes):
         status = lstat(prefix + name, dir_fd=fd)
         mode = status.st_mode
@@ -68,21 +80,23 @@ def look_at(
             return None
         if mode & 0o111:
             executables += 1
+        if status.st_uid not in ours or mode & set_id:
+            shareable = False
         if status.st_mtime_ns != stamp:
             late.append((name, status.st_mtime_ns))
-    return executables
+    return Look(executables, shareable)
 
 
 def as_written(
     folder: Folder, names: Iterable[str], sizes: Iterable[int], stamp: int
-) -> int | None:
-    """Return how many of some files are executable, if all are as they were written, their times included; else None.
+) -> Look | None:
+    """Return what is seen of files, if all are as they were written, their times included; else None.
 
     Parameters and errors as for :func:`look_at`.
     """
     late: list[tuple[str, int]] = []
-    executables = look_at(folder, names, sizes, stamp, late)
-    return None if late else executables
+    seen = look_at(folder, names, sizes, stamp, late)
+    return None if late else seen
 
 
 def has_coarse_stamps(status: os.stat_result) -> bool:

@@ -6,6 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs import sharing
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.sharing import NotSharedError, is_owned
@@ -20,9 +21,10 @@ from wheel_linker.errors import VANISHED, LinkError
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wheel_linker._link.options import MustCopy
+    from wheel_linker._link.placing import PlaceEach
     from wheel_linker._link.report import Fallback
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.tree import Directory, Tree
@@ -32,6 +34,16 @@ _RECORD: Final = "RECORD"
 # A bundle of macOS, of which some files cannot be hard-linked.
 _BUNDLE: Final = f".app{os.sep}"
 _MAY_BE_COPIED: Final = {errno.EPERM: "allow the mode 'copy' after it"}
+
+
+class _Way(NamedTuple):
+    """Where the files of one directory come from and go to, and how."""
+
+    directory: Directory
+    source: Folder
+    target: Folder
+    placing: Mapping[LinkMode, PlaceEach]
+    """The loop over files for each mode."""
 
 
 class Placer:
@@ -85,8 +97,14 @@ class Placer:
         self.keeps_times = keeps_times
         # Appending to a list takes no lock, whatever the interpreter.
         self._executables: list[int] = []
-        self._placing = {
-            mode: placing(mode, backend, trusted=tree.trusted, keeps_times=keeps_times)
+        self._placing = self._placing_as(trusted=tree.trusted)
+        exclusive = tree.unpacked is not None and tree.unpacked.exclusive
+        self._placing_seen = self._placing_as(trusted=True) if exclusive else self._placing
+
+    def _placing_as(self, *, trusted: bool) -> Mapping[LinkMode, PlaceEach]:
+        """Return the loop over files for each mode."""
+        return {
+            mode: placing(mode, self.backend, trusted=trusted, keeps_times=self.keeps_times)
             for mode in LinkMode
         }
 
@@ -96,16 +114,18 @@ class Placer:
         :raises NotAsUnpackedError: if one of them is not as it should be.
         :raises LinkError: if a file can be placed by no mode of the chain.
         """
+        way = _Way(directory, source, target, self._placing)
         sizes = self.sizes_of(directory)
-        if sizes is not None:
-            self._look_at(directory, sizes, source)
+        if sizes is not None and self._look_at(directory, sizes, source):
+            # Their owners and bits were seen: no second look.
+            way = way._replace(placing=self._placing_seen)
         names: Sequence[str] = directory.files
         if self._has_private(directory):
-            names = self._place_private(directory, source, target)
+            names = self._place_private(way)
         if self._native is not None:
-            names = self._place_native(names, self._native, directory, source, target)
+            names = self._place_native(names, self._native, way)
         if names:
-            self._place(names, self._ladder, self._used, directory, source, target)
+            self._place(names, self._ladder, self._used, way)
         for name, link_target in directory.links:
             self._recreate(name, link_target, source, target)
 
@@ -132,12 +152,14 @@ class Placer:
         """Take note of files that are as they should be, so many of them executable."""
         self._executables.append(executables)
 
-    def _look_at(self, directory: Directory, sizes: Sequence[int], source: Folder) -> None:
+    def _look_at(self, directory: Directory, sizes: Sequence[int], source: Folder) -> bool:
+        """Look at the files of a directory; tell whether each may have a second name."""
         assert self.tree.unpacked is not None
-        executables = as_written(source, directory.files, sizes, self.tree.unpacked.stamp)
-        if executables is None:
+        seen = as_written(source, directory.files, sizes, self.tree.unpacked.stamp)
+        if seen is None:
             raise self.changed()
-        self.note_looked_at(executables)
+        self.note_looked_at(seen.executables)
+        return seen.shareable
 
     def changed(self) -> NotAsUnpackedError:
         """Return what says that files of the wheel are not as they should be."""
@@ -242,22 +264,21 @@ class Placer:
         self,
         names: Sequence[str],
         ladder: Ladder,
-        directory: Directory,
-        source: Folder,
-        target: Folder,
+        way: _Way,
     ) -> Sequence[str]:
         """Place native files in their own mode; return the names of the others."""
         native: list[str] = []
         others: list[str] = []
         for name in names:
-            (native if is_native(source, name) else others).append(name)
-        self._place(native, ladder, self._used_natively, directory, source, target)
+            (native if is_native(way.source, name) else others).append(name)
+        self._place(native, ladder, self._used_natively, way)
         return others
 
-    def _place_private(self, directory: Directory, source: Folder, target: Folder) -> list[str]:
+    def _place_private(self, way: _Way) -> list[str]:
         """Place the files that need a copy of their own; return the names of the others."""
         from pathlib import PurePosixPath
 
+        directory = way.directory
         parent = PurePosixPath(*directory.parts)
         must_copy = self._must_copy
         private: list[str] = []
@@ -267,7 +288,7 @@ class Placer:
             if sharing.HAS_FLAGS and not directory.parts and is_path_configuration(name):
                 asked = True
             (private if asked else others).append(name)
-        self._place(private, self._private, self._forced, directory, source, target)
+        self._place(private, self._private, self._forced, way)
         return others
 
     def _place(
@@ -275,20 +296,19 @@ class Placer:
         names: Sequence[str],
         ladder: Ladder,
         tally: Tally,
-        directory: Directory,
-        source: Folder,
-        target: Folder,
+        way: _Way,
     ) -> None:
+        directory, source, target, placing = way
         while names:
             mode = ladder.mode
-            done, error = self._placing[mode](names, source, target)
+            done, error = placing[mode](names, source, target)
             if done:
                 ladder.placed(mode)
                 tally.add(mode, done)
             if error is None:
                 return
             refusals = [(mode, error)]
-            used = self._fall_back(refusals, ladder, names[done], directory, source, target)
+            used = self._fall_back(refusals, ladder, names[done], way)
             tally.add_refused(directory.path_of(names[done]), refusals, used)
             names = names[done + 1 :]
 
@@ -297,11 +317,10 @@ class Placer:
         refusals: list[tuple[LinkMode, OSError]],
         ladder: Ladder,
         name: str,
-        directory: Directory,
-        source: Folder,
-        target: Folder,
+        way: _Way,
     ) -> LinkMode:
         """Try the rest of the chain for one file; return the mode that worked, note those that did not."""
+        directory, source, target, placing = way
         while True:
             refused, error = refusals[-1]
             mode = ladder.refused(refused, self._cause(refused, error, source, name))
@@ -309,7 +328,7 @@ class Placer:
                 destination = os.path.join(self._destination, *directory.parts, name)
                 original = os.path.join(source.path, name)
                 raise self._error(error, refused, original, destination) from error
-            _, following = self._placing[mode]((name,), source, target)
+            _, following = placing[mode]((name,), source, target)
             if following is None:
                 ladder.placed(mode)
                 return mode

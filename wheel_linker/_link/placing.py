@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs import sharing
 from wheel_linker._fs.copying import copy_content, create_from
-from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.permissions import SET_ID, if_allowed, owners
 from wheel_linker._fs.sharing import (
     FOLLOW,
     hard_link,
     is_wary,
-    not_shared_at_once,
     refuse_bound,
     refuse_foreign_or_set_id,
     refuse_to_share,
@@ -39,7 +38,7 @@ def placing(
     first refusal: it returns how many it placed, and the system's error or None. Nothing is left behind where
     a file was refused.
 
-    :param trusted: whether files are hard-linked and symlinked whoever owns them.
+    :param trusted: whether files are hard-linked and symlinked without a look at their owners and bits.
     :param keeps_times: whether copies and clones of Python sources get the times of these.
     """
     if keeps_times and (fill := _filling(mode, backend)) is not None:
@@ -133,12 +132,14 @@ def _hard_link_each(
     fd, target_fd = source.fd, target.fd
     refuse = refuse_bound if trusted else refuse_to_share
     looks, lstat = sharing.HAS_FLAGS or not trusted, os.lstat
-    doubtful = not_shared_at_once()
+    always, ours, set_id = sharing.HAS_FLAGS, owners(), SET_ID
     done = 0
     try:
         for name in names:
-            if looks and doubtful(status := lstat(here + name, dir_fd=fd)):
-                refuse(status, name)
+            if looks:
+                status = lstat(here + name, dir_fd=fd)
+                if always or status.st_uid not in ours or status.st_mode & set_id:
+                    refuse(status, name)
             link(
                 here + name,
                 there + name,
@@ -184,12 +185,14 @@ def _symlink_each(
 ) -> tuple[int, OSError | None]:
     symlink, there, target_fd = os.symlink, target.prefix, target.fd
     here, fd, prefix = source.path + os.sep, source.fd, source.prefix
-    lstat, doubtful = os.lstat, not_shared_at_once()
+    lstat, ours, set_id = os.lstat, owners(), SET_ID
     done = 0
     try:
         for name in names:
-            if not trusted and doubtful(status := lstat(prefix + name, dir_fd=fd)):
-                refuse_foreign_or_set_id(status, name)
+            if not trusted:
+                status = lstat(prefix + name, dir_fd=fd)
+                if status.st_uid not in ours or status.st_mode & set_id:
+                    refuse_foreign_or_set_id(status, name)
             symlink(here + name, there + name, dir_fd=target_fd)
             done += 1
     except OSError as error:

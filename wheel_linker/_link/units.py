@@ -176,12 +176,15 @@ def _order(
     )
 
 
-def _looks(placer: Placer, directories: Sequence[Directory]) -> tuple[list[list[int] | None], int]:
-    """Return the sizes and the time that files in directories must have."""
+def _looks(
+    placer: Placer, directories: Sequence[Directory]
+) -> tuple[list[list[int] | None], int, bool]:
+    """Return the sizes and the time that files in directories must have, and whether others write there."""
     unpacked = placer.tree.unpacked
     if unpacked is None:
-        return [], 0
-    return [placer.sizes_of(each) for each in directories], unpacked.stamp
+        return [], 0, False
+    sizes = [placer.sizes_of(each) for each in directories]
+    return sizes, unpacked.stamp, unpacked.exclusive
 
 
 def _left(found: Sequence[Directory], answer: Answer) -> list[Directory]:

@@ -102,6 +102,8 @@ class Unpacked(NamedTuple):
     """The modification time that each was given, in nanoseconds since the epoch."""
     executables: int
     """How many were made executable."""
+    exclusive: bool = False
+    """Whether nobody but the caller and root writes where they are: owners and bits that were seen stay as they are."""
 
 
 class Tree(NamedTuple):
@@ -120,7 +122,7 @@ class Tree(NamedTuple):
     file: str | None = None
     """The path of the ``.whl`` file that it was unpacked from, if the caller gave that."""
     trusted: bool = False
-    """Whether its files are hard-linked and symlinked whoever owns them."""
+    """Whether its files are hard-linked and symlinked without a look at their owners and bits."""
     is_read: bool = True
     """Whether what is in the root's subdirectories is known, and not left to be read when files are placed."""
     unpacked: Unpacked | None = None

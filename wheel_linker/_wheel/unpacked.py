@@ -35,7 +35,10 @@ class UnpackedWheel(NamedTuple):
 
     @property
     def trusted(self) -> bool:
-        """Whether its files are hard-linked and symlinked whoever owns them; else those of a third user are copied."""
+        """Whether its files are hard-linked and symlinked without a look at their owners and bits.
+
+        Otherwise those of a third user, and those with set-id bits, are cloned or copied.
+        """
         return False
 
     @property

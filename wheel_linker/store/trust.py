@@ -43,6 +43,9 @@ class Standing(NamedTuple):
     """Whether a group shares it on purpose."""
     mine: frozenset[int] = frozenset()
     """The users whose files are used without a question."""
+    trusted: bool = False
+    """Whether its files may have second names whoever owns them: the caller says so, or the file system says of what
+    the caller makes that it is another's."""
 
     def refuse(self, root: str) -> None:
         """Refuse what lies in a store that is not trusted.
@@ -93,7 +96,9 @@ def standing_in(
     owner = None
     if os.geteuid() == _ROOT and root.st_uid not in mine:
         owner = (root.st_uid, root.st_gid)
-    return Standing(doubt, exclusive, owner, shared, frozenset(mine))
+    elsewhere = proof is not None and proof.owner not in (os.geteuid(), _ROOT)
+    named = trusted or (exclusive and elsewhere)
+    return Standing(doubt, exclusive, owner, shared, frozenset(mine), named)
 
 
 def _doubt(status: os.stat_result, mine: set[int], *, keeps_modes: bool) -> str | None:

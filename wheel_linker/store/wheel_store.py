@@ -383,7 +383,8 @@ class TemporaryStore(WheelStore):
     """A store for one call, in which nothing is kept for the next: no bytecode either."""
 
     def __init__(self, root: str | os.PathLike[str], *, jobs: int | None = None) -> None:
-        super().__init__(root, jobs=jobs)
+        # What a private directory has was made by this call.
+        super().__init__(root, jobs=jobs, trusted=True)
         self._current.compiling = None
 
 

@@ -47,7 +47,7 @@ class Order(NamedTuple):
     directories: list[tuple[Parts, list[str]]]
     """In pre-order, each with the names of its files."""
     trusted: bool
-    """Whether files are shared whoever owns them."""
+    """Whether files are shared without a look at their owners and bits."""
     keeps_times: bool
     """Whether copies and clones of Python sources get the times of these."""
     unread: list[Parts]
@@ -58,6 +58,8 @@ class Order(NamedTuple):
     """For each of the directories the sizes that its files must have, or None where these are not looked at."""
     stamp: int = 0
     """The modification time that they must have, in nanoseconds since the epoch."""
+    exclusive: bool = False
+    """Whether nobody but the caller and root writes where they are."""
 
     def to_bytes(self) -> bytes:
         """Return what :func:`main` reads."""
@@ -112,15 +114,17 @@ class _Placing:
     def __init__(self, order: Order, backend: Backend) -> None:
         self.directories = self.files = self.looked_at = self.executables = 0
         self._stamp = order.stamp
-        self._place_each = placing(
-            LinkMode(order.mode), backend, trusted=order.trusted, keeps_times=order.keeps_times
-        )
+        mode, keeps = LinkMode(order.mode), order.keeps_times
+        self._place_each = placing(mode, backend, trusted=order.trusted, keeps_times=keeps)
+        seen = order.trusted or order.exclusive
+        self._place_seen = placing(mode, backend, trusted=seen, keeps_times=keeps)
 
     def place(self, directory: Directory, source: Folder, target: Folder) -> None:
-        if directory.sizes is not None:
-            self._look_at(directory, directory.sizes, source)
+        place_each = self._place_each
+        if directory.sizes is not None and self._look_at(directory, directory.sizes, source):
+            place_each = self._place_seen
         self.looked_at += 1
-        done, error = self._place_each(directory.files, source, target)
+        done, error = place_each(directory.files, source, target)
         if error is not None:
             self.files = done
             raise error
@@ -145,11 +149,13 @@ class _Placing:
             self.executables,
         )
 
-    def _look_at(self, directory: Directory, sizes: Sequence[int], source: Folder) -> None:
-        executables = as_written(source, directory.files, sizes, self._stamp)
-        if executables is None:
+    def _look_at(self, directory: Directory, sizes: Sequence[int], source: Folder) -> bool:
+        """Look at the files of a directory; tell whether each may have a second name."""
+        seen = as_written(source, directory.files, sizes, self._stamp)
+        if seen is None:
             raise NotAsUnpackedError(directory.parts)
-        self.executables += executables
+        self.executables += seen.executables
+        return seen.shareable
 
 
 def _place(order: Order, stage: Folder, backend: Backend) -> Answer:

@@ -76,7 +76,8 @@ def bytecode_trees(
     for entry, (description, unpacked) in sets.items():
         tree = tree_of(session.layout, entry, name, description)
         if tree is not None:
-            trees[entry] = tree._replace(trusted=session.standing.exclusive, unpacked=unpacked)
+            looks = unpacked and unpacked._replace(exclusive=session.standing.exclusive)
+            trees[entry] = tree._replace(trusted=session.standing.trusted, unpacked=looks)
     return trees
 
 

@@ -168,7 +168,7 @@ def _look_at(
         )
         if seen is None:
             return None
-        executables += seen
+        executables += seen.executables
         late.update([(directory.path_of(name), changed) for name, changed in later])
         for name, target in directory.links:
             if not leads_to(tree, directory.path_of(name), target):

@@ -82,8 +82,8 @@ class StoredWheel(UnpackedWheel):
     @property
     @override
     def trusted(self) -> bool:
-        """Whether nobody but the caller and root can have written its files, or the caller trusts the store."""
-        return self._session.standing.exclusive
+        """Whether its files may have second names whoever owns them, since the caller trusts the store."""
+        return self._session.standing.trusted
 
     @property
     @override
@@ -161,7 +161,8 @@ class StoredWheel(UnpackedWheel):
         found = promising(session.layout, self.entry, self.digest, session.descriptions)
         if found is None:
             raise self._damaged("not all is as it was unpacked")
-        return found[0].directories, found[1]
+        exclusive = session.standing.exclusive
+        return found[0].directories, found[1]._replace(exclusive=exclusive)
 
     @override
     def carried_rows(self) -> bytes | None:
