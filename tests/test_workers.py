@@ -59,9 +59,99 @@ def run_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) 
         crew.share(tasks, work, lambda _: 1)
 
 
+def pass_on_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) -> None:
+    """Do as ``run`` does, with what the pieces of a very large file are written by."""
+    with Crew(jobs) as crew:
+        crew.pass_on(tasks, work, lambda _: 1)
+
+
+class TestPiecesThatArePassedOn:
+    @pytest.mark.parametrize("slow", ["neither", "drawing", "writing"])
+    @pytest.mark.parametrize("jobs", [1, 2, 3])
+    def test_are_written_one_after_the_other(self, jobs: int, slow: str) -> None:
+        written: list[int] = []
+        at_work: list[int] = []
+
+        def pieces() -> Iterable[int]:
+            for piece in range(60):
+                if slow == "drawing":
+                    time.sleep(0.001)
+                yield piece
+
+        def write(piece: int) -> None:
+            at_work.append(piece)
+            if slow == "writing":
+                time.sleep(0.001)
+            assert at_work == [piece]
+            written.append(piece)
+            at_work.remove(piece)
+
+        pass_on_in_a_crew(pieces(), write, jobs)
+        assert written == list(range(60))
+
+    def test_are_written_by_another_thread_while_the_next_are_drawn(self) -> None:
+        """Either waits for the other, which would not end if one thread did both."""
+        writers: set[int] = set()
+        drawn, first = threading.Event(), threading.Event()
+
+        def pieces() -> Iterable[int]:
+            yield from range(2)
+            assert first.wait(timeout=30)
+            drawn.set()
+            yield 2
+
+        def write(piece: int) -> None:
+            writers.add(threading.get_ident())
+            first.set()
+            assert piece == 2 or drawn.wait(timeout=30)
+
+        pass_on_in_a_crew(pieces(), write, 2)
+        assert threading.get_ident() not in writers
+
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_do_not_pile_up(self, jobs: int) -> None:
+        waiting: list[int] = []
+        most = 0
+
+        def pieces() -> Iterable[int]:
+            nonlocal most
+            for piece in range(100):
+                waiting.append(piece)
+                most = max(most, len(waiting))
+                yield piece
+
+        def write(piece: int) -> None:
+            time.sleep(0.0005)
+            waiting.remove(piece)
+
+        pass_on_in_a_crew(pieces(), write, jobs)
+        assert most <= 11
+
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_stop_at_a_failure(self, jobs: int) -> None:
+        written: list[int] = []
+
+        def write(piece: int) -> None:
+            if piece == 20:
+                raise ZeroDivisionError
+            written.append(piece)
+
+        with pytest.raises(ZeroDivisionError):
+            pass_on_in_a_crew(iter(range(10**6)), write, jobs)
+        assert written == list(range(20))
+
+    def test_that_cannot_be_drawn_are_a_failure(self) -> None:
+        def pieces() -> Iterable[int]:
+            yield from range(5)
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            pass_on_in_a_crew(pieces(), lambda _: time.sleep(0.002), 2)
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("do", [run, run_in_a_crew])
+@pytest.mark.parametrize("do", [run, run_in_a_crew, pass_on_in_a_crew])
 def test_an_interrupt_waits_for_the_threads_at_work(
     do: Callable[[Iterable[int], Callable[[int], None], int], None],
 ) -> None:
@@ -126,7 +216,7 @@ def interrupted_at(nth: int, action: Callable[[], None]) -> bool:
     return begun > nth
 
 
-@pytest.mark.parametrize("do", [run, run_in_a_crew])
+@pytest.mark.parametrize("do", [run, run_in_a_crew, pass_on_in_a_crew])
 def test_nobody_is_at_work_after_an_interrupt_as_any_function_begins(
     do: Callable[[Iterable[int], Callable[[int], None], int], None],
 ) -> None:
@@ -150,7 +240,7 @@ def test_nobody_is_at_work_after_an_interrupt_as_any_function_begins(
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="about CPython's memory")
-@pytest.mark.parametrize("do", [run, run_in_a_crew])
+@pytest.mark.parametrize("do", [run, run_in_a_crew, pass_on_in_a_crew])
 def test_a_thread_that_never_begins_is_not_waited_for(
     do: Callable[[Iterable[int], Callable[[int], None], int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

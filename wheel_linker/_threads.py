@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 _Task = TypeVar("_Task")
 # Bytes of work that is read, but not begun; more would only fill the memory.
 _AHEAD: Final = 48 * 1024 * 1024
+# Pieces of one file that wait for the thread that writes them.
+_PIECES_AHEAD: Final = 8
 # Descriptors that the program has for other things.
 _OTHERS: Final = 24
-# Seconds until a thread that has nothing to do looks for a task again.
+# Seconds until a thread that has nothing to do looks for a task again, or one that is ahead looks whether it still is.
 _MOMENT: Final = 0.0005
 # Seconds until a thread is looked at again that has not said that it is through.
 _LOOK_AGAIN: Final = 1.0
@@ -194,10 +196,11 @@ class _Thread:
 
     def wait(self) -> None:
         """Wait for its end, if it has begun."""
-        while not self._is_over():
+        while not self.is_over():
             self._running.acquire(timeout=_LOOK_AGAIN)
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Tell whether it has ended, or never begun."""
         return self._has_ended or self._life is None or self._life() is None
 
     def _new_life(self) -> _Life:
@@ -322,6 +325,31 @@ class Crew:
         if shift.failures:
             raise shift.failures[0]
 
+    def pass_on(
+        self, pieces: Iterable[_Task], work: Callable[[_Task], None], weight: Callable[[_Task], int]
+    ) -> None:
+        """Call ``work`` with one piece after the other, in another thread while there is room for one.
+
+        ``pieces`` is drawn from in this thread alone, meanwhile; without another thread, this one does both. Failures
+        and interrupts as for :meth:`share`.
+
+        :param weight: how many bytes a waiting piece takes.
+        """
+        shift = _Shift(work, weight)
+        _ended(lambda: self._draw(pieces, shift), shift.end)
+        if shift.failures:
+            raise shift.failures[0]
+
+    def _draw(self, pieces: Iterable[_Task], shift: _Shift[_Task]) -> None:
+        for piece in pieces:
+            shift.put(piece)
+            if not shift.is_helped():
+                self._call_for_help(shift)
+            _wait_while(shift, lambda: shift.waiting > _PIECES_AHEAD)
+            if shift.failures:
+                return
+        _wait_while(shift, lambda: shift.waiting > 0)
+
     def _work_through(self, tasks: Iterable[_Task], shift: _Shift[_Task]) -> None:
         for task in tasks:
             shift.put(task)
@@ -341,6 +369,15 @@ class Crew:
         if not helper.begin():
             # The process may have no more threads: the work gets done by fewer.
             helper.leave()
+
+
+def _wait_while(shift: _Shift[Any], behind: Callable[[], bool]) -> None:
+    """Let the other thread do its work; where there is none, do it here. Pieces are never done by two at once."""
+    while behind() and not shift.failures:
+        if shift.is_helped():
+            time.sleep(_MOMENT)
+        else:
+            shift.work_on_one()
 
 
 class _Helper(_Thread):
@@ -388,6 +425,10 @@ class _Shift(Generic[_Task]):
     def waiting(self) -> int:
         """How many tasks nobody has begun."""
         return len(self._pending)
+
+    def is_helped(self) -> bool:
+        """Tell whether the thread that was called last is still there."""
+        return bool(self.helpers) and not self.helpers[-1].is_over()
 
     def put(self, task: _Task) -> None:
         """Let a task wait for a thread."""

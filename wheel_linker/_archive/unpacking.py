@@ -26,12 +26,15 @@ from wheel_linker._wheel.record_problems import RecordProblem
 from wheel_linker.errors import InvalidWheelError, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from wheel_linker._archive.checks import Contents
     from wheel_linker._archive.wheel_file import WheelFile
     from wheel_linker._fs.folder import Folder
     from wheel_linker._threads import Crew
+
+    _Piece: TypeAlias = bytes | memoryview
 
 # O_EXCL never writes through a link, nor over a file that the checks of names have missed.
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -86,7 +89,7 @@ def unpack(
         written then.
     :raises LinkError: if the wheel cannot be read or the directory cannot be written.
     """
-    run = _Unpacking(file, contents, tree, stamp, read_only, progress or Progress(None))
+    run = _Unpacking(file, contents, tree, stamp, read_only, progress or Progress(None), crew)
     doing = f"unpack the wheel {file.path!r} into {tree.path!r}"
     with refused(doing, source=file.path, destination=tree.path):
         for directory in contents.directories:
@@ -107,6 +110,37 @@ def _weight(unit: _Unit) -> int:
     return len(unit.data)
 
 
+class _Large:
+    """A file while it is written, piece by piece.
+
+    :ivar size: how many bytes of it there are so far.
+    :ivar digest: the digest of these.
+    """
+
+    def __init__(self, member: Member, fd: int, digest: hashlib._Hash) -> None:
+        self.size = 0
+        self.digest = digest
+        self._member = member
+        self._fd = fd
+        self._crc = 0
+
+    def write(self, piece: _Piece) -> None:
+        """Add a piece; refuse more bytes than there should be."""
+        self.size += len(piece)
+        if self.size > self._member.size:
+            self.check()
+        self._crc = inflate.crc32(piece, self._crc)
+        self.digest.update(piece)
+        _write_all(self._fd, piece)
+
+    def check(self) -> None:
+        """Refuse a file that is not what the archive says."""
+        if self.size != self._member.size or self._crc != self._member.crc:
+            raise damaged(
+                self._member, "it has another size or CRC than the central directory says"
+            )
+
+
 class _Unpacking:
     """One wheel while it is unpacked."""
 
@@ -118,6 +152,7 @@ class _Unpacking:
         stamp: int,
         read_only: bool,
         progress: Progress,
+        crew: Crew,
     ) -> None:
         self.files: list[StoredFile] = []
         self.problems: list[RecordProblem] = []
@@ -128,6 +163,7 @@ class _Unpacking:
         self._permitted = _READ_ONLY if read_only else _EXECUTABLE
         self._digest = hashlib.sha256()
         self._progress = progress
+        self._crew = crew
         self._name = os.path.basename(file.path)
         record = Row(SHA256, digest_of(SHA256, contents.record), None)
         # What was read before decided which files there may be: it must be what is unpacked now.
@@ -243,23 +279,32 @@ class _Unpacking:
             os.close(fd)
         self._stamp_closed(member)
 
-    def _write_pieces(self, member: Member, pieces: Iterable[bytes | memoryview]) -> None:
+    def _write_pieces(
+        self,
+        member: Member,
+        pieces: Iterable[bytes | memoryview],
+        pass_on: Callable[[Iterable[_Piece], Callable[[_Piece], None]], None] | None = None,
+    ) -> None:
+        """Write a file of which there need not be more than some pieces in memory.
+
+        :param pass_on: what has another thread write them, if any does.
+        """
         algorithm = self._algorithm(member)
-        digest = hashlib.new(algorithm)
-        size = crc = 0
         fd = self._create(member)
         try:
-            for piece in pieces:
-                size += len(piece)
-                if size > member.size:
-                    break
-                crc = inflate.crc32(piece, crc)
-                digest.update(piece)
-                _write_all(fd, piece)
+            large = _Large(member, fd, hashlib.new(algorithm))
+
+            def write(piece: _Piece) -> None:
+                large.write(piece)
                 self._progress(0, self._name, len(piece))
-            if size != member.size or crc != member.crc:
-                raise damaged(member, "it has another size or CRC than the central directory says")
-            self._check(member, size, algorithm, encoded(digest.digest()))
+
+            if pass_on is not None:
+                pass_on(pieces, write)
+            else:
+                for piece in pieces:
+                    write(piece)
+            large.check()
+            self._check(member, large.size, algorithm, encoded(large.digest.digest()))
             self._stamp_open(fd)
         finally:
             os.close(fd)
@@ -267,7 +312,10 @@ class _Unpacking:
         self._progress(1, self._name)
 
     def _unpack_huge(self, member: Member, start: int, stop: int) -> None:
-        """Unpack a member while it is read, so that it need not fit into memory."""
+        """Unpack a member while it is read, so that it need not fit into memory.
+
+        Inflating takes one thread, whatever there are; another one writes meanwhile, and takes digests.
+        """
         head = self._file.read(member.offset, min(stop - member.offset, _PIECE))
         begin = member.offset + data_start(member, head)
         end = begin + member.compressed
@@ -282,7 +330,11 @@ class _Unpacking:
                 position += len(chunk)
 
         chunks = data()
-        self._write_pieces(member, _pieces(member, chunks))
+        self._write_pieces(
+            member,
+            _pieces(member, chunks),
+            lambda pieces, write: self._crew.pass_on(pieces, write, len),
+        )
         for _ in chunks:
             pass  # the digest is of what follows the data, too
 
