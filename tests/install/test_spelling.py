@@ -68,6 +68,20 @@ def test_what_is_anothers_stays(
     assert {path for path in files_in(site(folding)) if path[:3] != "one"} == set()
 
 
+def test_what_was_just_written_by_another_spelling_stays(
+    folding: Layout, wheels: list[Path]
+) -> None:
+    """FUSE knows for a second what was seen by one spelling, whatever was written by the other since."""
+    install_wheels(wheels, folding, mode="copy")
+    seen = [(site(folding) / path).stat().st_size for path in ONE if path != "Pkg/one.py"]
+    for path in STAYS:
+        (site(folding) / path).write_bytes(b"longer than before\n")
+    uninstall("one", folding)
+    assert seen == [3, 3]
+    for path in STAYS:
+        assert (site(folding) / path).read_bytes() == b"longer than before\n"
+
+
 def test_sync_leaves_what_stays(folding: Layout, wheels: list[Path]) -> None:
     install_wheels(wheels, folding, mode="copy")
     sync_wheels(wheels[1:], folding, mode="copy")

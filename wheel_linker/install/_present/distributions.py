@@ -363,6 +363,7 @@ def owners_of(
     key_of = key_for((one.library, one.entry) for one in asked)
     folded = by_key(wanted, key_of)
     hints: dict[str, Collection[str]] = {}
+    listings: dict[str, frozenset[str]] = {}
     owners: dict[str, list[tuple[Distribution, str]]] = {}
     for one in asked:
         if one.library not in hints:
@@ -372,7 +373,7 @@ def owners_of(
             if key in wanted:
                 owners.setdefault(key, []).append((one, digest))
             for other in folded.get(key_of(path), ()) if folded else ():
-                if other != key and is_one_file(other, path):
+                if other != key and is_one_file(other, path, listings):
                     owners.setdefault(other, []).append((one, digest))
     return owners
 

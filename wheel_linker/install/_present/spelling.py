@@ -32,16 +32,34 @@ def by_key(paths: Iterable[str], key_of: Callable[[str], str]) -> dict[str, list
     return found
 
 
-def is_one_file(path: str, other: str) -> bool:
+def is_one_file(path: str, other: str, listings: dict[str, frozenset[str]]) -> bool:
     """Tell whether two spellings, in a place where names are folded, lead to one file; False if one is not there.
 
-    FUSE may number a file once for each spelling, so that its number alone does not tell.
+    FUSE may number a file once for each spelling, and what the system knows of one spelling may be out of date for a
+    second when the file was written by the other. So it counts what the directories list: two files have two names.
+
+    :param path: an absolute path.
+    :param other: one with as many parts, which are the same if they are folded.
+    :param listings: the names in directories, kept from one call to the next as long as nothing is changed.
     """
     try:
-        one, two = os.lstat(path), os.lstat(other)
+        if os.path.samestat(os.lstat(path), os.lstat(other)):
+            return True
+        return not _are_listed_apart(path, other, listings)
     except OSError:
         return False
-    return os.path.samestat(one, two) or _seen(one) == _seen(two)
+
+
+def _are_listed_apart(path: str, other: str, listings: dict[str, frozenset[str]]) -> bool:
+    above = ""
+    for name, name_in_other in zip(path.split(os.sep), other.split(os.sep)):
+        if name != name_in_other:
+            if above not in listings:
+                listings[above] = frozenset(os.listdir(above))
+            if {name, name_in_other} <= listings[above]:
+                return True
+        above += name + os.sep
+    return False
 
 
 def in_own_spelling(paths: list[str], library: str, entry: str) -> list[str]:
@@ -62,10 +80,6 @@ def in_own_spelling(paths: list[str], library: str, entry: str) -> list[str]:
             other = os.path.join(library, name, "")
             paths = [own + path[len(other) :] if path.startswith(other) else path for path in paths]
     return paths
-
-
-def _seen(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_mode, status.st_size, status.st_mtime_ns
 
 
 def _folded(path: str) -> str:
