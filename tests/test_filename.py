@@ -45,6 +45,9 @@ def test_a_file_name_is_parsed_and_given_back() -> None:
         "foo-1.0-1-py3-none-any-extra.whl",
         "../foo-1.0-py3-none-any.whl",
         "foo-1.0-py3-none-any.whl\n",
+        "foo-1.0-py3-none-a\x1b[31mny.whl",
+        "foo-1.0-py3-none-any\u202e.whl",
+        "foo-1.0\u2028-py3-none-any.whl",
     ],
 )
 def test_a_malformed_file_name_is_an_invalid_wheel(text: str) -> None:

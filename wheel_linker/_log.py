@@ -6,6 +6,8 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
+from wheel_linker.errors import printable
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -36,11 +38,17 @@ def log(message: str, *arguments: object) -> None:
     """
     logging = sys.modules.get("logging")
     if logging is not None:
-        logging.getLogger("wheel_linker").debug(message, *arguments)
+        logger = logging.getLogger("wheel_linker")
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug(message, *_shown(arguments))
 
 
 def log_warning(message: str, *arguments: object) -> None:
     """Log what the user should know while the call goes on."""
     import logging
 
-    logging.getLogger("wheel_linker").warning(message, *arguments)
+    logging.getLogger("wheel_linker").warning(message, *_shown(arguments))
+
+
+def _shown(arguments: tuple[object, ...]) -> list[object]:
+    return [printable(each) if isinstance(each, str) else each for each in arguments]

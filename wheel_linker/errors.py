@@ -251,3 +251,14 @@ def _remake_link_error(
     mode: LinkMode | None,
 ) -> LinkError:
     return kind(message, errno=errno, source=source, destination=destination, mode=mode)
+
+
+def printable(text: str) -> str:
+    """Return a text in which only those characters are left that are seen as what they are.
+
+    Control characters move a terminal's cursor, those of bidirectional writing turn around what follows, and line
+    separators make one name look like two lines. They are escaped as :func:`repr` does it.
+    """
+    if text.isprintable():
+        return text
+    return "".join([each if each.isprintable() else repr(each)[1:-1] for each in text])

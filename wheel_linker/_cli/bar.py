@@ -17,6 +17,7 @@ from rich.progress import (
 
 from wheel_linker._compat.override import override
 from wheel_linker._wheel.progress import ProgressBar
+from wheel_linker.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ class _Bar(ProgressBar):
 
     @override
     def wheel(self, name: str, /) -> None:
-        self._shown.update(self._files, wheel=escape(name))
+        self._shown.update(self._files, wheel=escape(printable(name)))
 
     @override
     def putting_back(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from wheel_linker._cli.lines import Lines, Silence
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker.errors import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -30,13 +31,13 @@ def misused(message: str) -> NoReturn:
 
 def complain(kind: str, message: str) -> None:
     """Say one line on standard error."""
-    print(f"{PROGRAM}: {kind}: {one_line(message)}", file=sys.stderr)
+    print(f"{PROGRAM}: {kind}: {printable(one_line(message))}", file=sys.stderr)
 
 
 def say(line: str) -> None:
     """Say one line on standard output, unless the user wants quiet."""
     if not _state.quiet:
-        print(line)
+        print(printable(line))
 
 
 def configure(arguments: argparse.Namespace) -> None:
@@ -72,10 +73,11 @@ class Column(NamedTuple):
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on standard output."""
+    shown = [list(map(printable, row)) for row in rows]
     if has_rich():
-        _print_rich_table(columns, rows)
+        _print_rich_table(columns, shown)
     else:
-        for line in plain_table(columns, rows):
+        for line in plain_table(columns, shown):
             print(line)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker.errors import WheelLinkerError
+from wheel_linker.errors import WheelLinkerError, printable
 
 if TYPE_CHECKING:
     from wheel_linker._wheel.filename import WheelFilename
@@ -25,8 +25,8 @@ class PackageConflict(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"The file `{self.path}` is provided by more than one package, with different contents. Only one of them "
-            f"can be there, which can result in a broken module. {_listed(self)}"
+            f"The file `{printable(self.path)}` is provided by more than one package, with different contents. Only "
+            f"one of them can be there, which can result in a broken module. {_listed(self)}"
         )
 
 
@@ -42,13 +42,13 @@ class Supplier(NamedTuple):
 def as_race(conflict: PackageConflict) -> str:
     """Describe a conflict among wheels of several calls, in which which of them came last is a matter of luck."""
     return (
-        f"The file `{conflict.path}` is provided by more than one package, which causes an install race "
+        f"The file `{printable(conflict.path)}` is provided by more than one package, which causes an install race "
         f"condition and can result in a broken module. {_listed(conflict)}"
     )
 
 
 def _listed(conflict: PackageConflict) -> str:
-    wheels = "\n".join(f"* {wheel.name} ({wheel})" for wheel in conflict.wheels)
+    wheels = "\n".join(printable(f"* {wheel.name} ({wheel})") for wheel in conflict.wheels)
     return f"Packages containing the file:\n{wheels}"
 
 

@@ -76,10 +76,9 @@ class WheelFilename:
         try:
             name, version, _, _ = parse_wheel_filename(text)
         except (InvalidWheelFilename, InvalidVersion) as error:  # the latter until packaging 22.0
-            raise InvalidWheelError(
-                f"{text!r} is not the file name of a wheel ({error}): "
-                "it has the form NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl"
-            ) from error
+            raise _not_one(text, error) from error
+        if not text.isprintable():
+            raise _not_one(text, "a character of it is not printed as what it is")
         return cls(text, name, version)
 
     @classmethod
@@ -93,7 +92,7 @@ class WheelFilename:
         stem = directory[: -len(_DIST_INFO)] if directory.endswith(_DIST_INFO) else ""
         name, _, version = stem.partition("-")
         parsed = _checked(version)
-        if not name or parsed is None:
+        if not name or parsed is None or not stem.isprintable():
             raise InvalidWheelError(
                 f"{directory!r} does not name a distribution: it has the form NAME-VERSION.dist-info; "
                 "give the wheel's file name"
@@ -155,3 +154,10 @@ def _compressed(tags: Iterable[str]) -> list[str]:
     """Return the three parts of the compressed tag set that stands for ``tags`` (PEP 425)."""
     columns = list(zip(*(tag.split("-") for tag in tags if tag.count("-") == 2)))
     return [".".join(dict.fromkeys(column)) for column in columns]
+
+
+def _not_one(text: str, reason: object) -> InvalidWheelError:
+    return InvalidWheelError(
+        f"{text!r} is not the file name of a wheel ({reason}): "
+        "it has the form NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl"
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._log import log, warn_caller
-from wheel_linker.errors import RecordWarning
+from wheel_linker.errors import RecordWarning, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,8 +101,8 @@ def warn_of_problems(
     ]
     if serious:
         warn_caller(
-            f"{wheel} is used though its RECORD is not right: {described(serious)}. To have such wheels refused, "
-            'give record="strict"; to silence this, filter wheel_linker.RecordWarning',
+            f"{printable(wheel)} is used though its RECORD is not right: {described(serious)}. To have such wheels "
+            'refused, give record="strict"; to silence this, filter wheel_linker.RecordWarning',
             RecordWarning,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._cli.output import say
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def completion(arguments: argparse.Namespace) -> None:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
         elif action.metavar in _FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
-    say(shtab.complete(parser, shell=arguments.shell))
+    print(shtab.complete(parser, shell=arguments.shell))
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -16,7 +16,7 @@ from wheel_linker._fs.reading import NOT_READABLE, read_followed
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record import NOTES, RECORD
-from wheel_linker.errors import LinkError, WheelLinkerError
+from wheel_linker.errors import LinkError, WheelLinkerError, printable
 from wheel_linker.install._present.said import read_said
 from wheel_linker.install._present.spelling import by_key, in_own_spelling, is_one_file, key_for
 from wheel_linker.install._present.unfinished import is_unfinished
@@ -78,7 +78,7 @@ class Distribution(NamedTuple):
         return os.path.join(self.path, RECORD)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version}".rstrip()
+        return printable(f"{self.name} {self.version}".rstrip())
 
 
 class Recorded(NamedTuple):

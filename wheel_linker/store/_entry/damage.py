@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker.errors import printable
 from wheel_linker.store.layout import MANIFEST, ROWS
 
 if TYPE_CHECKING:
@@ -33,4 +34,4 @@ class Damage(NamedTuple):
     """``"changed"``, ``"missing"`` or ``"added"``."""
 
     def __str__(self) -> str:
-        return f"{self.entry.filename}: {self.path} is {self.kind}"
+        return printable(f"{self.entry.filename}: {self.path} is {self.kind}")

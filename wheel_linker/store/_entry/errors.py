@@ -29,5 +29,5 @@ def named_errors(doing: str, path: str) -> Iterator[None]:
             yield
     except BrokenManifestError as error:
         raise InvalidWheelError(
-            f"cannot {doing}: {error} is not what was written; prune, and add the wheel again"
+            f"cannot {doing}: {str(error)!r} is not what was written; prune, and add the wheel again"
         ) from error
