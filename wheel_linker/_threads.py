@@ -9,11 +9,11 @@ import threading
 import time
 import weakref
 from collections import deque
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 _Task = TypeVar("_Task")
@@ -27,6 +27,8 @@ _OTHERS: Final = 24
 _MOMENT: Final = 0.0005
 # Seconds until a thread is looked at again that has not said that it is through.
 _LOOK_AGAIN: Final = 1.0
+COMPLETE: Final = "what was asked for is done"
+"""What an interrupt says that comes when nothing is put back any more, while there still is something to clear away."""
 
 
 def usable_cpus() -> int:
@@ -277,6 +279,20 @@ def uninterrupted(action: Callable[[], None]) -> None:
             interrupt = error
     if interrupt is not None:
         raise interrupt
+
+
+@contextmanager
+def telling_of_completion(is_complete: Callable[[], bool]) -> Iterator[None]:
+    """Have an interrupt of the body say so if the change that was asked for is made, and is not put back.
+
+    :param is_complete: whether that is so.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if is_complete():
+            interrupt.args = (COMPLETE,)
+        raise
 
 
 def _is_interrupt(failure: tuple[int, BaseException]) -> bool:

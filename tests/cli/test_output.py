@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import import_module
 from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 from examples.kit import write_wheel
+from install.kit import no_litter
 
 from cli.kit import ENVIRONMENT
 from wheel_linker._cli import lines, main
@@ -67,6 +69,40 @@ def test_a_line_says_that_all_is_put_back(
     assert last == "wheel-linker: interrupted: everything is as it was before"
     assert ("putting everything back as it was" in said) == (not patience)
     assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "wheel_linker._link.transaction.refresh",
+        "wheel_linker._cli.install.installed_line",
+    ],
+)
+def test_an_interrupt_that_comes_too_late_does_not_say_that_all_is_put_back(
+    tmp_path: Path,
+    install: list[str],
+    step: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While what is left is cleared away, and while the command tells what it has done."""
+    module, _, name = step.rpartition(".")
+    real = getattr(import_module(module), name)
+    interrupts = iter([KeyboardInterrupt])
+
+    def interrupted(*arguments: object) -> object:
+        for interrupt in interrupts:
+            raise interrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(step, interrupted)
+    monkeypatch.setattr(lines, "_SECONDS_BETWEEN_LINES", 0.0)
+    assert main.main(install) == 130
+    *_, last = said = capsys.readouterr().err.splitlines()
+    assert last == "wheel-linker: interrupted: what was asked for is done"
+    assert "putting everything back as it was" not in said
+    assert (tmp_path / "target" / "demo.py").exists()
+    assert no_litter(tmp_path / "target")
 
 
 def test_a_bar_says_that_all_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,29 @@ def test_what_is_registered_for_the_exit_is_done(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout.splitlines()[-1]) == (status, "at exit"), done.stderr
 
 
+@pytest.mark.parametrize("late", ["wheel_linker._cli.main", "argparse"])
+def test_ctrl_c_while_the_command_line_is_imported(tmp_path: Path, late: str) -> None:
+    code = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == sys.argv[1]:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "from wheel_linker.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, late, "list", "--target", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRONMENT,
+    )
+    line = "wheel-linker: interrupted: everything is as it was before\n"
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", line)
+
+
 def test_only_the_command_that_is_asked_for_has_a_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     """To make those of the others takes longer than installing a small wheel."""
     made: list[str] = []

@@ -142,6 +142,30 @@ class TestCommands:
         assert str(wheel_file) in run("add", wheel_file, code=1)
 
     @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+    def test_interrupted(
+        self,
+        wheel_file: Path,
+        root: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """What was added, or removed, before Ctrl-C stays so."""
+
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        for name in ("add_all", "entries"):
+            monkeypatch.setattr(WheelStore, name, interrupted)
+        said = []
+        for words in (["add", str(wheel_file)], ["list"]):
+            assert main.main(["store", *words, "--store", str(root)]) == 130
+            said.append(capsys.readouterr().err)
+        start = "wheel-linker: interrupted: "
+        assert said == [
+            f"{start}each entry of the store is whole\n",
+            f"{start}everything is as it was before\n",
+        ]
+
     def test_add_protected(self, run: Run, wheel_file: Path, root: Path) -> None:
         run("add", "--protect", wheel_file)
         (entry,) = WheelStore(root).entries()

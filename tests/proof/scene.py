@@ -15,6 +15,7 @@ from proof.faults import error, kill
 from proof.kit import complete, exact, open_descriptors
 from proof.processes import in_child, was_killed
 from wheel_linker import LinkError, WheelLinkerError
+from wheel_linker._threads import COMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -162,7 +163,7 @@ def survive_errors(
 def survive_interrupts(
     scene: Scene, spoiler: Spoiler, fault: Fault, steps: Iterator[int], figures: Figures, name: str
 ) -> None:
-    """An interrupt is raised and everything undone; or, at the very end, everything done.
+    """An interrupt is raised and everything undone; or, at the very end, everything done, and it says so.
 
     :param name: what is counted.
     """
@@ -171,8 +172,10 @@ def survive_interrupts(
         assert isinstance(failure, KeyboardInterrupt)
         assert no_litter(scene.root)
         if scene.is_untouched():
+            assert not str(failure) or scene.is_done()
             figures.add(name, undone=1)
             return
+        assert str(failure) == COMPLETE
         scene.check_complete()
         figures.add(name, after_the_commit=1)
         scene.go_on()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._cli.environment import add_environment, chosen_layout, layout_to_change
 from wheel_linker._cli.options import add_json, add_option
-from wheel_linker._cli.output import Column, print_table, say
+from wheel_linker._cli.output import Column, done, print_table, say
 from wheel_linker._cli.reports import print_json
 from wheel_linker._cli.store import needed_store
 from wheel_linker.errors import WheelLinkerError
@@ -102,6 +102,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 def _repair(report: EnvironmentReport, *, tells: bool) -> None:
     mended = report.repair()
+    done()
     if not tells:
         return
     for one in mended.installed:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._cli.environment import add_environment, layout_to_change
 from wheel_linker._cli.link import refuse_misuse, usable_store
 from wheel_linker._cli.options import add_common, add_compatibility, add_json, change_options
-from wheel_linker._cli.output import progress, say
+from wheel_linker._cli.output import done, progress, say
 from wheel_linker._cli.reports import (
     installed_as_json,
     installed_line,
@@ -73,6 +73,7 @@ def install(arguments: argparse.Namespace) -> None:
             _foresee(arguments, layout, store)
             return
         reports, kept = _install(arguments, layout, store)
+        done()
     if arguments.json:
         print_json([installed_as_json(report) for report in reports])
         return
@@ -164,6 +165,7 @@ def uninstall(arguments: argparse.Namespace) -> None:
         tell_plan(plan_uninstall(arguments.names, layout), as_json=arguments.json)
         return
     reports = remove(arguments.names, layout)
+    done()
     if arguments.json:
         print_json([uninstalled_as_json(report) for report in reports])
     for report in () if arguments.json else reports:

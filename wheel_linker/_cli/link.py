@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker._cli.options import add_common, modes
-from wheel_linker._cli.output import complain, misused, progress, say
+from wheel_linker._cli.output import complain, done, misused, progress, say
 from wheel_linker._cli.reports import as_json, print_json, summary
 from wheel_linker._cli.store import anothers, chosen_store
 from wheel_linker.mode import LinkMode
@@ -50,6 +50,7 @@ def link(arguments: argparse.Namespace) -> None:
                 on_conflict=arguments.on_conflict,
                 progress=shown,
             )
+            done()
     if arguments.json:
         print_json([as_json(report) for report in reports])
     else:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wheel_linker._cli.commands import COMMANDS
-from wheel_linker._cli.output import PROGRAM, complain, configure, misused
+from wheel_linker._cli.output import PROGRAM, complain, complain_of_interrupt, configure, misused
 from wheel_linker._compat.override import override
 from wheel_linker.errors import WheelLinkerError
 
@@ -45,8 +45,8 @@ def _run(argv: Sequence[str] | None) -> int:
             sys.stdout.flush()
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else _DONE
-    except KeyboardInterrupt:
-        complain("interrupted", "everything is as it was before")
+    except KeyboardInterrupt as interrupt:
+        complain_of_interrupt(interrupt)
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough of it; what was to be done is done when it is told.

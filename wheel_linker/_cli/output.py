@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from wheel_linker._cli.lines import Lines, Silence
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker._threads import COMPLETE
 from wheel_linker.errors import printable
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.progress import ProgressBar
 
 PROGRAM: Final = "wheel-linker"
+AS_BEFORE: Final = "everything is as it was before"
 _WRONG_USAGE: Final = 2
 
 
@@ -44,10 +46,24 @@ def configure(arguments: argparse.Namespace) -> None:
     """Tell as much, and in such colours, as a command is asked for."""
     _state.quiet = arguments.quiet
     _state.color = arguments.color
+    _state.interrupted = getattr(arguments, "interrupted", AS_BEFORE)
     if arguments.verbose:
         import logging
 
         logging.basicConfig(level=logging.DEBUG, format=f"{PROGRAM}: %(message)s")
+
+
+def done(said: str = COMPLETE) -> None:
+    """Take note that what was asked for is done, and stays so if Ctrl-C comes while it is told.
+
+    :param said: what is said of it then.
+    """
+    _state.interrupted = said
+
+
+def complain_of_interrupt(interrupt: KeyboardInterrupt) -> None:
+    """Say what has become of everything after Ctrl-C."""
+    complain("interrupted", str(interrupt) or _state.interrupted)
 
 
 class _State:
@@ -55,6 +71,7 @@ class _State:
 
     quiet = False
     color = "auto"
+    interrupted = AS_BEFORE
 
 
 _state = _State()

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._cli.environment import add_environment, layout_to_change
 from wheel_linker._cli.options import add_json, add_linking, add_option, add_verbosity, modes
-from wheel_linker._cli.output import say
+from wheel_linker._cli.output import done, say
 from wheel_linker._cli.reports import installed_as_json, installed_line, print_json
 from wheel_linker._cli.store import needed_store
+from wheel_linker._threads import COMPLETE
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +60,9 @@ def pip_install(arguments: argparse.Namespace) -> None:
         reports = _link(
             arguments, store, layout, [one for one in chosen if not one.editable], given
         )
+        done("the wheels are installed" if given.editable else COMPLETE)
     _install_editable(layout, given)
+    done()
     if arguments.json:
         print_json([installed_as_json(report) for report in reports])
     for report in () if arguments.json else reports:

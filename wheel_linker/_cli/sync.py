@@ -13,7 +13,7 @@ from wheel_linker._cli.options import (
     add_record,
     change_options,
 )
-from wheel_linker._cli.output import progress, say
+from wheel_linker._cli.output import done, progress, say
 from wheel_linker._cli.reports import (
     installed_as_json,
     installed_line,
@@ -105,6 +105,7 @@ def _sync(
             compile_bytecode=arguments.compile,
             **change_options(arguments, store),
         )
+    done()
     _tell(report, as_json=arguments.json)
 
 

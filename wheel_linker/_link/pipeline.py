@@ -75,7 +75,7 @@ def _link(
     with (
         refused(f"link into {path!r}", destination=path),
         opened_sites([wheel.tree.path for wheel in wheels]) as sites,
-        how.progress.telling_of_failure(),
+        how.progress.telling_of_failure(sites.is_complete),
     ):
         site = sites.prepare(path)
         reports = [

@@ -13,7 +13,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import Stage, sweep
 from wheel_linker._link.transaction import Transaction
 from wheel_linker._log import log
-from wheel_linker._threads import uninterrupted
+from wheel_linker._threads import telling_of_completion, uninterrupted
 from wheel_linker.errors import LinkError, refused
 
 if TYPE_CHECKING:
@@ -150,6 +150,10 @@ class Sites:
         """
         self._each(Transaction.roll_back)
 
+    def is_complete(self) -> bool:
+        """Tell whether everything is in place, and nothing is put back any more."""
+        return any(site.transaction.is_finished for site in self._by_identity.values())
+
     def close(self) -> None:
         """Put everything back, unless finished, and remove the stages. May be begun again; errors as there."""
         # A fork's copy must not remove what its parent is still at.
@@ -171,11 +175,14 @@ class Sites:
 def opened_sites(sources: Collection[str] = (), litter: Iterable[str] = ()) -> Iterator[Sites]:
     """Have the directories of a call; if the body fails or is interrupted they are as they were before.
 
+    An interrupt that comes when everything is in place says that.
+
     :param sources: the roots of the wheels, where nothing may be written.
     :param litter: directories that need not be changed, and may have litter of killed processes.
     """
-    with ExitStack() as kept:
-        sites = Sites(kept)
+    kept = ExitStack()
+    sites = Sites(kept)
+    with telling_of_completion(sites.is_complete), kept:
         sites.protect(sources)
         # Twice, because Ctrl-C may come in the instant before the first one starts. It does nothing when there is
         # nothing left to do.

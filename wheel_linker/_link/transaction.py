@@ -54,6 +54,11 @@ class Transaction:
         self._folded: set[str] = set()
         self._finished = False
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is put back any more."""
+        return self._finished
+
     def give_up_the_way_back(self) -> None:
         """Let everything stay as it is now. May be begun again."""
         self._finished = True

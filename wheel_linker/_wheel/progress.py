@@ -48,6 +48,10 @@ class ProgressBar(Protocol):
         return None
 
 
+def _never() -> bool:
+    return False
+
+
 class Progress:
     """Tells the caller what is done, one thread at a time.
 
@@ -76,13 +80,18 @@ class Progress:
         return self._total is not None
 
     @contextmanager
-    def telling_of_failure(self) -> Iterator[None]:
-        """Tell that all is put back if the body of a ``with`` statement fails: the contexts around it do that."""
+    def telling_of_failure(self, is_complete: Callable[[], bool] = _never) -> Iterator[None]:
+        """Tell that all is put back if the body of a ``with`` statement fails: the contexts around it do that.
+
+        :param is_complete: whether nothing is put back any more.
+        """
         try:
             yield
         except NotAsUnpackedError:
             raise  # and it goes on
         except BaseException:
+            if is_complete():
+                raise
             tell, self._putting_back = self._putting_back, None
             if tell is not None:
                 tell()

@@ -12,6 +12,7 @@ from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.pipeline import refuse_or_warn, supplier_of
 from wheel_linker._link.report import LinkReport, note_symlinks
 from wheel_linker._link.sites import opened_sites
+from wheel_linker._threads import telling_of_completion
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError, refused
@@ -121,20 +122,27 @@ def change(
             sources = [one.wheel.tree.path for one in plans]
             with (
                 opened_sites(sources, litter=littered(where.layout, is_resolved=True)) as sites,
-                how.progress.telling_of_failure(),
+                how.progress.telling_of_failure(sites.is_complete),
             ):
                 outcome = _install(plans, where, how, options, sites)
             note_symlinks(given, [report.link for report in outcome.installed])
     if options.compile_bytecode:
-        from wheel_linker.install._changes.compiled import compile_installed
-
-        left = [one for one in plans if not one.is_compiled]
-        made = compile_installed(
-            left, layout, how.locks, optimize=options.optimize, durable=options.durable
-        )
-        if options.timestamp is not None:
-            set_times(left, options.timestamp, made)
+        with telling_of_completion(lambda: True):
+            _compile([one for one in plans if not one.is_compiled], layout, how, options)
     return outcome
+
+
+def _compile(
+    plans: Sequence[Plan], layout: Layout, how: LinkOptions, options: InstallOptions
+) -> None:
+    """Compile what is in place, as far as its bytecode has not come along."""
+    from wheel_linker.install._changes.compiled import compile_installed
+
+    made = compile_installed(
+        plans, layout, how.locks, optimize=options.optimize, durable=options.durable
+    )
+    if options.timestamp is not None:
+        set_times(plans, options.timestamp, made)
 
 
 def foreseen(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._cli.options import add_json, add_option, add_record, add_verbosity
+from wheel_linker._cli.output import AS_BEFORE
 from wheel_linker._cli.storing import changing, looking
 from wheel_linker._cli.storing.quantities import duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_CHANGING: Final = frozenset({"add", "compile", "repair", "remove", "prune"})
+_OF_ENTRIES: Final = "each entry of the store is whole"
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +25,11 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     def command(
         name: str, run: Callable[[argparse.Namespace], None], purpose: str
     ) -> argparse.ArgumentParser:
+        interrupted = _OF_ENTRIES if name in _CHANGING else AS_BEFORE
         added = commands.add_parser(
             name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
         )
-        added.set_defaults(run=run, parser=added)
+        added.set_defaults(run=run, parser=added, interrupted=interrupted)
         add_verbosity(added)
         add_option(added)
         add_json(added)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wheel_linker._archive.wheel_file import is_archive, wanted_at
 from wheel_linker._log import log
+from wheel_linker._threads import telling_of_completion
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker._wheel.tree import NotAsUnpackedError
@@ -84,17 +85,22 @@ def with_unpacked(
     :param change: called with the wheels; a second time if it ends with :exc:`NotAsUnpackedError`.
     :param dry_run: as for :func:`all_unpacked`.
     """
-    if store is not None and not how.clones_whole():
-        try:
-            with all_unpacked(
-                wheels, layout, store, how, record, dry_run=dry_run, looks_late=True
-            ) as given:
-                return change(given)
-        except NotAsUnpackedError as error:
-            log("%s: looking at all files of these wheels, and beginning anew", error)
-            how.progress.begin_anew()
-    with all_unpacked(wheels, layout, store, how, record, dry_run=dry_run) as given:
-        return change(given)
+    done: list[_Outcome] = []
+    # What was unpacked for the moment may take long to be removed.
+    with telling_of_completion(lambda: bool(done) and not dry_run):
+        if store is not None and not how.clones_whole():
+            try:
+                with all_unpacked(
+                    wheels, layout, store, how, record, dry_run=dry_run, looks_late=True
+                ) as given:
+                    done.append(change(given))
+            except NotAsUnpackedError as error:
+                log("%s: looking at all files of these wheels, and beginning anew", error)
+                how.progress.begin_anew()
+        if not done:
+            with all_unpacked(wheels, layout, store, how, record, dry_run=dry_run) as given:
+                done.append(change(given))
+    return done[0]
 
 
 @contextmanager
