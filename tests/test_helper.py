@@ -31,6 +31,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import PREFIX, Stage, sweep
 from wheel_linker._link import staging
 from wheel_linker._link.helper import process as helper_process
+from wheel_linker._link.helper import starting
 from wheel_linker._link.helper.process import Helper
 from wheel_linker._link.units import Unit, Visit
 from wheel_linker.backends import default_backend
@@ -65,7 +66,7 @@ pytestmark = pytest.mark.skipif(
 
 def test_they_are_available() -> None:
     """Moved or renamed modules would switch them off without a word."""
-    assert staging.how_many(10**6, default_backend()) > 0
+    assert starting.how_many(10**6, default_backend()) > 0
 
 
 class Witness:
@@ -85,7 +86,7 @@ class Witness:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have helper processes for any number of files, if they come in time."""
-    monkeypatch.setattr(staging, "_ENTRIES_PER_HELPER", 1)
+    monkeypatch.setattr(starting, "ENTRIES_PER_HELPER", 1)
     monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
 
 
@@ -487,9 +488,9 @@ class TestWhereThereIsNone:
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: object
     ) -> None:
         backend = default_backend()
-        assert staging.how_many(1, backend)
+        assert starting.how_many(1, backend)
         monkeypatch.setattr(sys, name, value, raising=False)
-        assert not staging.how_many(1, backend)
+        assert not starting.how_many(1, backend)
 
     def test_in_an_archive(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(
@@ -497,18 +498,18 @@ class TestWhereThereIsNone:
             "__file__",
             str(tmp_path / "app.pyz/wheel_linker/_link/helper/process.py"),
         )
-        assert not staging.how_many(1, default_backend())
+        assert not starting.how_many(1, default_backend())
 
 
 def test_not_where_its_directory_has_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program could not find it by its name; tests/test_vendoring.py has those that can."""
     monkeypatch.setattr(helper_process, "_LIBRARY", "tool._vendor.linker")
-    assert not staging.how_many(10**6, default_backend())
+    assert not starting.how_many(10**6, default_backend())
 
 
 def test_more_for_more_files() -> None:
     """Each takes a while to start."""
-    numbers = [staging.how_many(files, default_backend()) for files in (7_999, 8_000, 51_890)]
+    numbers = [starting.how_many(files, default_backend()) for files in (7_999, 8_000, 51_890)]
     assert numbers == [0, 1, 6]
 
 

@@ -16,6 +16,7 @@ from wheels import contents, make_wheel, names, snapshot
 from wheel_linker import InvalidWheelError, LinkError, LinkMode, link_wheel_files, link_wheels
 from wheel_linker._link import staging
 from wheel_linker._link.helper import process as helper_process
+from wheel_linker._link.helper import starting
 from wheel_linker._link.helper.process import Helper
 from wheel_linker._link.units import Visit
 from wheel_linker._wheel import scan
@@ -52,7 +53,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Order, Answer]]:
     """What helper processes are asked and answer, which do all but the first visit, of any number of files."""
     seen: list[tuple[Order, Answer]] = []
     place_by_helper, visit_here = Helper.place, Visit.place
-    monkeypatch.setattr(staging, "_ENTRIES_PER_HELPER", 1)
+    monkeypatch.setattr(starting, "ENTRIES_PER_HELPER", 1)
     monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
 
     def place(helper: Helper, order: Order) -> Answer:
@@ -197,7 +198,7 @@ def test_one_large_wheel_is_shared(
 ) -> None:
     """It seems to be a small one, so that threads begin with it; what they come to later is a helper's."""
     monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 4)
-    monkeypatch.setattr(staging, "_LARGE_VISITS_ALONE", 1)
+    monkeypatch.setattr(starting, "LARGE_VISITS_ALONE", 1)
     helped_with: list[Order] = []
     really = Helper.place
 

@@ -49,9 +49,9 @@ LINK: Final = """
 import sys
 from other._vendor.wheel_linker import link_wheels
 from other._vendor.wheel_linker._link import staging
-from other._vendor.wheel_linker._link.helper import process
+from other._vendor.wheel_linker._link.helper import process, starting
 
-staging._ENTRIES_PER_HELPER = 1
+starting.ENTRIES_PER_HELPER = 1
 staging._ENTRIES_PER_UNIT = 4
 is_ready = process._is_ready
 

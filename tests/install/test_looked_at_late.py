@@ -16,6 +16,7 @@ from store.conftest import settle
 from install.kit import check_record, files_in, layout_in, pure, root_of
 from wheel_linker import InvalidWheelError, ProgressBar
 from wheel_linker._link import staging
+from wheel_linker._link.helper import starting
 from wheel_linker.install import install_wheels, plan_sync, sync_wheels
 from wheel_linker.store import WheelStore
 
@@ -56,7 +57,7 @@ def jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
     """With how many jobs; helper processes are had for any number of files, where they can be had."""
     if request.param == "one thread":
         return 1
-    monkeypatch.setattr(staging, "_ENTRIES_PER_HELPER", 1)
+    monkeypatch.setattr(starting, "ENTRIES_PER_HELPER", 1)
     monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 3)
     return 3
 

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from wheel_linker.store.layout import Layout, is_digest, is_entry_name, may_be_of, names_for
+from wheel_linker.store.layout import Layout
+from wheel_linker.store.names import is_digest, is_entry_name, may_be_of, names_for
 
 # Of no bytes at all, in hexadecimal digits and, by RFC 4648, in Base32.
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -32,7 +32,7 @@ from store.archives import (
 from store.conftest import entry_names, litter, settle
 from wheel_linker import InvalidWheelError, LinkError, UnpackedWheel, WheelFilename, link_wheels
 from wheel_linker._archive import checks, unpacking
-from wheel_linker.store import Limits, StoredWheel, WheelStore, layout
+from wheel_linker.store import Limits, StoredWheel, WheelStore, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -388,7 +388,7 @@ class TestDigest:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        real = layout.names_for
+        real = names.names_for
         monkeypatch.setattr(
             "wheel_linker.store._adding.placing.names_for",
             lambda d: (stored.entry, *list(real(d))[1:]),

@@ -37,16 +37,10 @@ if TYPE_CHECKING:
 
 # Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.
 _ENTRIES_PER_UNIT: Final = 400
-# A helper process, which is an interpreter and this library, takes 20 ms to start, in which a thread places some
-# thousands of files.
-_ENTRIES_PER_HELPER: Final = 8_000
 # With two threads a thousand files take longer than with one, and five thousand as long.
 _ENTRIES_PER_THREAD: Final = 2_500
 # What a wheel that nobody has read is taken to have; half of the published ones have more.
 _ENTRIES_GUESSED: Final = 200
-# Where a visit does not come to the end, the wheel is larger than it seemed. A thread that has seen so many of these
-# has a helper process do its further tasks.
-_LARGE_VISITS_ALONE: Final = 4
 # How deep wheels mostly are. Where one is deeper than there are descriptors for, the way down is gone step by step.
 _LIKELY_DEPTH: Final = 8
 _MISSING: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -110,7 +104,7 @@ def _place_all(tasks: Sequence[Task], stage: Stage, jobs: int, progress: Progres
     jobs = affordable(jobs, _descriptors(tasks))
     workers = _Workers(stage, progress)
     entries = sum(map(_entries, tasks))
-    helpers = min(how_many(entries, tasks[0].placer.backend), jobs - 1)
+    helpers = _helpers(entries, tasks[0].placer.backend, jobs)
     if helpers:
         # More threads would only wait for the interpreter's lock.
         run(tasks, workers.place, 1 + helpers, others=workers.with_helper, stop=workers.stop)
@@ -123,6 +117,15 @@ def _place_all(tasks: Sequence[Task], stage: Stage, jobs: int, progress: Progres
         run(tasks, workers.place, threads_for(entries, jobs))
 
 
+def _helpers(entries: int, backend: Backend, jobs: int) -> int:
+    """Return how many helper processes do the work of so many threads, the calling thread's left out."""
+    if jobs == 1:
+        return 0
+    from wheel_linker._link.helper.starting import how_many  # not for one thread
+
+    return min(how_many(entries, backend), jobs - 1)
+
+
 def threads_for(entries: int, jobs: int) -> int:
     """Return on how many threads files are placed soonest that are not copied.
 
@@ -133,19 +136,6 @@ def threads_for(entries: int, jobs: int) -> int:
     """
     has_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
     return 1 if has_lock and entries < _ENTRIES_PER_THREAD else jobs
-
-
-def how_many(entries: int, backend: Backend) -> int:
-    """Return how many helper processes are worth starting; 0 where there can be none.
-
-    :param entries: how many files and directories there are to be placed.
-    :param backend: how files are cloned.
-    """
-    if entries < _ENTRIES_PER_HELPER:
-        return 0
-    from wheel_linker._link.helper.process import may_clone  # most calls have no helpers
-
-    return entries // _ENTRIES_PER_HELPER if may_clone(backend) else 0
 
 
 class _Workers:
@@ -175,15 +165,17 @@ class _Workers:
     @contextmanager
     def with_late_helper(self) -> Iterator[Place]:
         """Have a helper process as well, but not before it is seen that there is much to do."""
+        from wheel_linker._link.helper import starting  # loaded already
+
         place: Place = self.place
         large = 0
         with ExitStack() as kept:
 
             def place_task(task: Task) -> Sequence[Task] | None:
                 nonlocal place, large
-                if large == _LARGE_VISITS_ALONE:
+                if large == starting.LARGE_VISITS_ALONE:
                     large += 1  # asked for once
-                    if how_many(_ENTRIES_PER_HELPER, task.placer.backend):
+                    if starting.how_many(starting.ENTRIES_PER_HELPER, task.placer.backend):
                         place = kept.enter_context(self.with_helper())
                 left = place(task)
                 large += bool(left)

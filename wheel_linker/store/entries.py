@@ -15,7 +15,8 @@ from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.entry import Entry
 from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store._entry.stored_wheel import StoredWheel
-from wheel_linker.store.layout import PARTS, Layout, is_digest, is_entry_name, names_for
+from wheel_linker.store.layout import PARTS, Layout
+from wheel_linker.store.names import is_digest, is_entry_name, names_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,8 +16,9 @@ from wheel_linker._fs.timestamps import identity
 from wheel_linker._fs.windows import is_in_use
 from wheel_linker._log import log
 from wheel_linker.store.control import LONGEST, open_file
-from wheel_linker.store.layout import INDEX, is_digest, is_entry_name
+from wheel_linker.store.layout import INDEX
 from wheel_linker.store.lease import FULL, NOT_OURS
+from wheel_linker.store.names import is_digest, is_entry_name
 from wheel_linker.store.trust import settle_one
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 ::
 
     root/
-        k5tmyx6zcd/        an entry, named by the first digits of the wheel's SHA-256
+        k5tmyx6zcd/        an entry, named by the first digits of the wheel's SHA-256 (see names)
             entry          what it holds, and when it was last used (see manifest)
             rows           what installing it takes from its RECORD (see records), and a checksum (see seal)
             problems       what is not right about its RECORD, if anything (see records)
@@ -27,10 +27,7 @@ An entry comes into being by one rename out of ``staging``, and ends by one rena
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final
 
 TREE: Final = "w"
 MANIFEST: Final = "entry"
@@ -47,38 +44,6 @@ LOCK: Final = "lock"
 READERS: Final = "readers"
 LEASES: Final = "leases"
 STAGING: Final = "staging"
-_HEX_DIGITS: Final = 64
-_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
-# Characters of five bits each. Short, since they are part of every symlink's target: ext4 keeps those up to 59 bytes
-# in the inode. Should two digests begin alike, the second takes more of them.
-_NAME_LENGTHS: Final = (10, 16, 26, 52)
-
-
-def is_digest(text: str) -> bool:
-    """Tell whether a text is a SHA-256 in lower-case hexadecimal digits."""
-    return len(text) == _HEX_DIGITS and not text.strip("0123456789abcdef")
-
-
-def is_entry_name(name: str) -> bool:
-    """Tell whether a name in a store's root can be an entry's."""
-    return _NAME_LENGTHS[0] <= len(name) <= _NAME_LENGTHS[-1] and not name.strip(_LETTERS)
-
-
-def may_be_of(name: str, digest: str) -> bool:
-    """Tell whether a wheel's entry may have a name."""
-    return name in names_for(digest)
-
-
-def names_for(digest: str) -> Iterator[str]:
-    """Yield the names that a wheel's entry may have, in the order to be tried.
-
-    :param digest: its SHA-256 in hexadecimal digits.
-    """
-    import base64  # those that are in the index have one
-
-    letters = base64.b32encode(bytes.fromhex(digest)).decode().rstrip("=").lower()
-    for length in _NAME_LENGTHS:
-        yield letters[:length]
 
 
 class Layout:

@@ -16,7 +16,8 @@ from wheel_linker.store._entry.checking import boot_note
 from wheel_linker.store._entry.making import have_on_disk, unpack_entry
 from wheel_linker.store._entry.mending import description_damage, find_damage, mend
 from wheel_linker.store.entries import named, read_entry, unreadable
-from wheel_linker.store.layout import BOOT, may_be_of
+from wheel_linker.store.layout import BOOT
+from wheel_linker.store.names import may_be_of
 
 if TYPE_CHECKING:
     from wheel_linker._fs.stage import Stage

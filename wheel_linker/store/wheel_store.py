@@ -15,7 +15,8 @@ from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._bytecode.compiling import CompileOptions
 from wheel_linker.store._entry.errors import named_errors
 from wheel_linker.store._entry.options import UnpackOptions
-from wheel_linker.store.layout import Layout, is_digest
+from wheel_linker.store.layout import Layout
+from wheel_linker.store.names import is_digest
 from wheel_linker.store.session import Session
 
 if TYPE_CHECKING:

@@ -116,7 +116,7 @@ def _add_prune(parser: argparse.ArgumentParser) -> None:
 
 
 def _entry(text: str) -> str:
-    from wheel_linker.store.layout import is_digest, is_entry_name
+    from wheel_linker.store.names import is_digest, is_entry_name
 
     if not (is_digest(text) or is_entry_name(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is neither an entry's name nor a SHA-256")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._fs.folder import Folder
 from wheel_linker.store._entry.checking import whole
 from wheel_linker.store.entries import read_entry
-from wheel_linker.store.layout import names_for
+from wheel_linker.store.names import names_for
 from wheel_linker.store.repairing import mend_entry
 
 if TYPE_CHECKING:

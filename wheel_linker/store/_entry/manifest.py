@@ -35,7 +35,7 @@ from wheel_linker._fs.reading import NOT_READABLE, read_with_status
 from wheel_linker._wheel.tree import Directory, in_order, number_ends
 from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store._entry.seal import LONGEST, sealed, unsealed
-from wheel_linker.store.layout import is_digest
+from wheel_linker.store.names import is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
