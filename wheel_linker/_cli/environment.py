@@ -54,18 +54,12 @@ def chosen_layout(arguments: argparse.Namespace, store: WheelStore | None = None
     """
     try:
         from wheel_linker.install import Layout
+        from wheel_linker.install.asking import kept_in
     except ModuleNotFoundError as error:
         raise WheelLinkerError(str(error)) from error
     if getattr(arguments, "target", None) is not None:
         return Layout.for_target(arguments.target)
-    return Layout.for_python(chosen_python(arguments.python), kept_in=_kept_in(store))
-
-
-def _kept_in(store: WheelStore | None) -> str | None:
-    from wheel_linker.install.asking import kept_in
-
-    directory = None if store is None else kept_in(store.root)
-    return directory if store is not None and directory is not None and store.trusted else None
+    return Layout.for_python(chosen_python(arguments.python), kept_in=kept_in(store))
 
 
 def layout_to_change(arguments: argparse.Namespace, store: WheelStore | None = None) -> Layout:

@@ -1,4 +1,4 @@
-"""Asking an interpreter something, in one subprocess, and keeping the answer."""
+"""Asking an interpreter something, in one subprocess; where the answer is kept, and for how long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from wheel_linker._log import log
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from wheel_linker._wheel.unpacked import UnpackedWheel
+    from wheel_linker.store import WheelStore
 
 _SECONDS: Final = 60
 _KEPT: Final = os.path.join(".store", "interpreters")
@@ -27,10 +30,34 @@ sys.stdout.buffer.write("\0".join(["answer"] + answer).encode("utf-8", "surrogat
 """The end of a question: says ``answer``, a list of texts. JSON would have to be imported each time."""
 
 
-def kept_in(store: str) -> str | None:
-    """Return where the answers of interpreters are kept in a store; None if there is no such store yet."""
-    directory = os.path.join(store, _KEPT)
-    return directory if os.path.isdir(os.path.dirname(directory)) else None
+def kept_in(store: WheelStore | None) -> str | None:
+    """Return where the answers of interpreters are kept: in the store.
+
+    :returns: None without a store, for one that has not been made yet, and for one that is not trusted.
+    """
+    if store is None or not _is_made(store.root) or not store.trusted:
+        return None
+    return os.path.join(store.root, _KEPT)
+
+
+def kept_with(wheels: Iterable[UnpackedWheel]) -> str | None:
+    """Return where the answers of interpreters are kept: in the store that the first of the wheels is from.
+
+    :param wheels: wheels that are held.
+    :returns: None if none of them is from a store that is trusted and kept.
+    """
+    from wheel_linker.store import StoredWheel
+
+    for wheel in wheels:
+        session = wheel.session if isinstance(wheel, StoredWheel) else None
+        if session is not None and session.standing.doubt is None:
+            return os.path.join(session.layout.root, _KEPT)
+    return None
+
+
+def _is_made(store: str) -> bool:
+    """Tell whether there is a store, since asking whether it is trusted would make it."""
+    return os.path.isdir(os.path.join(store, os.path.dirname(_KEPT)))
 
 
 def executable(python: str) -> str:

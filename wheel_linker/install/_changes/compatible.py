@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.metadata import read_fields
-from wheel_linker.store import StoredWheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,26 +28,14 @@ def refuse_incompatible(
     plans = [plan for plan in plans if not _is_for_all(plan, layout)]
     if not plans:
         return
+    from wheel_linker.install.asking import kept_with
     from wheel_linker.install.interpreter import describe
 
-    interpreter = describe(layout.python, kept_in=_kept_in(given))
+    interpreter = describe(layout.python, kept_in=kept_with(given))
     tags = set(interpreter.tags)
     for plan in plans:
         _check_tags(plan, tags, layout)
         _check_python(plan, interpreter, layout)
-
-
-def _kept_in(given: Sequence[UnpackedWheel]) -> str | None:
-    from wheel_linker.install.asking import kept_in
-
-    for wheel in given:
-        if (
-            isinstance(wheel, StoredWheel)
-            and wheel.session is not None
-            and wheel.session.standing.doubt is None
-        ):
-            return kept_in(wheel.session.layout.root)
-    return None
 
 
 def _is_for_all(plan: Plan, layout: Layout) -> bool:

@@ -49,7 +49,7 @@ def obtain_locked(
     :raises PipError: if pip cannot fetch what is missing.
     """
     path = os.fspath(lock)
-    interpreter = describe(python, kept_in=kept_in(store.root) if store.trusted else None)
+    interpreter = describe(python, kept_in=kept_in(store))
     if path.endswith(".toml"):
         wanted, options = list(read_pylock(path, interpreter, extras, groups)), list[str]()
     else:
