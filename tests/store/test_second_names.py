@@ -15,6 +15,7 @@ from store.conftest import settle
 from wheel_linker import LinkMode, LinkReport, link_wheels
 from wheel_linker._fs.sharing import NotSharedError
 from wheel_linker._link import staging
+from wheel_linker._link.helper import starting
 from wheel_linker.install import Layout, install_wheels
 from wheel_linker.store import WheelStore
 
@@ -102,7 +103,7 @@ def test_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Helper processes look at files as well."""
-    monkeypatch.setattr(staging, "_ENTRIES_PER_HELPER", 1)
+    monkeypatch.setattr(starting, "ENTRIES_PER_HELPER", 1)
     monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 3)
     stored = path_of(store.add(wheel_file))
     spoil(stored / TOUCHED)

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from wheel_linker._archive.limits import Limits
-from wheel_linker.store._bytecode.compiling import Compiled
-from wheel_linker.store._entry.damage import Damage, DamageKind
-from wheel_linker.store._entry.entry import Entry
-from wheel_linker.store._entry.stored_wheel import StoredWheel
-from wheel_linker.store.wheel_store import WheelStore
+TYPE_CHECKING = False  # as in typing
+if TYPE_CHECKING:
+    from wheel_linker._archive.limits import Limits
+    from wheel_linker.store._bytecode.compiled import Compiled
+    from wheel_linker.store._entry.damage import Damage, DamageKind
+    from wheel_linker.store._entry.entry import Entry
+    from wheel_linker.store._entry.stored_wheel import StoredWheel
+    from wheel_linker.store.wheel_store import WheelStore
 
 __all__ = ["Compiled", "Damage", "DamageKind", "Entry", "Limits", "StoredWheel", "WheelStore"]
+
+# A name's module is imported when the name is first asked for.
+_MODULE_OF = {
+    "Compiled": "store._bytecode.compiled",
+    "Damage": "store._entry.damage",
+    "DamageKind": "store._entry.damage",
+    "Entry": "store._entry.entry",
+    "Limits": "_archive.limits",
+    "StoredWheel": "store._entry.stored_wheel",
+    "WheelStore": "store.wheel_store",
+}
+
+
+if not TYPE_CHECKING:  # checkers would take every name for one that there is
+
+    def __getattr__(name: str) -> object:
+        """Return a public name, from the module that it is in."""
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        library = __name__.rpartition(".")[0]
+        found = getattr(__import__(f"{library}.{module}", fromlist=[name]), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder
     from wheel_linker._fs.stage import Stage
-    from wheel_linker.store._bytecode.compiling import CompileOptions
+    from wheel_linker.store._entry.options import UnpackOptions
     from wheel_linker.store.index import Index, Known
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.trust import Standing
@@ -58,7 +58,7 @@ class Session:
         :param read_only: whether nothing is written to it, even if that is allowed.
         """
         self.layout = layout
-        self.compiling: CompileOptions | None = None
+        self.compiling: UnpackOptions | None = None
         self.descriptions: Descriptions = Descriptions()
         self._trusted = trusted
         self.read_only = read_only

@@ -9,27 +9,24 @@ from wheel_linker._archive.limits import Limits
 from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._threads import Crew, affordable, usable_cpus
 from wheel_linker._wheel.progress import Progress
-from wheel_linker._wheel.record_problems import refuse_unknown_record
-from wheel_linker._wheel.unpacked import listed
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.store._bytecode.compiling import CompileOptions
 from wheel_linker.store._entry.errors import named_errors
 from wheel_linker.store._entry.options import UnpackOptions
 from wheel_linker.store.layout import Layout
 from wheel_linker.store.names import is_digest
-from wheel_linker.store.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import timedelta
 
     from wheel_linker._wheel.record_problems import RecordMode, RecordProblem
-    from wheel_linker.store._bytecode.compiling import Compiled
+    from wheel_linker.store._bytecode.compiled import Compiled
     from wheel_linker.store._bytecode.sets import Interpreter
     from wheel_linker.store._entry.checking import Check
     from wheel_linker.store._entry.damage import Damage
     from wheel_linker.store._entry.entry import Entry
     from wheel_linker.store._entry.stored_wheel import EntryLike, StoredWheel
+    from wheel_linker.store.session import Session
 
 # What adding one wheel has open: the archive, the stage and its directories, for a moment those of the store.
 _DESCRIPTORS: Final = 16
@@ -88,17 +85,11 @@ class WheelStore:
         self._options = UnpackOptions(
             Limits() if limits is None else limits, protect, jobs, Crew(jobs), durable, check
         )
-        self._current = Session(self._layout, trusted=trusted, timeout=timeout)
-        self._current.compiling = CompileOptions(durable, protect, jobs, check)
-        self._bases = [
-            Session(
-                Layout(os.path.abspath(os.fsdecode(base))),
-                trusted=trusted,
-                timeout=timeout,
-                read_only=True,
-            )
-            for base in bases
-        ]
+        self._compiling: UnpackOptions | None = self._options
+        self._bases = [Layout(os.path.abspath(os.fsdecode(base))) for base in bases]
+        self._trusted = trusted
+        self._timeout = timeout
+        self._sessions: list[tuple[Session, list[Session]]] = []
 
     @property
     def root(self) -> str:
@@ -108,7 +99,7 @@ class WheelStore:
     @property
     def bases(self) -> tuple[str, ...]:
         """The directories of the stores that are only read, as absolute paths."""
-        return tuple(base.layout.root for base in self._bases)
+        return tuple(base.root for base in self._bases)
 
     @property
     def trusted(self) -> bool:
@@ -175,6 +166,7 @@ class WheelStore:
         :raises InvalidWheelError: as :meth:`add`; other wheels may have been added.
         :raises LinkError: as :meth:`add`; other wheels may have been added.
         """
+        from wheel_linker._wheel.unpacked import listed
         from wheel_linker.store._adding.wanted import Wanted
         from wheel_linker.store.adding import add_all
 
@@ -204,7 +196,7 @@ class WheelStore:
         """
         from wheel_linker.store._bytecode.making import compile_entries
 
-        session, options = self._session(), self._current.compiling
+        session, options = self._session(), self._compiling
         assert options is not None
         with named_errors(f"compile wheels in the store {self.root!r}", self.root):
             names = [self._there(entry) for entry in entries]
@@ -339,8 +331,9 @@ class WheelStore:
 
     def close(self) -> None:
         """Let others remove what was added through this object; it can be used again."""
-        for session in (self._current, *self._bases):
-            session.close()
+        for current, bases in self._sessions:
+            for session in (current, *bases):
+                session.close()
 
     def __enter__(self) -> WheelStore:
         return self
@@ -352,17 +345,40 @@ class WheelStore:
         return f"{type(self).__name__}({self.root!r})"
 
     def _session(self) -> Session:
-        self._current.open()
-        return self._current
+        session, _ = self._made()
+        session.open()
+        return session
 
     def _below(self) -> list[Session]:
-        for base in self._bases:
+        _, bases = self._made()
+        for base in bases:
             base.open()  # one that is missing is an error
-        return self._bases
+        return bases
+
+    def _made(self) -> tuple[Session, list[Session]]:
+        """Return the session of the store, and those of its bases; made when they are first needed.
+
+        A program may well have a store object and not use it, and a session takes half of the library's modules.
+        """
+        if not self._sessions:
+            from wheel_linker.store.session import Session
+
+            current = Session(self._layout, trusted=self._trusted, timeout=self._timeout)
+            current.compiling = self._compiling
+            bases = [
+                Session(base, trusted=self._trusted, timeout=self._timeout, read_only=True)
+                for base in self._bases
+            ]
+            # Threads that come at once may each make some; all of them use the first. A lock would stay locked in the
+            # child of a fork(2) that another thread makes meanwhile.
+            self._sessions.append((current, bases))
+        return self._sessions[0]
 
     def _options_for(
         self, record: RecordMode, progress: Callable[[int], object] | None
     ) -> UnpackOptions:
+        from wheel_linker._wheel.record_problems import refuse_unknown_record
+
         refuse_unknown_record(record)
         return self._options._replace(strict=record == "strict", progress=Progress.of(progress))
 
@@ -386,7 +402,7 @@ class TemporaryStore(WheelStore):
     def __init__(self, root: str | os.PathLike[str], *, jobs: int | None = None) -> None:
         # What a private directory has was made by this call.
         super().__init__(root, jobs=jobs, trusted=True)
-        self._current.compiling = None
+        self._compiling = None
 
 
 def _checked(sha256: str | None) -> str | None:

@@ -10,7 +10,7 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder
 from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
-from wheel_linker.store._bytecode.compiling import Compiled
+from wheel_linker.store._bytecode.compiled import Compiled
 from wheel_linker.store._bytecode.program import Source, compile_all
 from wheel_linker.store._bytecode.sets import (
     find_set,
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._fs.stage import Stage
     from wheel_linker._wheel.tree import Tree, Unpacked
-    from wheel_linker.store._bytecode.compiling import CompileOptions
     from wheel_linker.store._bytecode.sets import Interpreter
     from wheel_linker.store._entry.manifest import Description, Manifest
+    from wheel_linker.store._entry.options import UnpackOptions
     from wheel_linker.store.session import Session
 
 # FAT keeps times in steps of two seconds.
@@ -50,7 +50,7 @@ class _Wanted(NamedTuple):
 
 def bytecode_trees(
     session: Session,
-    options: CompileOptions,
+    options: UnpackOptions,
     entries: Sequence[str],
     interpreter: Interpreter,
     optimize: int,
@@ -83,7 +83,7 @@ def bytecode_trees(
 
 def have_sets(
     session: Session,
-    options: CompileOptions,
+    options: UnpackOptions,
     entries: Sequence[str],
     interpreter: Interpreter,
     optimize: int,
@@ -114,7 +114,7 @@ def have_sets(
 
 def _make(
     session: Session,
-    options: CompileOptions,
+    options: UnpackOptions,
     stage: Stage,
     wanted: Sequence[_Wanted],
     python: str,
@@ -155,7 +155,7 @@ def _described(
 
 
 def _publish(
-    session: Session, options: CompileOptions, stage: Stage, one: _Wanted, made: str, name: str
+    session: Session, options: UnpackOptions, stage: Stage, one: _Wanted, made: str, name: str
 ) -> None:
     """Put a set into its entry, in the place of one that is of no use; where others were faster, theirs stays."""
     entry = one.name
@@ -196,7 +196,7 @@ def not_compiled(sources: Iterable[str], description: Description) -> tuple[str,
 
 def compile_entries(
     session: Session,
-    options: CompileOptions,
+    options: UnpackOptions,
     entries: Sequence[str],
     interpreter: Interpreter,
     optimize: int,

@@ -1,4 +1,4 @@
-"""How a store unpacks wheels."""
+"""How a store unpacks wheels, and compiles them."""
 
 from __future__ import annotations
 

@@ -1,13 +1,8 @@
-"""How a store keeps bytecode, and what there is of it."""
+"""What a store has of bytecode."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wheel_linker._compat.named_tuple import NamedTuple
-
-if TYPE_CHECKING:
-    from wheel_linker.store._entry.checking import Check
 
 
 class Compiled(NamedTuple):
@@ -21,12 +16,3 @@ class Compiled(NamedTuple):
     """How many bytes they have."""
     not_compiled: tuple[str, ...]
     """The sources that are none for this interpreter, such as templates, relative to the wheel."""
-
-
-class CompileOptions(NamedTuple):
-    """How a store keeps bytecode."""
-
-    durable: bool
-    protect: bool
-    jobs: int
-    check: Check | None
