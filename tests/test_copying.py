@@ -103,6 +103,36 @@ def test_a_file_system_that_tells_of_no_holes_has_all_bytes_copied(
     assert made.read_bytes() == (source / "demo/sparse.bin").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["ext4", "xfs", "btrfs", "tmpfs", "local"])
+@pytest.mark.parametrize("seen_with", ["SEEK_DATA", "SEEK_HOLE"])
+@pytest.mark.parametrize("left", [0, 5 * MEBIBYTE, 8 * MEBIBYTE - 4096])
+def test_a_sparse_file_that_is_cut_short_meanwhile_is_not_filled_with_zeros(
+    on_filesystem: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    seen_with: str,
+    left: int,
+) -> None:
+    place = on_filesystem(name)
+    source = make_wheel(place / "w", {"demo/sparse.bin": b""})
+    file = source / "demo/sparse.bin"
+    make_sparse(file, {0: b"start", 8 * MEBIBYTE - 5: b"end"}, 8 * MEBIBYTE)
+    if used(file) > MEBIBYTE:
+        pytest.skip("this file system has no holes")
+    lseek, how = os.lseek, getattr(copying, f"_{seen_with}")
+
+    def cut_short_first(fd: int, position: int, whence: int) -> int:
+        if whence == how and position == 0 and file.stat().st_size != left:
+            os.truncate(file, left)
+        return lseek(fd, position, whence)
+
+    monkeypatch.setattr(os, "lseek", cut_short_first)
+    with pytest.raises(LinkError, match="became shorter") as caught:
+        link_wheel_files(place / "site", source, mode="copy")
+    assert caught.value.errno == errno.EIO
+    assert not (place / "site").exists()
+
+
 @pytest.fixture
 def deep(tmp_path: Path) -> Path:
     """A wheel whose path leaves room for short names only."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import io
 import os
 import re
 import stat
 import sys
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from wheel_linker._fs import moving
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.moving import copy_entry, move
+from wheel_linker._fs.remove_tree import remove_tree
+from wheel_linker._link.transaction import _has_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +27,54 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes of Linux refuse so")
 
 
+# More levels than functions may call each other in :func:`few_frames`.
+DEEP: Final = 300
+
+
+@contextmanager
+def few_frames() -> Iterator[None]:
+    """Let functions call each other less often than there are levels, as 1,500 levels would in earnest."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 200)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def make_deep(folder: Folder, name: str, levels: int) -> None:
+    """Make directories in each other."""
+    inner = folder.make(name)
+    for _ in range(levels - 1):
+        with inner:
+            inner = inner.make("d")
+    inner.close()
+
+
+def remove_deep(folder: Folder) -> None:
+    """Remove the directories in one: pytest's own removal calls itself for each level."""
+    for name in folder.listdir():
+        status = folder.lstat(name)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            remove_tree(folder, name)
+
+
+def depth_of(folder: Folder, name: str) -> int:
+    """Tell how many directories there are in each other."""
+    inner, depth = folder.enter(name), 1
+    while inner.listdir():
+        with inner:
+            inner, depth = inner.enter("d"), depth + 1
+    inner.close()
+    return depth
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Folder]:
     (tmp_path / "here").mkdir()
     with Folder.open(os.fspath(tmp_path / "here")) as folder:
         yield folder
+        remove_deep(folder)
 
 
 @pytest.fixture
@@ -35,6 +82,7 @@ def there(tmp_path: Path) -> Iterator[Folder]:
     (tmp_path / "there").mkdir()
     with Folder.open(os.fspath(tmp_path / "there")) as folder:
         yield folder
+        remove_deep(folder)
 
 
 @pytest.fixture
@@ -58,6 +106,12 @@ def test_renamed(tmp_path: Path, here: Folder, there: Folder) -> None:
     move(here, "a", there, "b")
     assert (tmp_path / "there/b").stat().st_ino == inode
     assert os.listdir(tmp_path / "here") == []
+
+
+def test_whether_there_are_files_is_told_of_any_depth(here: Folder) -> None:
+    make_deep(here, "a", DEEP)
+    with few_frames():
+        assert _has_files(here, "a") is False
 
 
 def test_an_error_is_the_systems(here: Folder, there: Folder) -> None:
@@ -104,6 +158,13 @@ class TestSandbox:
         assert stat.S_IMODE((tmp_path / "there/b/deep").stat().st_mode) == 0o711
         assert (tmp_path / "there/b/deep").stat().st_mtime_ns == 5_000_000_000
         assert (os.listdir(tmp_path / "here"), os.listdir(tmp_path / "there")) == ([], ["b"])
+
+    def test_as_deep_as_can_be(self, here: Folder, there: Folder) -> None:
+        make_deep(here, "a", DEEP)
+        with few_frames():
+            move(here, "a", there, "b")
+        assert depth_of(there, "b") == DEEP
+        assert here.listdir() == []
 
     def test_what_is_there_is_replaced(self, tmp_path: Path, here: Folder, there: Folder) -> None:
         (tmp_path / "here/a").write_text("new")

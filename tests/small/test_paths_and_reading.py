@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wheel_linker import LinkError
 from wheel_linker._fs import paths
-from wheel_linker._fs.paths import is_directory, is_within, named_by, real_path
+from wheel_linker._fs.destination import opened
+from wheel_linker._fs.paths import is_directory, is_within, named_by, real_path, upwards
 from wheel_linker._fs.reading import (
     read_followed,
     read_regular,
@@ -21,7 +23,10 @@ from wheel_linker._fs.reading import (
     regular_size,
     regular_status,
 )
+from wheel_linker._wheel.conflict_search import are_one_name
+from wheel_linker.integrations._filling.user_store import existing_part
 from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
+from wheel_linker.store.control import make_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +72,47 @@ class TestWithin:
         assert is_within("c:/a/b", "C:\\A")
         assert not is_within("D:\\a\\b", "C:\\a")
         assert not is_within("C:\\ab", "C:\\a")
+
+
+class TestUpwards:
+    def test_names_end_at_the_root(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(paths, "os", SimpleNamespace(path=ntpath))
+        assert list(upwards("Z:\\a\\b")) == ["Z:\\a\\b", "Z:\\a", "Z:\\"]
+        assert list(upwards("\\\\one\\share\\a"))[-1] == "\\\\one\\share\\"
+        assert list(upwards("a\\b")) == ["a\\b", "a", ""]
+
+    @pytest.fixture
+    def missing_drive(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not even the root is there, as on Windows that of a drive that is missing."""
+        dirname, asked = os.path.dirname, []
+
+        def count(path: str) -> str:
+            asked.append(path)
+            assert len(asked) < 100, "the way up has no end"
+            return dirname(path)
+
+        def refuse(path: object, *_: object, **__: object) -> None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+        monkeypatch.setattr(os.path, "dirname", count)
+        for call in ("stat", "lstat", "mkdir", "open"):
+            monkeypatch.setattr(os, call, refuse)
+
+    @posix_only
+    @pytest.mark.usefixtures("missing_drive")
+    def test_a_drive_that_is_missing(self) -> None:
+        with pytest.raises(LinkError, match="make the directory '/z/a'") as raised, opened("/z/a"):
+            pass
+        assert raised.value.errno == errno.ENOENT
+        with pytest.raises(FileNotFoundError):
+            make_root("/z/a")
+        assert existing_part("/z/a") == "/"
+        assert are_one_name("/z/a", "b", "B") is False
+
+    def test_a_relative_path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        here = os.getcwd()
+        assert existing_part("none/below") == here
 
 
 class TestIsDirectory:

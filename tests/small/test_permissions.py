@@ -14,12 +14,14 @@ import pytest
 from wheel_linker._fs import permissions
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.permissions import (
+    chmod_itself,
     follow_umask,
     granted,
     if_allowed,
     permissions_like,
     stay_executable,
 )
+from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker.store._entry.execute_bits import keeps_execute_bits
 
 if TYPE_CHECKING:
@@ -239,3 +241,79 @@ class TestExecuteBits:
         (tmp_path / "elsewhere" / "plain").touch()
         assert keeps_execute_bits(folder)
         assert os.listdir() == ["plain"]
+
+
+class TestThroughNoSymlink:
+    """What is opened up may be exchanged for a symlink at any moment; chmod(2) would change what that leads to."""
+
+    @pytest.fixture
+    def outside(self, tmp_path: Path) -> Iterator[Path]:
+        directory = tmp_path / "outside"
+        directory.mkdir(mode=0o500)
+        yield directory
+        directory.chmod(0o700)
+
+    def test_a_directory_is_opened_up(self, folder: Folder, outside: Path) -> None:
+        for mode in (0o500, 0o300, 0o000):
+            outside.chmod(mode)
+            folder.open_up("outside")
+            assert stat.S_IMODE(outside.stat().st_mode) == 0o700
+
+    @pytest.mark.parametrize("mode", [0o500, 0o000])
+    def test_a_symlink_in_its_place(
+        self, tmp_path: Path, folder: Folder, outside: Path, mode: int
+    ) -> None:
+        outside.chmod(mode)
+        (tmp_path / "inside").symlink_to(outside)
+        folder.open_up("inside")
+        assert stat.S_IMODE(outside.stat().st_mode) == mode
+        with pytest.raises(OSError, match="inside"):
+            remove_tree(folder, "inside")
+        assert stat.S_IMODE(outside.stat().st_mode) == mode
+
+    def test_a_symlink_that_comes_after_the_look(
+        self, tmp_path: Path, folder: Folder, outside: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "inside").mkdir(mode=0o500)
+
+        def exchange(
+            path: str, *, dir_fd: int | None, follow_symlinks: bool = True
+        ) -> os.stat_result:
+            monkeypatch.undo()
+            status = os.stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+            (tmp_path / "inside").rmdir()
+            (tmp_path / "inside").symlink_to(outside)
+            return status
+
+        monkeypatch.setattr(os, "stat", exchange)
+        with pytest.raises(OSError) as raised:  # noqa: PT011 - the number is what is asked
+            folder.open_up("inside")
+        assert raised.value.errno in {errno.ELOOP, errno.EMLINK}
+        assert stat.S_IMODE(outside.stat().st_mode) == 0o500
+
+    @pytest.mark.parametrize("mode", [0o500, 0o000])
+    def test_call_by_call(
+        self,
+        tmp_path: Path,
+        folder: Folder,
+        outside: Path,
+        mode: int,
+    ) -> None:
+        outside.chmod(mode)
+        (tmp_path / "inside").symlink_to(outside)
+        with pytest.raises(OSError, match="inside") as raised:
+            chmod_itself("inside", 0o777, folder.fd)
+        assert raised.value.errno in {errno.ELOOP, errno.EMLINK}
+        assert stat.S_IMODE(outside.stat().st_mode) == mode
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere chmod can be told not to follow")
+    def test_what_only_names_a_file(self, tmp_path: Path, folder: Folder, outside: Path) -> None:
+        """As for a user who may not read it; root may."""
+        outside.chmod(0o300)
+        permissions._chmod_unreadable("outside", 0o755, folder.fd)
+        assert stat.S_IMODE(outside.stat().st_mode) == 0o755
+        (tmp_path / "inside").symlink_to(outside)
+        with pytest.raises(OSError, match="inside") as raised:
+            permissions._chmod_unreadable("inside", 0o777, folder.fd)
+        assert raised.value.errno == errno.ELOOP
+        assert stat.S_IMODE(outside.stat().st_mode) == 0o755

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,40 @@ from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+CANNOT_FILTER = 77
+# seccomp(2): a program of four instructions that gives syncfs, number 306, an error.
+WITHOUT_SYNCFS = f"""
+import ctypes, os, struct, sys
+number, path = int(sys.argv[1]), sys.argv[2]
+def step(code, true, false, value):
+    return struct.pack("HBBI", code, true, false, value)
+steps = (
+    step(0x20, 0, 0, 0)  # load the number of the call
+    + step(0x15, 0, 1, 306)  # JEQ
+    + step(0x06, 0, 0, 0x00050000 | number)  # SECCOMP_RET_ERRNO
+    + step(0x06, 0, 0, 0x7FFF0000)  # SECCOMP_RET_ALLOW
+)
+program = ctypes.create_string_buffer(steps, len(steps))
+filter = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(program)), 16)
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong]
+if prctl(38, 1, None, 0, 0) or prctl(22, 2, ctypes.addressof(filter), 0, 0):
+    sys.exit({CANNOT_FILTER})
+from wheel_linker._fs import durable
+from wheel_linker._fs.folder import Folder
+flushed, fsync = [], os.fsync
+def flush(fd):
+    flushed.append(os.path.relpath(os.readlink(f"/proc/self/fd/{{fd}}"), os.path.realpath(path)))
+    fsync(fd)
+os.fsync = flush
+with Folder.open(path) as folder:
+    try:
+        print(durable.on_disk(folder), sorted(flushed))
+    except OSError as error:
+        print("OSError", error.errno)
+"""
 
 
 class Disk:
@@ -160,6 +195,22 @@ class TestOnDisk:
             below = Path(folder.path)
         files = {(below / path).stat().st_ino for path in ("one", "sub/deep/two")}
         assert files <= set(flushed)
+
+    @pytest.mark.skipif(
+        sys.platform != "linux" or os.uname().machine != "x86_64",
+        reason="the filter of system calls is written for one processor",
+    )
+    @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EIO])
+    def test_where_a_sandbox_refuses_syncfs_each_file_is_flushed(
+        self, tmp_path: Path, number: int
+    ) -> None:
+        (tmp_path / "one").write_bytes(b"1")
+        command = [sys.executable, "-c", WITHOUT_SYNCFS, str(number), str(tmp_path)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode == CANNOT_FILTER:
+            pytest.skip("no system calls can be filtered here")
+        wanted = "OSError 5" if number == errno.EIO else "True ['.', 'one']"
+        assert (result.stdout.strip(), result.stderr) == (wanted, "")
 
     @pytest.mark.skipif(sys.platform != "linux", reason="syncfs is a call of Linux")
     @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EIO])

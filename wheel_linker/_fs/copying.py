@@ -189,12 +189,24 @@ def _copy_data_only(new: int, original: int, size: int) -> None:
                 raise
             data, end = start, size
         else:
-            end = min(os.lseek(original, data, _SEEK_HOLE), size)
+            end = min(_end_of_data(original, data), size)
         os.lseek(original, data, os.SEEK_SET)
         os.lseek(new, data, os.SEEK_SET)
         _copy_range(new, original, end - data)
         start = end
+    # Past its end a file has no data either: one that was cut short meanwhile looks like one that ends with a hole.
+    if os.fstat(original).st_size < size:
+        raise _cut_short()
     os.ftruncate(new, size)
+
+
+def _end_of_data(original: int, start: int) -> int:
+    try:
+        return os.lseek(original, start, _SEEK_HOLE)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # the file ends before that now
+            raise _cut_short() from error
+        raise
 
 
 def _copy_range(new: int, original: int, size: int) -> None:
@@ -222,6 +234,10 @@ def _read_and_write(new: int, original: int, size: int) -> None:
     while size:
         data = os.read(original, min(_CHUNK, size))
         if not data:
-            raise OSError(errno.EIO, "the file became shorter while it was copied")
+            raise _cut_short()
         size -= len(data)
         write_all(new, data)
+
+
+def _cut_short() -> OSError:
+    return OSError(errno.EIO, "the file became shorter while it was copied")

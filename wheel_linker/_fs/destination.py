@@ -6,10 +6,11 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.paths import real_path
+from wheel_linker._fs.paths import real_path, upwards
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 from wheel_linker.errors import LinkError
@@ -63,10 +64,7 @@ def _open(path: str, made: list[str]) -> Folder:
 
 
 def _make(path: str, made: list[str]) -> None:
-    missing = []
-    while not _is_directory(path):
-        missing.append(path)
-        path = os.path.dirname(path)
+    missing = list(takewhile(_is_no_directory, upwards(path)))
     for directory in reversed(missing):
         made.append(directory)
         try:
@@ -75,6 +73,10 @@ def _make(path: str, made: list[str]) -> None:
             made.pop()
             if not _is_directory(directory):
                 raise
+
+
+def _is_no_directory(path: str) -> bool:
+    return not _is_directory(path)
 
 
 def _is_directory(path: str) -> bool:

@@ -62,7 +62,10 @@ def on_disk(folder: Folder, paths: Iterable[str] | None = None) -> bool:
 
 
 def _sync_file_system(folder: Folder) -> bool:
-    """Call syncfs(2); False if this Python cannot."""
+    """Call syncfs(2); False if this Python cannot, or a sandbox or the file system does not let it.
+
+    :raises OSError: if the disk is full, or broken.
+    """
     try:
         import ctypes
 
@@ -77,7 +80,11 @@ def _sync_file_system(folder: Folder) -> bool:
     try:
         if syncfs(fd) != 0:
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), folder.path)
+            refusal = OSError(number, os.strerror(number), folder.path)
+            if number not in _UNSUPPORTED:
+                raise refusal
+            log("cannot call syncfs: %s", refusal)
+            return False
     finally:
         close_quietly(fd)
     return True

@@ -15,7 +15,7 @@ from typing import Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs import windows
 from wheel_linker._fs.copying import close_quietly
-from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.permissions import chmod_itself, if_allowed
 from wheel_linker._fs.windows import extended, patiently
 
 Parts = tuple[str, ...]
@@ -159,12 +159,12 @@ class Folder:
             return None
 
     def open_up(self, name: str) -> None:
-        """Let the owner read, write and enter the directory ``name`` in it."""
-        status = os.stat(self.prefix + name, dir_fd=self.fd)
-        if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        """Let the owner read, write and enter the directory ``name`` in it; nothing happens if it is something else."""
+        status = os.stat(self.prefix + name, dir_fd=self.fd, follow_symlinks=False)
+        if windows.is_directory(status) and status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
             mode = stat.S_IMODE(status.st_mode) | stat.S_IRWXU
             # Where that is refused, what is done in the directory next may be allowed all the same.
-            if_allowed(os.chmod, self.prefix + name, mode, dir_fd=self.fd)
+            if_allowed(chmod_itself, self.prefix + name, mode, self.fd)
 
     def move(self, name: str, target: Folder, new: str, *, patient: bool = True) -> None:
         """Rename an entry to ``new`` in another folder, over a file that may be there.

@@ -13,13 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import copy_content, create_from
-from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.permissions import FOLLOW_FOR_TIMES, chmod_itself, if_allowed
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 
 if TYPE_CHECKING:
-    from wheel_linker._fs.folder import Folder
+    from wheel_linker._fs.folder import Parts
 
 # Not the prefix of stages: a sweep, which knows these by their locks, must not take it for one.
 _PRIVATE: Final = ".wheel_linker_moving-"
@@ -54,8 +56,9 @@ def copy_entry(source: Folder, name: str, target: Folder, new: str) -> None:
 
 def _describe(target: Folder, new: str, status: os.stat_result) -> None:
     path = target.prefix + new
-    if_allowed(os.chmod, path, stat.S_IMODE(status.st_mode), dir_fd=target.fd)
-    if_allowed(os.utime, path, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target.fd)
+    if_allowed(chmod_itself, path, stat.S_IMODE(status.st_mode), target.fd)
+    times = (status.st_atime_ns, status.st_mtime_ns)
+    if_allowed(os.utime, path, ns=times, dir_fd=target.fd, follow_symlinks=FOLLOW_FOR_TIMES)
 
 
 def _on_one_mount(source: Folder, name: str, target: Folder) -> bool:
@@ -96,9 +99,28 @@ def _copy(source: Folder, name: str, target: Folder, new: str) -> None:
         return
     os.mkdir(target.prefix + new, 0o700, dir_fd=target.fd)
     with source.enter(name) as original, target.enter(new) as copy:
-        for each in original.listdir():
-            _copy(original, each, copy, each)
+        _copy_below(original, copy)
     _describe(target, new, status)
+
+
+def _copy_below(original: Folder, copy: Folder) -> None:
+    pending: list[Parts] = [()]
+    made: list[tuple[Parts, os.stat_result]] = []
+    with Descent(original, Folder.enter) as originals, Descent(copy, Folder.enter) as copies:
+        while pending:
+            parts = pending.pop()
+            folder, target = originals.go(parts), copies.go(parts)
+            for name in folder.listdir():
+                status = os.stat(folder.prefix + name, dir_fd=folder.fd, follow_symlinks=False)
+                if not stat.S_ISDIR(status.st_mode):
+                    copy_entry(folder, name, target, name)
+                    continue
+                os.mkdir(target.prefix + name, 0o700, dir_fd=target.fd)
+                pending.append((*parts, name))
+                made.append(((*parts, name), status))
+        # What is in a directory comes before the directory, whose time and bits it would change or need.
+        for parts, status in reversed(made):
+            _describe(copies.go(parts[:-1]), parts[-1], status)
 
 
 def _exchange(source: Folder, name: str, aside: str, target: Folder, made: str, new: str) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def is_within(path: str, directory: str) -> bool:
@@ -20,6 +24,16 @@ def is_within(path: str, directory: str) -> bool:
 def _is_plain(path: str) -> bool:
     """Tell whether a path has nothing in it that a comparison letter by letter would be wrong about."""
     return os.sep == "/" and "//" not in path and "/." not in path and not path.endswith("/")
+
+
+def upwards(path: str) -> Iterator[str]:
+    """Yield a path and those above it, its root the last: that of a drive that is missing has nothing above it."""
+    while True:
+        yield path
+        above = os.path.dirname(path)
+        if above == path:
+            return
+        path = above
 
 
 def real_path(path: str, *, strict: bool = False) -> str:

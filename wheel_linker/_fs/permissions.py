@@ -31,6 +31,13 @@ _REFUSED: Final = frozenset(
 )
 
 
+_LINUX: Final = sys.platform == "linux"
+# O_NONBLOCK: should a FIFO take the file's place, the open must not wait for a writer.
+_OPEN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+# <fcntl.h> of Linux: not every Python has the name.
+_NAME: Final[int] = getattr(os, "O_PATH", 0o10000000)
+FOLLOW_FOR_TIMES: Final = os.utime not in os.supports_follow_symlinks
+"""What ``follow_symlinks`` has to be for :func:`os.utime`: False where it can be told not to follow one."""
 _EVERYBODY_RUNS: Final = 0o111
 # On Windows the read-only attribute would keep a file from being replaced, and from being removed.
 _ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
@@ -63,6 +70,46 @@ def stay_executable(fd: int) -> None:
             if_allowed(os.fchmod, fd, mode | stat.S_IXUSR)
 
 
+def chmod_itself(name: str, mode: int, fd: int | None) -> None:
+    """Set the permission bits of a file or a directory, never of what a symlink in its place leads to.
+
+    :param name: as seen from the directory ``fd``.
+    :raises OSError: ELOOP or EMLINK if it is a symlink; EACCES if it is neither readable nor can be reached by its
+        descriptor; others as chmod(2) has them.
+    """
+    if sys.platform == "win32":
+        os.chmod(name, mode)  # which sets the attribute of a link itself
+        return
+    try:
+        itself = os.open(name, _OPEN, dir_fd=fd)
+    except PermissionError:
+        _chmod_unreadable(name, mode, fd)
+        return
+    try:
+        os.fchmod(itself, mode)
+    finally:
+        os.close(itself)
+
+
+def _chmod_unreadable(name: str, mode: int, fd: int | None) -> None:
+    if not _LINUX:
+        os.chmod(name, mode, dir_fd=fd, follow_symlinks=False)
+        return
+    # os.chmod() of Linux cannot be told not to follow. What only names a file needs no right to read it.
+    itself = os.open(name, _NAME | os.O_NOFOLLOW, dir_fd=fd)
+    try:
+        if stat.S_ISLNK(os.fstat(itself).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
+        try:
+            os.chmod(f"/proc/self/fd/{itself}", mode)
+        except FileNotFoundError as error:
+            raise PermissionError(
+                errno.EACCES, "it is not readable, and /proc is missing", name
+            ) from error
+    finally:
+        os.close(itself)
+
+
 def granted(directory: str, fd: int | None) -> int:
     """Return the bits that the umask leaves of ``0o777``, found by making a file: to ask for it is to change it.
 
@@ -86,7 +133,7 @@ def follow_umask(name: str, fd: int | None, mode: int, left: int) -> None:
     """
     wanted = permissions_like(mode) & (left | stat.S_IXUSR)
     if stat.S_IMODE(mode) != wanted:
-        if_allowed(os.chmod, name, wanted, dir_fd=fd)
+        if_allowed(chmod_itself, name, wanted, fd)
 
 
 def if_allowed(action: Callable[..., object], *arguments: object, **keywords: object) -> bool:

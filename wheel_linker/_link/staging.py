@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import named_by
-from wheel_linker._fs.permissions import follow_umask, granted, if_allowed
+from wheel_linker._fs.permissions import chmod_itself, follow_umask, granted, if_allowed
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._fs.windows import is_directory
 from wheel_linker._link.units import Unit, Visit
@@ -274,7 +274,7 @@ def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
 
 
 def _open_directory(parent: Folder, name: str, mode: int) -> Folder:
-    if_allowed(os.chmod, parent.prefix + name, mode | stat.S_IRWXU, dir_fd=parent.fd)
+    if_allowed(chmod_itself, parent.prefix + name, mode | stat.S_IRWXU, parent.fd)
     # An old mtime might be the one that an importer remembers of a directory that was here before.
     if_allowed(os.utime, parent.prefix + name, dir_fd=parent.fd)
     return parent.enter(name)

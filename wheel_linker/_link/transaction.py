@@ -12,6 +12,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
+from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.moving import copy_entry, move
 from wheel_linker._fs.sharing import FOLLOW, hard_link
 from wheel_linker._fs.stage import OLD
@@ -24,7 +25,7 @@ from wheel_linker._log import log
 from wheel_linker._wheel.names import fold
 
 if TYPE_CHECKING:
-    from wheel_linker._fs.folder import Folder, Parts
+    from wheel_linker._fs.folder import Parts
     from wheel_linker._fs.stage import Stage
 
 # rmdir(2) says ENOTEMPTY or EEXIST of a directory that has something in it.
@@ -213,11 +214,17 @@ def _deepest_first(parts: Parts) -> tuple[int, Parts]:
 
 def _has_files(folder: Folder, name: str) -> bool:
     """Tell whether there is anything but directories below the directory ``name``."""
-    with folder.enter(name) as inner:
-        for each in inner.listdir():
-            status = inner.lstat(each)
-            if status is not None and (not is_directory(status) or _has_files(inner, each)):
-                return True
+    pending: list[Parts] = [(name,)]
+    with Descent(folder, Folder.enter) as folders:
+        while pending:
+            parts = pending.pop()
+            inner = folders.go(parts)
+            for each in inner.listdir():
+                status = inner.lstat(each)
+                if status is not None and not is_directory(status):
+                    return True
+                if status is not None:
+                    pending.append((*parts, each))
     return False
 
 

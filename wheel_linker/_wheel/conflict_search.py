@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.paths import named_by
+from wheel_linker._fs.paths import named_by, upwards
 from wheel_linker._fs.stage import Stage
 from wheel_linker._log import log
 from wheel_linker._wheel.conflicts import PackageConflict
@@ -154,9 +154,7 @@ def are_one_name(site_packages: str, one: str, other: str) -> bool:
 
     :param site_packages: the directory that they are meant for, which may be missing.
     """
-    existing = site_packages
-    while not os.path.isdir(existing) and existing != os.path.dirname(existing):
-        existing = os.path.dirname(existing)
+    existing = next(filter(os.path.isdir, upwards(site_packages)), site_packages)
     try:
         with Folder.open(existing) as folder:
             stage = Stage(folder)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.paths import upwards
 from wheel_linker._fs.reading import regular_size
 from wheel_linker.store.layout import CONTROL
 
@@ -88,11 +90,7 @@ def make_root(path: str) -> bool:
 
     :raises OSError: if it cannot be made.
     """
-    missing = []
-    above = path
-    while not os.path.lexists(above):
-        missing.append(above)
-        above = os.path.dirname(above)
+    missing = list(takewhile(_is_missing, upwards(path)))
     made = False
     for directory in reversed(missing):
         try:
@@ -101,6 +99,10 @@ def make_root(path: str) -> bool:
         except FileExistsError:  # another process was faster
             made = False
     return made
+
+
+def _is_missing(path: str) -> bool:
+    return not os.path.lexists(path)
 
 
 def _refuse_symlink(folder: Folder, name: str, path: str) -> None:

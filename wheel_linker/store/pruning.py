@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.permissions import FOLLOW_FOR_TIMES
 from wheel_linker._fs.windows import is_directory
 from wheel_linker._log import log
 from wheel_linker.store import index
@@ -107,9 +108,9 @@ def correct_times(descriptions: Iterable[str]) -> None:
     now = time.time()
     for path in descriptions:
         try:
-            status = os.stat(path)
+            status = os.lstat(path)
             if min(status.st_mtime, status.st_ctime) > now:
-                os.utime(path)
+                os.utime(path, follow_symlinks=FOLLOW_FOR_TIMES)
         except OSError as error:
             log("cannot correct the time of %s: %s", path, error)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.permissions import chmod_itself, if_allowed
 from wheel_linker._fs.windows import is_directory
 from wheel_linker.errors import LinkError
 from wheel_linker.store.layout import MANIFEST
@@ -142,7 +142,7 @@ def settle_one(
     mode = stat.S_IMODE(status.st_mode)
     wanted = _wanted(mode, standing, group_writes=written_by_all or stat.S_ISDIR(status.st_mode))
     if wanted != mode:
-        if_allowed(os.chmod, path, wanted, dir_fd=fd)
+        if_allowed(chmod_itself, path, wanted, fd)
     if standing.owner is not None:
         os.chown(path, *standing.owner, dir_fd=fd, follow_symlinks=False)
 

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from wheel_linker._fs.permissions import FOLLOW_FOR_TIMES
 from wheel_linker._log import log
 
 if TYPE_CHECKING:
@@ -48,6 +49,6 @@ def _set(path: str, timestamp: int) -> None:
             stat.S_ISREG(status.st_mode) and status.st_nlink == 1
         )
         if own:
-            os.utime(path, (timestamp, timestamp))
+            os.utime(path, (timestamp, timestamp), follow_symlinks=FOLLOW_FOR_TIMES)
     except OSError as error:
         log("cannot set the times of %s: %s", path, error)

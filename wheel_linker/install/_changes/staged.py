@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import create_with
-from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.permissions import chmod_itself, if_allowed
 from wheel_linker._link.merge import StagedFiles, commit
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import combined
@@ -105,9 +105,9 @@ def _write(staged: Staged) -> None:
     for parts in staged.piece.to_run:
         folder = _inside(stage, staged.name, parts[:-1])
         path = folder.prefix + parts[-1]
-        mode = stat.S_IMODE(os.stat(path, dir_fd=folder.fd).st_mode)
+        mode = stat.S_IMODE(os.stat(path, dir_fd=folder.fd, follow_symlinks=False).st_mode)
         # For everybody who may read it.
-        if_allowed(os.chmod, path, mode | (mode & 0o444) >> 2, dir_fd=folder.fd)
+        if_allowed(chmod_itself, path, mode | (mode & 0o444) >> 2, folder.fd)
 
 
 def _inside(stage: Folder, name: str, parts: Iterable[str]) -> Folder:

@@ -8,6 +8,7 @@ import sys
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs.paths import upwards
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def another_owner(root: str) -> str | None:
 
 
 def existing_part(path: str) -> str:
-    """Return the directory that is there on the way to a path: itself, or one above."""
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return path
+    """Return the directory that is there on the way to a path: itself, or one above; the root if none is there."""
+    for above in upwards(os.path.abspath(path)):
+        if os.path.exists(above):
+            break
+    return above

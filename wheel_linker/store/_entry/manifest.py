@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._archive.stored_file import StoredFile
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import create_with
-from wheel_linker._fs.permissions import if_allowed
+from wheel_linker._fs.permissions import FOLLOW_FOR_TIMES, if_allowed
 from wheel_linker._fs.reading import NOT_READABLE, read_with_status
 from wheel_linker._wheel.tree import Directory, in_order, number_ends
 from wheel_linker.store._entry.errors import BrokenManifestError
@@ -241,7 +241,7 @@ def touch(path: str) -> None:
 
     :raises OSError: FileNotFoundError if there is no such entry any more.
     """
-    if_allowed(os.utime, path)
+    if_allowed(os.utime, path, follow_symlinks=FOLLOW_FOR_TIMES)
 
 
 def _facts(lines: Sequence[str], path: str) -> Manifest:
