@@ -28,12 +28,14 @@ def write_wheel(
     *,
     scripts: Mapping[str, str] | None = None,
     requires: Iterable[str] = (),
+    requires_python: str | None = None,
 ) -> Path:
     """Write a wheel file, or replace it by another one, with 1980 on it as well as in it."""
     name, version, *_ = path.name.split("-")
     info = f"{name}-{version}.dist-info"
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     lines += [f"Requires-Dist: {one}" for one in requires]
+    lines += [] if requires_python is None else [f"Requires-Python: {requires_python}"]
     entry_points = "".join(f"{key} = {value}\n" for key, value in (scripts or {}).items())
     texts = {
         **files,

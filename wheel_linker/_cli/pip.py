@@ -9,16 +9,16 @@ from wheel_linker._cli.options import add_json, add_linking, add_option, add_ver
 from wheel_linker._cli.output import done, say
 from wheel_linker._cli.reports import installed_as_json, installed_line, print_json
 from wheel_linker._cli.store import needed_store
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._threads import COMPLETE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from wheel_linker.install import InstallReport, Layout
-    from wheel_linker.integrations.pip import Resolved
     from wheel_linker.integrations.pip.arguments import Arguments
-    from wheel_linker.store import WheelStore
+    from wheel_linker.store import StoredWheel, WheelStore
 
 
 def add_pip(parser: argparse.ArgumentParser) -> None:
@@ -48,40 +48,73 @@ def add_pip(parser: argparse.ArgumentParser) -> None:
 def pip_install(arguments: argparse.Namespace) -> None:
     """Do as ``pip install`` is told."""
     from wheel_linker.integrations.pip.arguments import parse
-    from wheel_linker.integrations.pip.resolved import resolve
 
     given = parse(arguments.others)
     with needed_store(arguments) as store:
         layout = layout_to_change(arguments, store)
+        if _locked(arguments, store, layout, given):
+            return
+        from wheel_linker.integrations.pip.resolved import resolve, wheels_of
+
         chosen = resolve([], python=layout.python, pip_args=given.all, ignore_installed=False)
         if arguments.dry_run:
-            _tell_plan(chosen, as_json=arguments.json)
+            _tell_plan(
+                [_Planned(one.name, one.version, editable=one.editable) for one in chosen],
+                as_json=arguments.json,
+            )
             return
+        linked = [one for one in chosen if not one.editable]
+        wheels = wheels_of(linked, python=layout.python, store=store, index=given.fetching)
         reports = _link(
-            arguments, store, layout, [one for one in chosen if not one.editable], given
+            arguments,
+            store,
+            layout,
+            wheels,
+            [one.name for one in linked if one.requested],
+            {one.name: one.direct_url for one in linked if one.direct_url is not None},
         )
         done("the wheels are installed" if given.editable else COMPLETE)
     _install_editable(layout, given)
     done()
-    if arguments.json:
-        print_json([installed_as_json(report) for report in reports])
-    for report in () if arguments.json else reports:
-        say(installed_line(report))
-    if not chosen and not arguments.json:
-        say("everything that is asked for is installed already")
+    _tell(reports, arguments, anything=bool(chosen))
+
+
+def _locked(
+    arguments: argparse.Namespace, store: WheelStore, layout: Layout, given: Arguments
+) -> bool:
+    """Install what locks name, without pip; return whether that was possible."""
+    from wheel_linker._wheel.tree import NotAsUnpackedError
+    from wheel_linker.integrations.pip.from_locks import lacking
+    from wheel_linker.store.wheel_store import looking_late
+
+    found = lacking(given, layout, looking_late(store))
+    if found is None:
+        return False
+    if arguments.dry_run:
+        plan = [_Planned(one.name, one.version, editable=False) for one in found]
+        _tell_plan(plan, as_json=arguments.json)
+        return True
+    names = [one.name for one in found]
+    try:
+        reports = _link(arguments, store, layout, [one.wheel for one in found], names, {})
+    except NotAsUnpackedError:
+        # Nothing has been changed yet. What is damaged counts as missing for who looks first, and is fetched by pip.
+        return False
+    done()
+    _tell(reports, arguments, anything=bool(found))
+    return True
 
 
 def _link(
     arguments: argparse.Namespace,
     store: WheelStore,
     layout: Layout,
-    chosen: Sequence[Resolved],
-    given: Arguments,
+    wheels: Sequence[StoredWheel],
+    requested: Sequence[str],
+    direct_urls: Mapping[str, Mapping[str, object]],
 ) -> list[InstallReport]:
     from wheel_linker.install import install_wheels
-    from wheel_linker.integrations.pip.resolved import wheels_of
 
-    wheels = wheels_of(chosen, python=layout.python, store=store, index=given.fetching)
     return install_wheels(
         wheels,
         layout,
@@ -89,10 +122,21 @@ def _link(
         mode=modes(arguments),
         jobs=arguments.jobs,
         on_conflict=arguments.on_conflict,
-        requested=[one.name for one in chosen if one.requested],
-        direct_urls={one.name: one.direct_url for one in chosen if one.direct_url is not None},
+        requested=requested,
+        direct_urls=direct_urls,
         compile_bytecode=arguments.compile,
     )
+
+
+def _tell(
+    reports: Sequence[InstallReport], arguments: argparse.Namespace, *, anything: bool
+) -> None:
+    if arguments.json:
+        print_json([installed_as_json(report) for report in reports])
+    for report in () if arguments.json else reports:
+        say(installed_line(report))
+    if not anything and not arguments.json:
+        say("everything that is asked for is installed already")
 
 
 def _install_editable(layout: Layout, given: Arguments) -> None:
@@ -105,7 +149,15 @@ def _install_editable(layout: Layout, given: Arguments) -> None:
         run_pip("install the editable projects", layout.python, command)
 
 
-def _tell_plan(chosen: Sequence[Resolved], *, as_json: bool) -> None:
+class _Planned(NamedTuple):
+    """A distribution that would be installed."""
+
+    name: str
+    version: str
+    editable: bool
+
+
+def _tell_plan(chosen: Sequence[_Planned], *, as_json: bool) -> None:
     if as_json:
         print_json(
             [{"name": one.name, "version": one.version, "editable": one.editable} for one in chosen]

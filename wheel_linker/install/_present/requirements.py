@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.reading import read_followed
 from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MUCH: Final = 1 << 24
 _FIELD: Final = "requires-dist"
+_PYTHON: Final = "requires-python"
 
 
 def missing_requirements(
@@ -96,16 +98,39 @@ def _requirements(one: Distribution) -> Iterator[Requirement]:
         return
     path = os.path.join(one.path, "METADATA")
     try:
-        text = read_followed(path, _MUCH).decode("utf-8", "replace")
+        fields = read_fields(path)
     except OSError as error:
         log("cannot read %s: %s", path, error)
         return
+    for text in fields.requires_dist:
+        try:
+            yield Requirement(text)
+        except InvalidRequirement as error:
+            log("%s: %s", path, error)
+
+
+class Fields(NamedTuple):
+    """What a distribution requires, as its ``METADATA`` says it."""
+
+    requires_dist: tuple[str, ...]
+    requires_python: str | None
+
+
+def read_fields(path: str) -> Fields:
+    """Read what a ``METADATA`` file says of requirements.
+
+    :raises OSError: if it cannot be read.
+    """
+    text = read_followed(path, _MUCH).decode("utf-8", "replace")
+    python: str | None = None
+    requires = []
     for line in text.splitlines():
         if not line:
-            return  # the description follows
+            break  # the description follows
         key, _, value = line.partition(":")
-        if key.lower() == _FIELD:
-            try:
-                yield Requirement(value.strip())
-            except InvalidRequirement as error:
-                log("%s: %s", path, error)
+        field = key.lower()
+        if field == _FIELD:
+            requires.append(value.strip())
+        elif field == _PYTHON:
+            python = value.strip()
+    return Fields(tuple(requires), python)

@@ -108,6 +108,8 @@ class Arguments(NamedTuple):
     """The projects that are to be installed in place."""
     resolving: tuple[str, ...]
     """Everything but the editable projects."""
+    options: tuple[tuple[str | None, str | None], ...] = ()
+    """Pairs of an option's long name and its value; requirements have no name."""
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
@@ -119,7 +121,8 @@ def parse(arguments: Sequence[str]) -> Arguments:
     fetching: list[str] = []
     editable: list[str] = []
     resolving: list[str] = []
-    for name, value in _options(arguments):
+    options = _options(arguments)
+    for name, value in options:
         words = [word for word in (name, value) if word is not None]
         everything += words
         if name in _REFUSED:
@@ -130,7 +133,9 @@ def parse(arguments: Sequence[str]) -> Arguments:
         resolving += words
         if name in _FETCHING or name in _FETCHING_FLAGS:
             fetching += words
-    return Arguments(tuple(everything), tuple(fetching), tuple(editable), tuple(resolving))
+    return Arguments(
+        tuple(everything), tuple(fetching), tuple(editable), tuple(resolving), tuple(options)
+    )
 
 
 def _options(arguments: Sequence[str]) -> list[tuple[str | None, str | None]]:

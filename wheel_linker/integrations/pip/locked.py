@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.install.asking import kept_in
 from wheel_linker.install.interpreter import describe
-from wheel_linker.integrations.pip.pylock import read_pylock
-from wheel_linker.integrations.pip.requirements_file import read_requirements
-from wheel_linker.integrations.pip.resolved import fetch_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -48,15 +45,16 @@ def obtain_locked(
     :raises WheelLinkerError: if the file is missing, is none of the two, or is not for this interpreter.
     :raises PipError: if pip cannot fetch what is missing.
     """
-    path = os.fspath(lock)
-    interpreter = describe(python, kept_in=kept_in(store))
-    if path.endswith(".toml"):
-        wanted, options = list(read_pylock(path, interpreter, extras, groups)), list[str]()
-    else:
-        wanted, options = read_requirements(path, interpreter)
-    found = {one.name: _from_store(one, store, interpreter) for one in wanted}
+    interpreter = described(python, store)
+    wanted, options = read_lock(os.fspath(lock), interpreter, extras, groups)
+    finder = Finder(store, interpreter)
+    found = {one.name: finder.find(one) for one in wanted}
     missing = [one for one in wanted if found[one.name] is None]
     if missing:
+        from tempfile import TemporaryDirectory
+
+        from wheel_linker.integrations.pip.resolved import fetch_wheels
+
         with TemporaryDirectory(prefix="wheel_linker-pip-") as directory:
             lines = [*options, *(one.line for one in missing)]
             paths = fetch_wheels(lines, python=python, into=directory, index=pip_args, run=run)
@@ -65,18 +63,85 @@ def obtain_locked(
     return [wheel for wheel in (found[one.name] for one in wanted) if wheel is not None]
 
 
-def _from_store(wanted: Wanted, store: WheelStore, interpreter: Interpreter) -> StoredWheel | None:
-    """Return the best of the wheels that would do and that the store has."""
-    from packaging.utils import parse_wheel_filename
+def described(python: str | os.PathLike[str], store: WheelStore) -> Interpreter:
+    """Ask an interpreter for its markers and tags; the answer is kept in the store, if that may be."""
+    return describe(python, kept_in=kept_in(store))
 
-    rank = {tag: position for position, tag in enumerate(interpreter.tags)}
-    best: tuple[int, StoredWheel] | None = None
-    for digest in wanted.digests:
-        wheel = store.find(digest)
-        if wheel is None:
-            continue
-        *_, tags = parse_wheel_filename(str(wheel.filename))
-        place = min((rank.get(str(tag), len(rank)) for tag in tags), default=len(rank))
-        if place < len(rank) and (best is None or place < best[0]):
-            best = (place, wheel)
-    return None if best is None else best[1]
+
+def read_lock(
+    path: str,
+    interpreter: Interpreter,
+    extras: Collection[str] = (),
+    groups: Collection[str] | None = None,
+) -> tuple[list[Wanted], list[str]]:
+    """Return what a lock names for an interpreter, and pip's options in it; errors as for :func:`obtain_locked`."""
+    if path.endswith(".toml"):
+        from wheel_linker.integrations.pip.pylock import read_pylock
+
+        return list(read_pylock(path, interpreter, extras, groups)), []
+    from wheel_linker.integrations.pip.requirements_file import read_requirements
+
+    return read_requirements(path, interpreter)
+
+
+class Finder:
+    """Finds in a store what locks name.
+
+    :param store: the store.
+    :param interpreter: what the wheels are for.
+    """
+
+    def __init__(self, store: WheelStore, interpreter: Interpreter) -> None:
+        self._store = store
+        self._rank: dict[str, int] = {tag: place for place, tag in enumerate(interpreter.tags)}
+
+    def find(self, wanted: Wanted) -> StoredWheel | None:
+        """Return the best of the wheels that would do and that the store has.
+
+        A wheel of another distribution, or version, is none of them, though the lock has its digest.
+        """
+        best: StoredWheel | None = None
+        lowest = len(self._rank)
+        for digest in wanted.digests:
+            wheel = self._store.find(digest)
+            if wheel is None or not _is_of(filename_of(wheel), wanted):
+                continue
+            place = self._place(str(wheel.filename))
+            if place < lowest:
+                best, lowest = wheel, place
+        return best
+
+    def _place(self, filename: str) -> int:
+        """Return how far down the interpreter's tags the first is that a wheel's file name has."""
+        *_, pythons, abis, platforms = filename.lower().removesuffix(".whl").split("-")
+        return min(
+            self._rank.get(f"{python}-{abi}-{platform}", len(self._rank))
+            for python in pythons.split(".")
+            for abi in abis.split(".")
+            for platform in platforms.split(".")
+        )
+
+
+def filename_of(wheel: StoredWheel) -> WheelFilename:
+    """Return what a wheel of the store is called, which was taken apart when it was found."""
+    assert isinstance(wheel.filename, WheelFilename)
+    return wheel.filename
+
+
+def _is_of(filename: WheelFilename, wanted: Wanted) -> bool:
+    if filename.name != wanted.name:
+        return False
+    return wanted.version is None or fulfils(filename.version_text, wanted.version)
+
+
+def fulfils(version: str, pinned: str) -> bool:
+    """Tell whether a version is one that ``==`` asks for."""
+    if version == pinned:
+        return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion
+
+    try:
+        return SpecifierSet(f"=={pinned}").contains(version, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return False

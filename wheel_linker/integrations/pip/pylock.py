@@ -51,7 +51,8 @@ def read_pylock(
         # A source archive is not what is in the store: the wheel that pip builds of it is.
         digests = (digest,) if isinstance(artifact, PackageWheel) else ()
         line = f"{package.name} @ {_address(artifact, path)}#{SHA256}={digest}"
-        yield Wanted(normalised(package.name), digests, line)
+        version = None if package.version is None else str(package.version)
+        yield Wanted(normalised(package.name), digests, line, version)
 
 
 def _read_lock(path: str) -> Pylock:

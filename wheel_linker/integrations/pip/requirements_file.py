@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from wheel_linker.install.interpreter import Interpreter
 
 _HASH: Final = re.compile(r"\s--hash[=\s]\s*(\S+)")
+# What most lines of a lock are. All others take the package packaging, whose import takes longer than reading them.
+_PINNED: Final = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*==\s*([\w.!+-]+)", re.ASCII)
+_EXACT: Final = ("==", "===")
 
 
 def read_requirements(path: str, interpreter: Interpreter) -> tuple[list[Wanted], list[str]]:
@@ -52,17 +55,21 @@ def _option(line: str, path: str) -> str:
 
 
 def _requirement(line: str, path: str, interpreter: Interpreter) -> Wanted | None:
+    text = _HASH.sub("", line).strip()
+    digests = tuple(
+        each.partition(":")[2] for each in _HASH.findall(line) if each.startswith(SHA256 + ":")
+    )
+    pinned = _PINNED.fullmatch(text)
+    if pinned is not None and digests:
+        return Wanted(normalised(pinned[1]), digests, line, pinned[2])
     from packaging.requirements import InvalidRequirement, Requirement
 
-    text = _HASH.sub("", line).strip()
-    hashes = _HASH.findall(line)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise NotLockedError(f"{line!r} in {path!r} is not locked: {error}") from error
-    digests = tuple(each.partition(":")[2] for each in hashes if each.startswith(SHA256 + ":"))
-    pinned = [one for one in requirement.specifier if one.operator in ("==", "===")]
-    if not digests or not (pinned or requirement.url):
+    exact = [one.version for one in requirement.specifier if one.operator in _EXACT]
+    if not digests or not (exact or requirement.url):
         raise NotLockedError(
             f"{text!r} in {path!r} is not locked: it needs == and a --hash={SHA256}:..."
         )
@@ -70,4 +77,11 @@ def _requirement(line: str, path: str, interpreter: Interpreter) -> Wanted | Non
         return None
     if requirement.url and not urlsplit(requirement.url).path.endswith(".whl"):
         digests = ()
-    return Wanted(normalised(requirement.name), digests, line)
+    is_pinned = len(requirement.specifier) == 1 and not exact[0].endswith(".*")
+    return Wanted(
+        normalised(requirement.name),
+        digests,
+        line,
+        exact[0] if is_pinned else None,
+        tuple(sorted(requirement.extras)),
+    )

@@ -22,3 +22,7 @@ class Wanted(NamedTuple):
     """The SHA-256 of each file that would do."""
     line: str
     """The line of a requirements file that has pip fetch it."""
+    version: str | None = None
+    """The one version that it is pinned to; None where that is said in another way."""
+    extras: tuple[str, ...] = ()
+    """Which of its extras are wanted, too."""
