@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wheel_linker._threads import Crew, run
+from wheel_linker._archive.crew import Crew
+from wheel_linker._threads import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

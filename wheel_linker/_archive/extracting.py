@@ -8,12 +8,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.checks import examine, strictly
+from wheel_linker._archive.crew import Crew
 from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.unpacking import amount, unpack
 from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.destination import opened, resolved
 from wheel_linker._fs.stage import staged
-from wheel_linker._threads import Crew, usable_cpus
+from wheel_linker._threads import usable_cpus
 from wheel_linker._wheel.progress import Progress
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker._wheel.unpacked import UnpackedWheel

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from wheel_linker._archive.checks import Contents
+    from wheel_linker._archive.crew import Crew
     from wheel_linker._archive.wheel_file import WheelFile
     from wheel_linker._fs.folder import Folder
-    from wheel_linker._threads import Crew
 
     _Piece: TypeAlias = bytes | memoryview
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._archive.crew import Crew
 from wheel_linker._archive.limits import Limits
 from wheel_linker._fs.patience import TIMEOUT
-from wheel_linker._threads import Crew, affordable, usable_cpus
+from wheel_linker._threads import affordable, usable_cpus
 from wheel_linker._wheel.progress import Progress
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry.errors import named_errors

@@ -8,8 +8,8 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.progress import Progress
 
 if TYPE_CHECKING:
+    from wheel_linker._archive.crew import Crew
     from wheel_linker._archive.limits import Limits
-    from wheel_linker._threads import Crew
     from wheel_linker.store._entry.checking import Check
 
 
