@@ -130,8 +130,8 @@ COSTLY: Final = frozenset(
 MOST_LOADED: Final = {
     "from wheel_linker import link_wheels": 8,
     "from wheel_linker.store import WheelStore; WheelStore(place + '/store')": 22,
-    "from wheel_linker.store import WheelStore; WheelStore(place + '/store').trusted": 44,
-    "from wheel_linker import link_wheel_files; link_wheel_files(place + '/site', place + '/wheel')": 57,
+    "from wheel_linker.store import WheelStore; WheelStore(place + '/store').trusted": 45,
+    "from wheel_linker import link_wheel_files; link_wheel_files(place + '/site', place + '/wheel')": 53,
 }
 FIND_PACKAGING: Final = f"sys.path.append({os.path.dirname(*packaging.__path__)!r})"
 
@@ -362,6 +362,13 @@ class TestImport:
         write_wheel(tmp_path / "wheel", "demo", "1.0")
         before, after = loaded_by(f"{FIND_PACKAGING}\nplace = {os.fspath(tmp_path)!r}\n{what}")
         assert len(own(after - before)) <= most
+
+    @pytest.mark.parametrize("what", MOST_LOADED)
+    def test_of_what_is_used_takes_no_pathlib(self, what: str, tmp_path: Path) -> None:
+        """Its import takes longer than linking a small wheel, and only callers that are given paths need it."""
+        write_wheel(tmp_path / "wheel", "demo", "1.0")
+        before, after = loaded_by(f"{FIND_PACKAGING}\nplace = {os.fspath(tmp_path)!r}\n{what}")
+        assert "pathlib" not in after - before
 
     @pytest.mark.skipif(os.name == "nt", reason="is about other systems")
     @pytest.mark.parametrize("what", MOST_LOADED)

@@ -18,7 +18,7 @@ from wheel_linker._fs import moving
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.moving import copy_entry, move
 from wheel_linker._fs.remove_tree import remove_tree
-from wheel_linker._link.transaction import _has_files
+from wheel_linker._link.removal.emptied import _has_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

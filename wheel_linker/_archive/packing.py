@@ -18,8 +18,8 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.destination import opened
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import staged
+from wheel_linker._wheel.dist_info import own_filename
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker._wheel.own_name import own_name
 from wheel_linker._wheel.record import RECORD, SHA256, SIGNATURES, encoded
 from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import VANISHED, InvalidWheelError, refused
@@ -121,7 +121,7 @@ def _complete_name(tree: Tree) -> WheelFilename:
 
     :raises InvalidWheelError: if ``WHEEL`` has no tags to make it of.
     """
-    name = own_name(tree, _REMEDY)
+    name = own_filename(tree.path, tree.dist_info(_REMEDY))
     try:
         return WheelFilename.parse(str(name))
     except InvalidWheelError as error:

@@ -18,6 +18,7 @@ from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all
 from wheel_linker._log import warn_caller
 from wheel_linker._wheel.conflicts import PackageConflictError, Supplier
+from wheel_linker._wheel.dist_info import own_filename
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import (
     InvalidWheelError,
@@ -102,7 +103,7 @@ def _stage_and_commit(
         warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
     with sites.committing([path], how.locks), how.progress.telling_of_failure():
         if how.exact:
-            from wheel_linker._link.removal import remove_surplus
+            from wheel_linker._link.removal.surplus import remove_surplus
 
             remove_surplus(site.transaction, [wheel.tree for wheel in wheels], how.exclude)
         replaced = [
@@ -173,9 +174,7 @@ def scan_wheel(
         return Wheel(given.filename, tree)
     if given.filename is not None:
         return Wheel(WheelFilename.parse(given.filename), tree)
-    from wheel_linker._wheel.own_name import own_name
-
-    return Wheel(own_name(tree, _GIVE_NAME), tree)
+    return Wheel(own_filename(tree.path, tree.dist_info(_GIVE_NAME)), tree)
 
 
 def _is_left_out(path: str, tree: Tree, exclude: Callable[[str], bool] | None) -> bool:

@@ -14,7 +14,6 @@ from wheel_linker._fs.timestamps import as_written
 from wheel_linker._link.fallback import Cause, Ladder, classify
 from wheel_linker._link.placing import placing
 from wheel_linker._link.report import Fallbacks, LinkReport, Tally
-from wheel_linker._wheel.native import is_native
 from wheel_linker._wheel.order import is_path_configuration
 from wheel_linker._wheel.tree import NotAsUnpackedError, is_metadata
 from wheel_linker.errors import VANISHED, LinkError
@@ -253,6 +252,8 @@ class Placer:
 
     def _has_native(self) -> bool:
         """Tell whether any file of the wheel is native."""
+        from wheel_linker._wheel.native import is_native  # few calls have modes for these
+
         for directory in self.tree.directories:
             path = os.path.join(self.tree.path, *directory.parts)
             folder = Folder.by_path(path)
@@ -267,6 +268,8 @@ class Placer:
         way: _Way,
     ) -> Sequence[str]:
         """Place native files in their own mode; return the names of the others."""
+        from wheel_linker._wheel.native import is_native  # few calls have modes for these
+
         native: list[str] = []
         others: list[str] = []
         for name in names:
@@ -276,20 +279,24 @@ class Placer:
 
     def _place_private(self, way: _Way) -> list[str]:
         """Place the files that need a copy of their own; return the names of the others."""
-        from pathlib import PurePosixPath
-
         directory = way.directory
-        parent = PurePosixPath(*directory.parts)
-        must_copy = self._must_copy
-        private: list[str] = []
-        others: list[str] = []
-        for name in directory.files:
-            asked = name == _RECORD or (must_copy is not None and must_copy(parent / name))
-            if sharing.HAS_FLAGS and not directory.parts and is_path_configuration(name):
-                asked = True
-            (private if asked else others).append(name)
+        copied = self._asked_to_copy(directory)
+        copied.add(_RECORD)
+        if sharing.HAS_FLAGS and not directory.parts:
+            copied.update(filter(is_path_configuration, directory.files))
+        private = [name for name in directory.files if name in copied]
         self._place(private, self._private, self._forced, way)
-        return others
+        return [name for name in directory.files if name not in copied]
+
+    def _asked_to_copy(self, directory: Directory) -> set[str]:
+        """Return the names of those files of a directory that the caller wants to be copies."""
+        must_copy = self._must_copy
+        if must_copy is None:
+            return set()
+        from pathlib import PurePosixPath  # to import it takes longer than to link a small wheel
+
+        parent = PurePosixPath(*directory.parts)
+        return {name for name in directory.files if name != _RECORD and must_copy(parent / name)}
 
     def _place(
         self,

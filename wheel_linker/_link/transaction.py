@@ -12,21 +12,19 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.moving import copy_entry, move
 from wheel_linker._fs.sharing import FOLLOW, hard_link
 from wheel_linker._fs.stage import OLD
 from wheel_linker._fs.timestamps import refresh
-from wheel_linker._fs.windows import is_directory
 from wheel_linker._link.containment import Containment
 from wheel_linker._link.fallback import Cause, classify
 from wheel_linker._link.journal import Journal, Step
 from wheel_linker._log import log
-from wheel_linker._wheel.names import fold
 
 if TYPE_CHECKING:
-    from wheel_linker._fs.folder import Parts
+    from wheel_linker._fs.folder import Folder, Parts
     from wheel_linker._fs.stage import Stage
+    from wheel_linker._link.removal.emptied import Emptied
 
 # rmdir(2) says ENOTEMPTY or EEXIST of a directory that has something in it.
 _STAYS: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -38,6 +36,7 @@ class Transaction:
     :ivar site: the directory.
     :ivar stage: where the wheels are, and where what they replace is kept.
     :ivar containment: tells which of its directories may be written to.
+    :ivar emptied: the directories that are removed at the end; None if no files were removed.
 
     :param site: the directory, its path with symlinks resolved.
     :param stage: where the wheels are, and where what they replace is kept; removed at the end.
@@ -51,8 +50,7 @@ class Transaction:
         self._journal = Journal(site, stage, self.containment)
         self._kept = 0
         self._touched: dict[Parts, int] = {(): before}
-        self._emptied: dict[Parts, None] = {}
-        self._folded: set[str] = set()
+        self.emptied: Emptied | None = None
         self._finished = False
 
     @property
@@ -135,17 +133,12 @@ class Transaction:
         self._journal.note(Step(parts, name, (OLD,), kept, was_there=True))
         move(target, name, self.stage.old, kept)
 
-    def remove_when_empty(self, parts: Parts) -> None:
-        """Remove a directory at the very end, unless there is something in it by then."""
-        self._emptied[parts] = None
-        self._folded.clear()
-
     def make_way(self, target: Folder, parts: Parts, name: str) -> bool:
         """Remove a directory that waits to be removed at the end, because its place is needed before.
 
         :returns: False, and nothing has happened, if there is more in it than such directories.
         """
-        if (*parts, name) not in self._emptied or _has_files(target, name):
+        if self.emptied is None or not self.emptied.makes_way(target, parts, name):
             return False
         self.remove(target, parts, name)
         return True
@@ -153,19 +146,12 @@ class Transaction:
     def respell(self, target: Folder, parts: Parts, name: str) -> bool:
         """Remove a directory that waits to be removed, because it comes back with other letters in its name.
 
-        That is where names are folded. A directory of the very name stays, and is filled again.
-
         :returns: False, and nothing has happened, if there is none, or if there is more in it than such directories.
         """
-        if not self._emptied or (*parts, name) in self._emptied:
+        if self.emptied is None:
             return False
-        if not self._folded:
-            self._folded.update(fold("/".join(emptied)) for emptied in self._emptied)
-        if fold("/".join((*parts, name))) not in self._folded:
-            return False
-        names = target.listdir()
-        there = next((one for one in names if fold(one) == fold(name)), None)
-        if name in names or there is None or _has_files(target, there):
+        there = self.emptied.other_spelling(target, parts, name)
+        if there is None:
             return False
         self.remove(target, parts, there)
         return True
@@ -175,12 +161,14 @@ class Transaction:
 
         By rmdir(2), which decides and removes in one step: another call may be about to make its stage there.
         """
+        if self.emptied is None:
+            return
         with Descent(self.site, self.containment.enter) as folders:
-            for parts in sorted(self._emptied, key=_deepest_first):
+            for parts in self.emptied.deepest_first():
                 # Twice: what refuses the first time, say a virus scanner, may be gone.
                 if not self._try_to_remove(folders, parts):
                     self._try_to_remove(folders, parts)
-        self._emptied.clear()
+        self.emptied.clear()
 
     def _try_to_remove(self, folders: Descent, parts: Parts) -> bool:
         """Remove a directory if it is empty; False if that should have been possible."""
@@ -206,26 +194,6 @@ class Transaction:
     def _touch(self, folder: Folder, parts: Parts) -> None:
         if parts not in self._touched:
             self._touched[parts] = folder.stat().st_mtime_ns
-
-
-def _deepest_first(parts: Parts) -> tuple[int, Parts]:
-    return -len(parts), parts
-
-
-def _has_files(folder: Folder, name: str) -> bool:
-    """Tell whether there is anything but directories below the directory ``name``."""
-    pending: list[Parts] = [(name,)]
-    with Descent(folder, Folder.enter) as folders:
-        while pending:
-            parts = pending.pop()
-            inner = folders.go(parts)
-            for each in inner.listdir():
-                status = inner.lstat(each)
-                if status is not None and not is_directory(status):
-                    return True
-                if status is not None:
-                    pending.append((*parts, each))
-    return False
 
 
 def _keep(folder: Folder, name: str, old: Folder, kept: str) -> None:

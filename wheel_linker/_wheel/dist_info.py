@@ -1,13 +1,16 @@
-"""The one ``*.dist-info`` directory that a wheel has."""
+"""The one ``*.dist-info`` directory that a wheel has, and what the wheel is called by that."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker.errors import InvalidWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from wheel_linker._wheel.filename import WheelFilename
 
 DIST_INFO: Final = ".dist-info"
 
@@ -27,3 +30,26 @@ def only_dist_info(top_level: Iterable[str], wheel: str, remedy: str) -> str:
     raise InvalidWheelError(
         f"{wheel} should have one *{DIST_INFO} directory and has {found}; {remedy}"
     )
+
+
+def own_filename(tree: str, info: str) -> WheelFilename:
+    """Return the file name of an unpacked wheel, by its ``*.dist-info`` directory and the tags in ``WHEEL``.
+
+    :param tree: the root of the wheel.
+    :param info: the name of its ``*.dist-info`` directory.
+    :returns: a name without tags, if ``WHEEL`` has none.
+    :raises InvalidWheelError: if the directory does not name a distribution.
+    """
+    from wheel_linker._wheel.filename import WheelFilename  # others know what the wheel is called
+
+    return WheelFilename.from_dist_info(info, _tags(os.path.join(tree, info, "WHEEL")))
+
+
+def _tags(path: str) -> list[str]:
+    """Return the compatibility tags that a ``WHEEL`` file lists; none if it cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []  # only str() of the name is poorer for it
+    return [line[4:].strip() for line in lines if line.startswith("Tag:")]

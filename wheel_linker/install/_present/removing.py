@@ -1,17 +1,18 @@
-"""Where files of installed distributions may be removed, and which directories stay."""
+"""Where files of installed distributions may be removed."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs.paths import is_directory, is_within
-from wheel_linker._link.removal import remove_files
+from wheel_linker._fs.paths import is_directory
+from wheel_linker._link.removal.files import remove_files
 from wheel_linker._wheel.order import removal_order
 from wheel_linker.install._present.distributions import owners_of, root_of
+from wheel_linker.install._present.empty_directories import kept_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from wheel_linker._fs.folder import Parts
     from wheel_linker._link.sites import Sites
@@ -101,19 +102,3 @@ def by_root(paths: Iterable[str], roots: Sequence[str]) -> dict[str, list[Parts]
             root, parts = where
             found.setdefault(root, []).append(parts)
     return found
-
-
-def kept_directories(layout: Layout, roots: Sequence[str]) -> Callable[[str], bool]:
-    """Return what tells whether a directory stays when it is empty.
-
-    That is one of the environment's own, or one that leads to these.
-    """
-    data, headers = (os.path.realpath(layout.schemes[scheme]) for scheme in ("data", "headers"))
-
-    def is_kept(path: str) -> bool:
-        # Of those that lead to the headers, the topmost, such as ``include``, comes with the environment.
-        if os.path.dirname(path) == data and path != headers and is_within(headers, path):
-            return True
-        return any(is_within(root, path) for root in roots)
-
-    return is_kept

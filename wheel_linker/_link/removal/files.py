@@ -1,4 +1,4 @@
-"""Removing files: for an uninstall, where a new version lacks what an old one had, or from a mirror of wheels."""
+"""Removing files with their bytecode, and the directories that are empty then. It can all be taken back."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import stat
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.sharing import how_to_unlock
-from wheel_linker._fs.stage import PREFIX
-from wheel_linker._fs.windows import is_directory
+from wheel_linker._link.removal.emptied import Emptied
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of, has_cache
 from wheel_linker._wheel.dist_info import DIST_INFO
-from wheel_linker._wheel.record import RECORD
 from wheel_linker.errors import LinkError, refused
 
 if TYPE_CHECKING:
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder, Parts
     from wheel_linker._link.transaction import Transaction
-    from wheel_linker._wheel.tree import Tree
 
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
@@ -54,9 +50,16 @@ def remove_files(
         for parts in _with_parents(parent for parent, _ in by_directory):
             folder = _existing(folders, parts[:-1])
             if folder is not None and not keep(os.path.join(folder.path, parts[-1])):
-                transaction.remove_when_empty(parts)
+                waiting(transaction).add(parts)
                 _remove_from_dist_info(transaction, folder, parts)
     return gone
+
+
+def waiting(transaction: Transaction) -> Emptied:
+    """Return the directories that wait to be removed at the end of a transaction."""
+    if transaction.emptied is None:
+        transaction.emptied = Emptied()
+    return transaction.emptied
 
 
 def _remove_from_dist_info(transaction: Transaction, folder: Folder, parts: Parts) -> None:
@@ -131,70 +134,3 @@ def _with_parents(directories: Iterable[Parts]) -> list[Parts]:
         everything.add((*parts, CACHE))
         everything.update(parts[:depth] for depth in range(1, len(parts) + 1))
     return sorted(everything, key=lambda parts: (parts[:-1], parts[-1]))
-
-
-class _Surplus(NamedTuple):
-    """What is there and in none of the wheels."""
-
-    files: list[Parts]
-    """Directory by directory."""
-    directories: list[Parts]
-    records: list[Parts]
-    """Each ``RECORD`` that is there, of the wheels as well."""
-
-
-def remove_surplus(
-    transaction: Transaction, trees: Iterable[Tree], spare: Callable[[str], bool] | None
-) -> None:
-    """Remove what none of the wheels has, before they are merged. It can all be taken back.
-
-    Where something goes, every ``RECORD`` goes first, and comes back with the wheels: of a process that is killed in
-    between none is left that names files which are gone.
-
-    :param spare: tells of a path relative to the site, with forward slashes, whether it stays.
-    :raises LinkError: if a directory leads outside of the site, or the system refuses.
-    """
-    surplus = _find(transaction, _supplied(trees), spare)
-    if surplus.files:
-        remove_files(transaction, [*surplus.records, *surplus.files], lambda _: False)
-    for parts in surplus.directories:
-        transaction.remove_when_empty(parts)
-
-
-def _supplied(trees: Iterable[Tree]) -> dict[Parts, bool]:
-    """Return everything in the wheels by its path, with True for directories."""
-    supplied: dict[Parts, bool] = {}
-    for tree in trees:
-        for directory in tree.directories:
-            supplied[directory.parts] = True
-            within = directory.names()
-            supplied.update(((*directory.parts, name), False) for name in within)
-    return supplied
-
-
-def _find(
-    transaction: Transaction, supplied: dict[Parts, bool], spare: Callable[[str], bool] | None
-) -> _Surplus:
-    found = _Surplus([], [], [])
-    pending: list[Parts] = [()]
-    with Descent(transaction.site, transaction.containment.enter) as folders:
-        while pending:
-            above = pending.pop()
-            folder = folders.go(above)
-            for name in folder.listdir():
-                parts = (*above, name)
-                if (not above and name.startswith(PREFIX)) or (spare and spare("/".join(parts))):
-                    continue
-                status = folder.lstat(name)
-                if status is None:
-                    continue
-                if is_directory(status):
-                    pending.append(parts)
-                    if supplied.get(parts) is not True:
-                        found.directories.append(parts)
-                    continue
-                if name == RECORD and len(above) == 1 and above[0].endswith(DIST_INFO):
-                    found.records.append(parts)
-                if supplied.get(parts) is not False:
-                    found.files.append(parts)
-    return found
