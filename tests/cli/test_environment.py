@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from examples.kit import write_wheel
 
+from cli.kit import ENVIRONMENT
 from wheel_linker import WheelLinkerError
 from wheel_linker._cli import main
 from wheel_linker._cli.environment import chosen_python, layout_to_change
@@ -68,6 +70,12 @@ def test_else_the_nearest_one_above(nowhere: Path) -> None:
     environment(nowhere / ".venv")
     nearest = environment(nowhere / "project" / ".venv")
     assert os.path.samefile(chosen_python(None), nearest / INTERPRETER)
+
+
+def test_the_active_one_may_be_gone(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", str(nowhere / "gone"))
+    with pytest.raises(WheelLinkerError, match="VIRTUAL_ENV names an environment, and there is no"):
+        chosen_python(None)
 
 
 def test_a_directory_without_an_interpreter(nowhere: Path) -> None:
@@ -159,3 +167,81 @@ def test_a_reader_of_a_table_that_has_gone_is_no_failure(nowhere: Path) -> None:
     with open(writing, "w", encoding="utf-8") as closed:
         done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+@pytest.mark.parametrize("color", ["auto", "always"])
+def test_output_that_cannot_be_written_is_told_as_such(nowhere: Path, color: str) -> None:
+    """Nobody may take it for the disk that something was to be installed on."""
+    if color == "always":
+        pytest.importorskip("rich")
+    command = [sys.executable, "-m", "wheel_linker"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*command, "probe", str(nowhere), str(nowhere), "--color", color],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=ENVIRONMENT,
+        )
+    line = "wheel-linker: error: cannot write to standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, line)
+
+
+def test_what_is_wrong_is_said_after_what_was_found(nowhere: Path) -> None:
+    wheel = write_wheel(nowhere / "one-1.0-py3-none-any.whl", {"one.py": "1"})
+    target = nowhere / "target"
+    words = ["--target", str(target), "--store", str(nowhere / "store")]
+    assert main.main(["install", str(wheel), *words]) == 0
+    (target / "one.py").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "wheel_linker", "check", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env={**ENVIRONMENT, "PYTHONUNBUFFERED": ""},
+    )
+    found, error = done.stdout.splitlines()
+    assert found.endswith("one.py: missing")
+    assert error.startswith("wheel-linker: error: ")
+
+
+@pytest.mark.skipif(
+    os.name != "posix", reason="a directory that is used cannot be removed elsewhere"
+)
+def test_the_directory_that_it_was_started_in_may_be_gone(
+    nowhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (nowhere / "project" / "below").rmdir()
+    assert main.main(["list"]) == 1
+    assert "the directory that this was started in is not there any more" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="runs a program of POSIX")
+def test_what_is_no_python_is_not_quoted_at_length(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """``ls`` takes the question for the name of a file, and repeats it."""
+    assert main.main(["list", "--python", "/bin/ls"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "give the path of a Python" in line
+    assert len(line) < 300
+
+
+def test_several_that_are_not_installed(nowhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["uninstall", "one", "two", "--target", str(nowhere)]) == 1
+    assert "'one', 'two' are not installed in " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pylock.toml"])
+def test_a_lock_that_is_missing(
+    nowhere: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("packaging.pylock")
+    words = ["--target", str(nowhere / "target"), "--store", str(nowhere / "store")]
+    assert main.main(["sync", str(nowhere / name), *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(": No such file or directory")
+    assert "Errno" not in line

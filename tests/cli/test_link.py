@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -297,10 +298,27 @@ class TestTables:
             "[bold]two[/]  12,345",
         ]
 
-    def test_rich(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_programs_get_no_frames(self, tmp_path: Path) -> None:
+        done = run("probe", tmp_path, tmp_path)
+        titles, rule, *_ = done.stdout.splitlines()
+        assert titles == "mode      works"
+        assert set(rule) == {"-", " "}
+
+    def test_quiet(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(output._state, "quiet", True)
+        output.print_table(self.COLUMNS, self.ROWS)
+        assert capsys.readouterr().out == ""
+
+    def test_rich(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         pytest.importorskip("rich")
+        monkeypatch.setattr(output._state, "color", "always")
         output.print_table(self.COLUMNS, [*self.ROWS, ("x" * 300, "")])
-        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+        lines = [line.split() for line in printed.splitlines()]
         assert ["name", "size"] in lines
         assert ["[bold]two[/]", "12,345"] in lines
         assert ["x" * 300] in lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -154,6 +155,11 @@ class TestInstall:
         out = run("install", wheel(tmp_path, "one"), "--dry-run")
         assert "one 1.0: would be installed" in out
         assert not target.exists()
+
+    def test_dry_run_of_a_removal(self, tmp_path: Path, run: Run) -> None:
+        run("install", wheel(tmp_path, "one"))
+        *_, last = run("uninstall", "one", "--dry-run").splitlines()
+        assert re.fullmatch(r"\d+ files to be removed", last)
 
     def test_dry_run_of_the_same_again(self, tmp_path: Path, target: Path, run: Run) -> None:
         path = wheel(tmp_path, "one")

@@ -97,7 +97,7 @@ def _is_version(text: str) -> bool:
 def _default_python() -> str:
     active = os.environ.get("VIRTUAL_ENV")
     if active:
-        return _interpreter_in(active)
+        return _interpreter_in(active, "VIRTUAL_ENV names an environment, and ")
     directory = os.getcwd()
     while True:
         candidate = os.path.join(directory, _NAME)
@@ -112,12 +112,12 @@ def _default_python() -> str:
         directory = above
 
 
-def _interpreter_in(environment: str) -> str:
+def _interpreter_in(environment: str, why: str = "") -> str:
     for name in _INTERPRETERS:
         path = os.path.join(environment, name)
         if os.path.exists(path):
             return path
     raise WheelLinkerError(
-        f"there is no interpreter in {environment!r}: give the directory of a virtual environment, "
+        f"{why}there is no interpreter in {environment!r}: give the directory of a virtual environment, "
         "or the path of an interpreter"
     )

@@ -11,7 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wheel_linker._cli.commands import COMMANDS
-from wheel_linker._cli.output import PROGRAM, complain, complain_of_interrupt, configure, misused
+from wheel_linker._cli.output import (
+    PROGRAM,
+    complain,
+    complain_of_interrupt,
+    configure,
+    misused,
+    writing,
+)
 from wheel_linker._compat.override import override
 from wheel_linker.errors import WheelLinkerError
 
@@ -42,7 +49,8 @@ def _run(argv: Sequence[str] | None) -> int:
             configure(arguments)
             arguments.run(arguments)
             # Here, where a full disk can still be told.
-            sys.stdout.flush()
+            with writing():
+                sys.stdout.flush()
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else _DONE
     except KeyboardInterrupt as interrupt:
@@ -53,9 +61,15 @@ def _run(argv: Sequence[str] | None) -> int:
         _close_output()
         return _DONE
     except (WheelLinkerError, OSError, Warning) as error:
-        complain("error", str(error))
+        complain("error", _said(error))
         return _FAILED
     return _DONE
+
+
+def _said(error: Exception) -> str:
+    if type(error) is FileNotFoundError and error.filename is None:  # getcwd(3) alone names no file
+        return "the directory that this was started in is not there any more: change to another one"
+    return str(error)
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:

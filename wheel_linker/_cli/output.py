@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from wheel_linker._cli.lines import Lines, Silence
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._threads import COMPLETE
-from wheel_linker.errors import printable
+from wheel_linker.errors import WheelLinkerError, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -32,14 +32,41 @@ def misused(message: str) -> NoReturn:
 
 
 def complain(kind: str, message: str) -> None:
-    """Say one line on standard error."""
+    """Say one line on standard error, after all that was said before."""
+    with suppress(
+        OSError, ValueError
+    ):  # full, closed, or its reader has gone: who writes next is told
+        sys.stdout.flush()
     print(f"{PROGRAM}: {kind}: {printable(one_line(message))}", file=sys.stderr)
 
 
 def say(line: str) -> None:
     """Say one line on standard output, unless the user wants quiet."""
     if not _state.quiet:
-        print(printable(line))
+        put(printable(line))
+
+
+def put(text: str) -> None:
+    """Print on standard output."""
+    with writing():
+        print(text)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Say what it is that cannot be written: what was asked for is done.
+
+    :raises WheelLinkerError: if standard output cannot be written to.
+    :raises BrokenPipeError: if nobody reads it any more.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WheelLinkerError(
+            f"cannot write to standard output: {error.strerror or error}"
+        ) from error
 
 
 def configure(arguments: argparse.Namespace) -> None:
@@ -89,13 +116,14 @@ class Column(NamedTuple):
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on standard output."""
+    """Print a table on standard output, unless the user wants quiet: with rich for people, plain for programs."""
+    if _state.quiet:
+        return
     shown = [list(map(printable, row)) for row in rows]
-    if has_rich():
+    if (sys.stdout.isatty() or _state.color == "always") and has_rich():
         _print_rich_table(columns, shown)
     else:
-        for line in plain_table(columns, shown):
-            print(line)
+        put("\n".join(plain_table(columns, shown)))
 
 
 def plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -163,7 +191,8 @@ def _print_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) 
         # Not str, in which rich takes brackets for markup.
         table.add_row(*map(Text, row))
     width = None if sys.stdout.isatty() else _UNLIMITED
-    _console(sys.stdout, width).print(table)
+    with writing():
+        _console(sys.stdout, width).print(table)
 
 
 def _console(file: TextIO, width: int | None = None) -> Console:

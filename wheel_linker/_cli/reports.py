@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheel_linker._cli.output import counted, say
+from wheel_linker._cli.output import counted, put, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def print_json(reports: Mapping[str, object] | Sequence[Mapping[str, object]]) -
     """Print reports for programs."""
     import json
 
-    print(json.dumps(reports, indent=2))
+    put(json.dumps(reports, indent=2))
 
 
 def as_json(report: LinkReport) -> dict[str, object]:
@@ -143,8 +143,11 @@ def plan_lines(plan: ChangePlan) -> list[str]:
     ]
     lines += [f"{one.name} {one.version}: would be removed" for one in plan.removed]
     lines += [str(conflict) for conflict in plan.conflicts]
+    removed = f"{counted(len(plan.removed_files), 'file')} to be removed"
+    if plan.removed_files and not plan.files:
+        return [*lines, removed]
     what = f"{counted(plan.files, 'file')}, {plan.bytes / 1024**2:,.1f} MiB, to be installed"
-    return [*lines, f"{what}; {counted(len(plan.removed_files), 'file')} to be removed"]
+    return [*lines, f"{what}; {removed}"]
 
 
 def plan_as_json(plan: ChangePlan) -> dict[str, object]:

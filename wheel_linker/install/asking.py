@@ -23,6 +23,8 @@ _KEPT: Final = os.path.join(".store", "interpreters")
 _LONGEST: Final = 1 << 20
 # No path, tag or number has it.
 _SEPARATOR: Final = "\0"
+# In characters, of what is no Python: it may repeat the whole question.
+_MOST_SAID: Final = 80
 _START: Final = b"answer\0"
 SAY: Final = r"""
 sys.stdout.buffer.write("\0".join(["answer"] + answer).encode("utf-8", "surrogatepass"))
@@ -114,7 +116,8 @@ def answer(path: str, question: str, arguments: Sequence[str], what: str) -> lis
         raise LinkError(f"cannot {doing}: no answer in {_SECONDS} seconds") from error
     if not done.stdout.startswith(_START):
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise no_python(path, what, said[-1] if said else f"it answered {done.stdout[:80]!r}")
+        reason = said[-1][:_MOST_SAID] if said else f"it answered {done.stdout[:_MOST_SAID]!r}"
+        raise no_python(path, what, reason)
     return _texts_in(done.stdout[len(_START) :])
 
 

@@ -119,9 +119,9 @@ def _removals(names: Mapping[str, str], layout: Layout) -> list[_Removal]:
     missing = [names[name] for name, those in found.items() if not those]
     if missing:
         where = " or ".join(map(repr, layout.libraries()))
+        what = f"{', '.join(map(repr, missing))} {'is' if len(missing) == 1 else 'are'}"
         raise NotInstalledError(
-            f"{', '.join(map(repr, missing))} is not installed in {where}: there is no *.dist-info; "
-            "nothing was removed"
+            f"{what} not installed in {where}: there is no *.dist-info; nothing was removed"
         )
     others = [one for one in everything if one.name not in found]
     rows = {one: _belongings(one, layout) for those in found.values() for one in those}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._cli.output import Column, counted, print_table, say
+from wheel_linker._cli.output import Column, counted, print_table, put, say
 from wheel_linker._cli.reports import print_json
 from wheel_linker._cli.store import needed_store
 from wheel_linker._cli.storing.quantities import age, mib
@@ -44,7 +44,7 @@ def path(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({"path": store.root, "bases": list(store.bases)})
     else:
-        print(store.root)
+        put(store.root)
 
 
 def size(arguments: argparse.Namespace) -> None:
@@ -56,7 +56,7 @@ def size(arguments: argparse.Namespace) -> None:
         print_json({"entries": len(found), "files": files, "bytes": whole, "bytecode": bytecode})
         return
     of_it = f", {mib(bytecode)} MiB of it bytecode" if bytecode else ""
-    print(f"{counted(len(found), 'wheel')}, {counted(files, 'file')}, {mib(whole)} MiB{of_it}")
+    say(f"{counted(len(found), 'wheel')}, {counted(files, 'file')}, {mib(whole)} MiB{of_it}")
 
 
 def verify(arguments: argparse.Namespace) -> None:

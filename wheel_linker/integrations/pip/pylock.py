@@ -65,7 +65,8 @@ def _read_lock(path: str) -> Pylock:
     try:
         return Pylock.from_dict(_read_toml(path))
     except (OSError, ValueError, PylockValidationError) as error:
-        raise WheelLinkerError(f"{path!r} cannot be read as a pylock.toml: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise WheelLinkerError(f"{path!r} cannot be read as a pylock.toml: {reason}") from error
 
 
 def _read_toml(path: str) -> Mapping[str, object]:

@@ -41,7 +41,8 @@ def _lines(path: str) -> Iterator[str]:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()
     except (OSError, ValueError) as error:
-        raise WheelLinkerError(f"cannot read the requirements {path!r}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise WheelLinkerError(f"cannot read the requirements {path!r}: {reason}") from error
     for line in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
         kept = f" {line}".partition(" #")[0].strip()
         if kept:
