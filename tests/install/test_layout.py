@@ -14,11 +14,15 @@ import venv
 from pathlib import Path
 
 import pytest
+from examples.kit import write_wheel
 from wheels import names
 
 from wheel_linker import LinkError
 from wheel_linker.install import Layout
 from wheel_linker.install import layout as layout_module
+from wheel_linker.install.asking import base_of, kept_in
+from wheel_linker.install.interpreter import describe
+from wheel_linker.store import WheelStore
 
 
 @pytest.fixture
@@ -131,3 +135,53 @@ def test_a_child_can_ask_while_a_thread_of_its_parent_does(tmp_path: Path) -> No
     finally:
         shutil.rmtree(tmp_path / "asked")
         asking.join()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symlinks an interpreter")
+class TestBase:
+    """What a base interpreter says once for all environments that are made by it."""
+
+    @pytest.fixture
+    def kept(self, tmp_path: Path) -> Path:
+        with WheelStore(tmp_path / "store") as store:
+            store.add(write_wheel(tmp_path / "one-1.0-py3-none-any.whl", {"one.py": ""}))
+            directory = kept_in(store)
+        assert directory is not None
+        return Path(directory)
+
+    @pytest.fixture
+    def environments(self, tmp_path: Path) -> list[Path]:
+        found = [tmp_path / name / "bin" / "python" for name in ("one", "an other")]
+        for path in found:
+            venv.create(path.parents[1], symlinks=True, with_pip=False)
+        return found
+
+    def test_is_what_each_says(
+        self, kept: Path, environments: list[Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for path in environments:
+            monkeypatch.setattr(layout_module, "_answers", {})
+            known = Layout.for_python(path, kept_in=kept)
+            monkeypatch.setattr(layout_module, "_answers", {})
+            assert known == Layout.for_python(path)
+
+    @pytest.mark.skipif(sys.version_info < (3, 11), reason="has no scheme of environments")
+    def test_is_asked_once(self, kept: Path, environments: list[Path], asked: list[object]) -> None:
+        first, second = (Layout.for_python(path, kept_in=kept) for path in environments)
+        assert first.schemes != second.schemes
+        described = [describe(path, kept_in=kept) for path in environments]
+        assert described[0] == described[1]
+        assert len(asked) == 2  # one for directories, one for markers and tags
+
+    def test_of_what_is_not_sure_nothing_is_taken(
+        self, kept: Path, environments: list[Path]
+    ) -> None:
+        path, other = environments
+        base = path.resolve()
+        path.unlink()
+        shutil.copy2(base, path)
+        text = (other.parents[1] / "pyvenv.cfg").read_text()
+        home = next(line for line in text.splitlines() if line.startswith("home"))
+        # Where the interpreter that is started does not lie.
+        (other.parents[1] / "pyvenv.cfg").write_text(text.replace(home, f"home = {kept}"))
+        assert [base_of(os.fspath(each)) for each in environments] == [None, None]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wheel_linker.store import WheelStore
 
 _SECONDS: Final = 60
+_CONFIGURATION: Final = "pyvenv.cfg"
 _KEPT: Final = os.path.join(".store", "interpreters")
 # Bytes; tags and markers take ten thousand.
 _LONGEST: Final = 1 << 20
@@ -81,7 +82,7 @@ def executable(python: str) -> str:
 def identity(path: str) -> tuple[object, ...]:
     """Return what changes when an interpreter, or the environment around it, is made anew."""
     known: list[object] = [path]
-    configuration = os.path.join(os.path.dirname(os.path.dirname(path)), "pyvenv.cfg")
+    configuration = os.path.join(os.path.dirname(os.path.dirname(path)), _CONFIGURATION)
     for file in (path, configuration):
         try:
             status = os.stat(file)
@@ -89,6 +90,27 @@ def identity(path: str) -> tuple[object, ...]:
             continue  # if it is the interpreter that is missing, running it says so
         known += [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
     return tuple(known)
+
+
+def base_of(path: str) -> str | None:
+    """Return the interpreter that a virtual environment was made by; None if that is not sure.
+
+    What an environment has in common with all others of that interpreter is asked once, and not in each of them.
+
+    :param path: the absolute path of the environment's interpreter.
+    """
+    if not os.path.islink(path):  # Windows, or a copy
+        return None
+    configuration = os.path.join(os.path.dirname(os.path.dirname(path)), _CONFIGURATION)
+    try:
+        with open(configuration, encoding="utf-8") as file:
+            lines = [line.partition("=") for line in file]
+    except (OSError, ValueError):
+        return None
+    homes = [value.strip() for name, _, value in lines if name.strip().lower() == "home"]
+    base = os.path.realpath(path)
+    is_sure = len(homes) == 1 and os.path.realpath(homes[0]) == os.path.dirname(base)
+    return base if is_sure and os.path.exists(base) else None
 
 
 def answer(path: str, question: str, arguments: Sequence[str], what: str) -> list[str]:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker.install.asking import SAY, executable, kept_answer, no_python
+from wheel_linker.install.asking import SAY, base_of, executable, kept_answer, no_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,8 @@ def describe(
     """Ask an interpreter for its markers and tags, in one subprocess.
 
     :param python: the path of an interpreter, or the name of one on PATH.
-    :param kept_in: a directory where the answer is kept and looked for; an answer holds as long as the
-        interpreter's file and its ``pyvenv.cfg`` have the same device, inode, size and time.
+    :param kept_in: a directory where the answer is kept and looked for, one for an interpreter and all virtual
+        environments of it; an answer holds as long as the interpreter's file has the same device, inode, size and time.
     :raises LinkError: if the interpreter is missing, cannot be run, or does not answer as a Python should.
     """
     import packaging
@@ -47,6 +47,8 @@ def describe(
     (library,) = packaging.__path__
     directory = None if kept_in is None else os.fsdecode(kept_in)
     path = executable(os.fsdecode(python))
+    # Environments have the markers and tags of their base interpreter, which is asked once for all of them.
+    path = (None if directory is None else base_of(path)) or path
     question = [os.path.dirname(library)]
     import json
 

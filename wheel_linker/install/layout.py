@@ -8,36 +8,58 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.paths import is_within
-from wheel_linker.install.asking import SAY, executable, identity, kept_answer, no_python
+from wheel_linker._log import log
+from wheel_linker.errors import LinkError
+from wheel_linker.install.asking import SAY, base_of, executable, identity, kept_answer, no_python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 SCHEMES: Final = ("purelib", "platlib", "headers", "scripts", "data")
 """The installation schemes of the binary distribution format."""
 # What sysconfig calls the default scheme is what pip installs into, on Debian and Fedora too. In a virtual
 # environment headers do not go to the base interpreter, as sysconfig says, but to where pip puts them.
-_QUESTION: Final = """
+_BEGINNING: Final = """
 import importlib.util, os, sys, sysconfig
-name = getattr(sysconfig, "get_default_scheme", None) or sysconfig._get_default_scheme
-paths = sysconfig.get_paths(name())
-headers = paths["include"]
-managed = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
-if sys.prefix != sys.base_prefix:
-    headers = os.path.join(sys.prefix, "include", "site", "python%d.%d" % sys.version_info[:2])
-    managed = ""
 launcher = "posix"
 if os.name == "nt":
     machine = sysconfig.get_platform()
     known = {"win-amd64": "win-amd64", "win-arm64": "win-arm64", "win-arm32": "win-arm"}
     launcher = known.get(machine, "win-ia32")
-answer = [sys.executable or "", "%d.%d" % sys.version_info[:2], os.name, launcher]
-answer.append(managed if os.path.exists(managed) else "")
+version = "%d.%d" % sys.version_info[:2]
 magic, tag = importlib.util.MAGIC_NUMBER.hex(), sys.implementation.cache_tag
-answer.append("%s-%s" % (tag, magic) if tag else "")
+bytecode = "%s-%s" % (tag, magic) if tag else ""
+"""
+_QUESTION: Final = (
+    _BEGINNING
+    + """
+name = getattr(sysconfig, "get_default_scheme", None) or sysconfig._get_default_scheme
+paths = sysconfig.get_paths(name())
+headers = paths["include"]
+managed = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+if sys.prefix != sys.base_prefix:
+    headers = os.path.join(sys.prefix, "include", "site", "python" + version)
+    managed = ""
+answer = [sys.executable or "", version, os.name, launcher, managed if os.path.exists(managed) else "", bytecode]
 answer.extend([paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]])
 """
+)
+# The same, of virtual environments at a place that is named. The scheme "venv", which is that of all of them, came with
+# Python 3.11; what is before it has to be asked in each environment.
+_OF_ENVIRONMENTS: Final = (
+    _BEGINNING
+    + """
+answer, place = [""], sys.argv[1]
+if sys.prefix == sys.base_prefix and "venv" in sysconfig.get_scheme_names():
+    paths = sysconfig.get_paths("venv", {"base": place, "platbase": place})
+    headers = os.path.join(place, "include", "site", "python" + version)
+    answer = ["", version, os.name, launcher, "", bytecode]
+    answer.extend([paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]])
+"""
+)
+_PLACE: Final = "{environment}"
 _WHAT: Final = "directories"
+_OF_ALL: Final = "environments"
 _answers: dict[tuple[object, ...], Layout] = {}
 
 
@@ -162,13 +184,43 @@ def _real(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _ask(path: str, kept_in: str | None) -> Layout:
+    found = None if kept_in is None else _known_of_base(path, kept_in)
+    if found is not None:
+        return found
     said = kept_answer(path, _QUESTION + SAY, (), _WHAT, kept_in)
     try:
-        python, version, os_name, launcher, managed, tag, *paths = said
-        major, minor = map(int, version.split("."))
-        schemes = dict(zip(SCHEMES, paths, strict=True))
+        return _layout(path, said)
     except ValueError as error:
         raise no_python(path, _WHAT, f"it answered {said!r}") from error
+
+
+def _known_of_base(path: str, kept_in: str) -> Layout | None:
+    """Return the layout of a virtual environment by what its base interpreter said once of all that it is the base of.
+
+    Starting an interpreter for each new environment would take longer than linking a small one.
+    """
+    base = base_of(path)
+    if base is None:
+        return None
+    try:
+        said = kept_answer(base, _OF_ENVIRONMENTS + SAY, (_PLACE,), _OF_ALL, kept_in)
+        found = _layout(path, said)
+    except (LinkError, ValueError) as error:
+        log("asking the environment itself: %s", error)
+        return None
+    place = os.path.dirname(os.path.dirname(path))
+    schemes = {name: place + one.removeprefix(_PLACE) for name, one in found.schemes.items()}
+    return found._replace(schemes=schemes)
+
+
+def _layout(path: str, said: Sequence[str]) -> Layout:
+    """Return what an interpreter said as a layout.
+
+    :raises ValueError: if it is none.
+    """
+    python, version, os_name, launcher, managed, tag, *paths = said
+    major, minor = map(int, version.split("."))
+    schemes = dict(zip(SCHEMES, paths, strict=True))
     return Layout(
         python or path, (major, minor), os_name, launcher, schemes, managed or None, tag or None
     )

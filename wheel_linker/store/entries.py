@@ -37,7 +37,7 @@ def read_entry(layout: Layout, name: str) -> Entry | None:
         facts = manifest.read(path)
         used = used_at(os.stat(path))
         bytecode = size_of_sets(layout, name)
-        filename = WheelFilename.parse(facts.filename)
+        filename = WheelFilename.known(facts.filename)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (BrokenManifestError, ValueError, PermissionError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from urllib.request import pathname2url
 
 from wheel_linker._wheel.filename import normalised
 from wheel_linker.errors import WheelLinkerError
@@ -101,4 +100,6 @@ def _address(artifact: PackageWheel | PackageSdist, lock: str) -> str:
         return artifact.url
     assert artifact.path is not None  # one of the two is there: PEP 751
     path = os.path.join(os.path.dirname(os.path.abspath(lock)), artifact.path)
+    from urllib.request import pathname2url  # with it come ssl and http
+
     return "file:" + pathname2url(path)

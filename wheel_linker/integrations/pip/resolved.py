@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.filename import normalised
@@ -286,6 +285,8 @@ def _of_old_pip(text: str | None) -> str | None:
 
 
 def _path(url: str) -> str:
+    from urllib.request import url2pathname  # with it come ssl and http
+
     return url2pathname(urlsplit(url).path)
 
 
