@@ -123,13 +123,23 @@ class TestPack:
             (0, (1980, 1, 1, 0, 0, 0)),
             (1_700_000_001.7, (2023, 11, 14, 22, 13, 20)),
             (9e15, (2107, 12, 31, 23, 59, 58)),
+            (10**400, (2107, 12, 31, 23, 59, 58)),
+            (-(10**400), (1980, 1, 1, 0, 0, 0)),
         ],
+        ids=["none", "0", "odd", "late", "never", "early"],
     )
     def test_gives_one_time(
         self, wheel: Path, tmp_path: Path, timestamp: float | None, expected: tuple[int, ...]
     ) -> None:
         with zipfile.ZipFile(pack_wheel(wheel, tmp_path, timestamp=timestamp)) as archive:
             assert {entry.date_time for entry in archive.infolist()} == {expected}
+
+    @pytest.mark.parametrize("timestamp", [float("nan"), float("inf"), -float("inf")])
+    def test_refuses_what_is_no_time(self, wheel: Path, tmp_path: Path, timestamp: float) -> None:
+        before = snapshot(tmp_path)
+        with pytest.raises(ValueError, match=r"timestamp is .*give seconds since 1970"):
+            pack_wheel(wheel, tmp_path / "out", timestamp=timestamp)
+        assert snapshot(tmp_path) == before
 
     def test_replaces_in_one_step(self, wheel: Path, tmp_path: Path) -> None:
         target = tmp_path / "x-1-py3-none-any.whl"

@@ -220,6 +220,7 @@ def pack_wheel(
     :raises InvalidWheelError: if it is no unpacked wheel, a symlink in it does not lead to a file, or its ``WHEEL``
         does not say for which Pythons it is and ``to`` is a directory.
     :raises LinkError: if a file cannot be read, or the wheel not be written. Nothing is left then.
+    :raises ValueError: for a ``timestamp`` that is infinite, or no number.
     """
     from wheel_linker._archive import packing
 

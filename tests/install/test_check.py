@@ -6,14 +6,24 @@ import os
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from wheels import snapshot
 
 from install.kit import check_recorded, files_in, make, pure, root_of
-from wheel_linker import InvalidWheelError, LinkMode, WheelLinkerError
-from wheel_linker.install import Layout, check_environment, install_wheel, install_wheels
+from wheel_linker import InvalidWheelError, LinkMode, WheelFilename, WheelLinkerError
+from wheel_linker.install import (
+    Layout,
+    check_environment,
+    install_wheel,
+    install_wheels,
+    sync_wheels,
+)
 from wheel_linker.store import WheelStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INFO = "demo-1.0.dist-info"
 FILES = {
@@ -142,6 +152,88 @@ def test_pipes_do_not_make_it_wait(layout: Layout, tmp_path: Path) -> None:
     assert (problem.path, problem.kind) == (str(module), "unreadable")
 
 
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ("shake_128=abc,6", "bad-row"),
+        ("no-such=abc,6", "bad-row"),
+        ("=abc,6", "bad-row"),
+        ("no-such,6", "bad-row"),
+        ("sha256=,6", "bad-row"),
+        (",", None),
+        (",6", None),
+        (f",{'9' * 5000}", "bad-row"),
+        (",six", "bad-row"),
+        (",-6", "bad-row"),
+        ("md5=abc,6", "changed"),
+        ("no-such=abc,7", "changed"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_row_that_cannot_be_compared(
+    layout: Layout, tmp_path: Path, row: str, kind: str | None
+) -> None:
+    install_wheel(make(tmp_path / "w", FILES), layout, mode=LinkMode.COPY)
+    record = pure(layout) / INFO / "RECORD"
+    rows = record.read_text().splitlines()
+    rows = [f"demo/module.py,{row}" if one.startswith("demo/module.py,") else one for one in rows]
+    record.write_text("\n".join([*rows, ""]))
+    found = check_environment(layout).files
+    assert [(os.path.basename(one.path), one.kind, one.distribution) for one in found] == (
+        [] if kind is None else [("module.py", kind, "demo")]
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        'there<1.0; os_name ~= "posix"',
+        'there<1.0; platform_release >= "4.x"',
+        'there<1.0; platform_version > "abc"',
+        'there<1.0; python_version === "no"',
+        'there<1.0; extra >= "1"',
+        f"there<{'9' * 5000}",
+        f"there; {'(' * 5000}os_name == 'x'{')' * 5000}",
+        "there @ file:///x ; unknown_marker == 'x'",
+        "there<1.0; python_full_version < '" + "9" * 5000 + "'",
+    ],
+    ids=lambda odd: odd[:40],
+)
+def test_a_requirement_of_which_nothing_can_be_told(
+    layout: Layout, tmp_path: Path, odd: str
+) -> None:
+    metadata = f"Name: demo\nVersion: 1.0\nRequires-Dist: {odd}\nRequires-Dist: none\n"
+    wheels = [
+        make(tmp_path / "1", {f"{INFO}/METADATA": metadata.encode()}),
+        make(tmp_path / "2", {}, name="there"),
+    ]
+    install_wheels(wheels, layout)
+    (pure(layout) / f"many-{'9' * 200}.dist-info").mkdir()
+    found = check_environment(layout).requirements
+    assert [one.requirement for one in found if one.requirement == "none"] == ["none"]
+
+
+@pytest.mark.parametrize(
+    "wanted", [">=" + "9" * 5000, "<=" + "9" * 5000, ">=3.x", "~=3"], ids=lambda wanted: wanted[:9]
+)
+def test_a_required_python_that_is_none(layout: Layout, tmp_path: Path, wanted: str) -> None:
+    metadata = f"Name: demo\nVersion: 1.0\nRequires-Python: {wanted}\n"
+    wheel = make(tmp_path / "w", {f"{INFO}/METADATA": metadata.encode()})
+    install_wheels([wheel], layout, check_tags=True)
+    assert check_environment(layout).is_sound()
+
+
+def test_a_version_of_thousands_of_digits(layout: Layout, tmp_path: Path) -> None:
+    many = "9" * 5000
+    with pytest.raises(InvalidWheelError, match="not the file name of a wheel"):
+        WheelFilename.parse(f"demo-{many}-py3-none-any.whl")
+    with pytest.raises(InvalidWheelError, match="does not name a distribution"):
+        WheelFilename.from_dist_info(f"demo-{many}.dist-info")
+    metadata = f"Name: demo\nVersion: {many}\n".encode()
+    with pytest.raises(InvalidWheelError, match="its METADATA says"):
+        install_wheels([make(tmp_path / "w", {f"{INFO}/METADATA": metadata})], layout)
+
+
 # --- Whether a wheel is for the interpreter -------------------------------------------------------------
 
 
@@ -167,6 +259,22 @@ def test_check_tags(layout: Layout, tmp_path: Path, files: dict[str, bytes], mat
 def test_check_tags_of_what_fits(layout: Layout, tmp_path: Path) -> None:
     metadata = b"Name: demo\nVersion: 1.0\nRequires-Python: >=3.8\n"
     install_wheels([make(tmp_path / "w", {f"{INFO}/METADATA": metadata})], layout, check_tags=True)
+
+
+@pytest.mark.parametrize("call", [install_wheels, sync_wheels])
+@pytest.mark.parametrize(
+    "timestamp",
+    [float("nan"), float("inf"), -float("inf"), 1e300, 2**70, -(2**70), 10**400, 10**5000],
+    ids=["nan", "inf", "-inf", "1e300", "2**70", "-2**70", "10**400", "10**5000"],
+)
+def test_what_is_no_time_is_refused_before_anything_is_touched(
+    tmp_path: Path, layout: Layout, call: Callable[..., object], timestamp: float
+) -> None:
+    wheel = make(tmp_path / "w", FILES)
+    before = snapshot(tmp_path)
+    with pytest.raises(ValueError, match=r"^timestamp is .*: give seconds since 1970$"):
+        call([wheel], layout, mode=LinkMode.COPY, timestamp=timestamp)
+    assert snapshot(tmp_path) == before
 
 
 def test_timestamp(tmp_path: Path, layout: Layout) -> None:

@@ -36,6 +36,7 @@ _CHUNK: Final = 1024 * 1024
 # A zip archive has no time before, and none after, this: APPNOTE.TXT 4.4.6.
 _EARLIEST: Final = 315532800
 _LATEST: Final = 4354819198
+_INFINITE: Final = float("inf")
 _UNIX: Final = 3
 _LEVEL: Final = 6
 _NAME: Final = "new"
@@ -112,7 +113,9 @@ def _entry(path: str, moment: tuple[int, int, int, int, int, int], mode: int) ->
 
 def _moment(timestamp: float | None) -> tuple[int, int, int, int, int, int]:
     wanted = _EARLIEST if timestamp is None else timestamp
-    parts = time.gmtime(min(max(int(wanted), _EARLIEST), _LATEST))
+    if not -_INFINITE < wanted < _INFINITE:  # nor is what is no number
+        raise ValueError(f"timestamp is {wanted}, which is no time: give seconds since 1970")
+    parts = time.gmtime(int(min(max(wanted, _EARLIEST), _LATEST)))
     return (*parts[:5], parts.tm_sec // 2 * 2)  # in steps of two seconds
 
 

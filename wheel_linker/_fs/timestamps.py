@@ -19,8 +19,35 @@ if TYPE_CHECKING:
 # Nanoseconds. Kernels before Linux 6.13 stamp files by a clock that ticks every 1 to 10 ms.
 _TICK: Final = 50_000_000
 _SECOND: Final = 1_000_000_000
+_SHOWN: Final = 40  # characters
 # FAT and exFAT: "Volume and File Structure of Disk Drives", time stamps in steps of two seconds.
 _COARSE_TICK: Final = 2 * _SECOND
+
+
+def refuse_no_time(timestamp: float | None) -> None:
+    """Refuse what is no time that a file can have.
+
+    :param timestamp: seconds since 1970; None for no time at all.
+    :raises ValueError: for infinity, what is no number, or what lies further away than this system's times reach.
+    """
+    if timestamp is None:
+        return
+    try:
+        # Windows counts from 1970 here, its files from 1601.
+        time.gmtime(max(timestamp, 0) if os.name == "nt" else timestamp)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(
+            f"timestamp is {shown(timestamp)}, which is no time that a file can have: give seconds since 1970"
+        ) from error
+
+
+def shown(number: float) -> str:
+    """Return a number as text, however many digits it has: Python writes no more than 4,300."""
+    try:
+        text = repr(number)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def identity(status: os.stat_result) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 _DIST_INFO = ".dist-info"
+# Characters: names of files have no more, and Python reads a number of so many digits.
+_SHORT = 255
 
 
 class WheelFilename:
@@ -51,11 +53,11 @@ class WheelFilename:
         """Tell whether a text is its version, however it is written."""
         if text == self.version_text:
             return True
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         try:
             return Version(text) == self.version
-        except InvalidVersion:
+        except ValueError:  # InvalidVersion, or more digits than Python reads
             return False
 
     def is_release_of(self, other: WheelFilename) -> bool:
@@ -70,12 +72,13 @@ class WheelFilename:
 
         __ https://packaging.python.org/en/latest/specifications/binary-distribution-format/
         """
-        from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-        from packaging.version import InvalidVersion
+        from packaging.utils import parse_wheel_filename
 
         try:
             name, version, _, _ = parse_wheel_filename(text)
-        except (InvalidWheelFilename, InvalidVersion) as error:  # the latter until packaging 22.0
+        except (
+            ValueError
+        ) as error:  # InvalidWheelFilename, InvalidVersion, or more digits than Python reads
             raise _not_one(text, error) from error
         if not text.isprintable():
             raise _not_one(text, "a character of it is not printed as what it is")
@@ -128,13 +131,15 @@ class WheelFilename:
 
 def _checked(version: str) -> Version | str | None:
     """Return a version, as the text that it is if that needs no parser to be seen; None if it is none."""
-    if all(part.isascii() and part.isdecimal() and _is_normal(part) for part in version.split(".")):
+    if len(version) <= _SHORT and all(
+        part.isascii() and part.isdecimal() and _is_normal(part) for part in version.split(".")
+    ):
         return version
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(version)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or more digits than Python reads
         return None
 
 

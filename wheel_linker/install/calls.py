@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from wheel_linker._api import link_options
+from wheel_linker._fs.timestamps import refuse_no_time
 from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
@@ -154,11 +155,12 @@ def install_wheels(
     :raises InvalidWheelError: as for :func:`install_wheel`, or if two are of the same distribution.
     :raises NoRecordError: as for :func:`install_wheel`.
     :raises LinkError: as for :func:`install_wheel`.
-    :raises ValueError: for an unknown mode, an empty chain, fewer than one job, an unknown ``on_conflict``, or
-        another level of optimization.
+    :raises ValueError: for an unknown mode, an empty chain, fewer than one job, an unknown ``on_conflict``, another
+        level of optimization, or a ``timestamp`` that no file can have.
     """
     refuse_unknown(on_conflict)
     refuse_unknown_record(record)
+    refuse_no_time(timestamp)
     how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode)
     options = InstallOptions(
         notes_for(installer, requested, direct_urls or {}),

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from wheel_linker._api import link_options
+from wheel_linker._fs.timestamps import refuse_no_time
 from wheel_linker._link.locks import Locks
 from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.conflicts import refuse_unknown
@@ -96,6 +97,7 @@ def sync_wheels(
     """
     refuse_unknown(on_conflict)
     refuse_unknown_record(record)
+    refuse_no_time(timestamp)
     how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode)
     options = InstallOptions(
         notes_for(installer, requested, direct_urls or {}),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wheel_linker.mode import LinkMode
 
 
-FileProblemKind = Literal["changed", "missing", "unreadable", "unknown"]
+FileProblemKind = Literal["changed", "missing", "unreadable", "bad-row", "unknown"]
 """What may be wrong about a file."""
 
 
@@ -108,8 +108,9 @@ class FileProblem(NamedTuple):
     path: str
     """Its absolute path."""
     kind: FileProblemKind
-    """``"changed"``: another size or hash; ``"missing"``; ``"unreadable"``; ``"unknown"``: in a package's directory,
-    and in no ``RECORD``."""
+    """``"changed"``: another size or hash; ``"missing"``; ``"unreadable"``; ``"bad-row"``: nothing else is wrong, but
+    what its row says cannot be compared, a size that is no number, or a hash by an unknown algorithm;
+    ``"unknown"``: in a package's directory, and in no ``RECORD``."""
     distribution: str | None
     """The normalised name of the distribution that it belongs to; None if to nobody."""
 

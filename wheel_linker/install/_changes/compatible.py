@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.metadata import read_fields
+
+_MOST_DIGITS: Final = 9
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +56,7 @@ def _is_newer(layout: Layout, wanted: str) -> bool:
     oldest = wanted.removeprefix(">=").strip().split(".")
     return not wanted or (
         wanted.startswith(">=")
-        and all(part.isdecimal() for part in oldest)
+        and all(part.isdecimal() and len(part) <= _MOST_DIGITS for part in oldest)
         and layout.version > tuple(map(int, oldest[:2]))
     )
 
@@ -82,14 +84,15 @@ def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:
 
 
 def _check_python(plan: Plan, interpreter: Interpreter, layout: Layout) -> None:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
+    version = interpreter.environment.get("python_full_version", _version(layout)).rstrip("+")
     try:
         wanted = SpecifierSet(_wanted_python(plan))
-    except InvalidSpecifier:
+        fits = wanted.contains(version, prereleases=True)
+    except ValueError:  # InvalidSpecifier, or thousands of digits
         return  # pip takes it for a wish that nobody can fulfil or break
-    version = interpreter.environment.get("python_full_version", _version(layout)).rstrip("+")
-    if not wanted.contains(version, prereleases=True):
+    if not fits:
         raise InvalidWheelError(
             f"cannot install {_called(plan)}: it requires Python {wanted}, and {layout.python!r} is {version}; "
             "choose another version of either"

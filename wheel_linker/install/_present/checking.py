@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wheel_linker.install._present.distributions import Distribution, Row
     from wheel_linker.install._present.installed import InstalledDistribution
     from wheel_linker.install.layout import Layout
+    from wheel_linker.install.report import FileProblemKind
 
 _CHUNK: Final = 1 << 20
 _FLAGS: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
@@ -64,23 +65,32 @@ def _compared(row: Row, one: Distribution, roots: Sequence[str]) -> FileProblem 
     if row.path.endswith(".pyc") or root_of(row.path, roots) is None:
         return None
     try:
-        status = os.stat(row.path)
-        if row.size is not None and status.st_size != row.size:
-            return FileProblem(row.path, "changed", one.name)
-        if row.digest and _digest(row.path, row.algorithm) != row.digest:
-            return FileProblem(row.path, "changed", one.name)
+        kind = _difference(row)
     except (FileNotFoundError, NotADirectoryError):
-        return FileProblem(row.path, "missing", one.name)
+        kind = "missing"
     except OSError:
-        return FileProblem(row.path, "unreadable", one.name)
-    return None
+        kind = "unreadable"
+    return None if kind is None else FileProblem(row.path, kind, one.name)
 
 
-def _digest(path: str, algorithm: str) -> str:
+def _difference(row: Row) -> FileProblemKind | None:
+    size = os.stat(row.path).st_size  # an error where nothing is there
+    if row.size not in (None, size):
+        return "changed"
+    digest = _digest(row.path, row.algorithm) if row.digest else ""
+    if digest is not None and digest != row.digest:
+        return "changed"
+    return "bad-row" if row.is_damaged or digest is None else None
+
+
+def _digest(path: str, algorithm: str) -> str | None:
+    """Return the digest of a file; None by an algorithm that is unknown here, or of which digests have any length."""
     try:
         digest = hashlib.new(algorithm)
     except ValueError:
-        return ""  # nothing that can be said of it
+        return None
+    if not digest.digest_size:
+        return None
     fd = os.open(path, _FLAGS)
     try:
         regular_size(fd, path)

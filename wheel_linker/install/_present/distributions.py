@@ -33,6 +33,8 @@ _INSTALLER: Final = NOTES[0]
 _MOST_HINTS: Final = 40
 # In bytes: a million files' rows have 150 million.
 _LONGEST: Final = 1 << 28
+# More than any file has bytes; Python reads no more than 4,300.
+_MOST_DIGITS: Final = 19
 _COLUMNS: Final = 3
 # In characters: that of an MD5, which some tools have written, with its name.
 _SHORTEST_DIGEST: Final = 26
@@ -101,6 +103,8 @@ class Row(NamedTuple):
     """URL-safe base 64 without padding."""
     size: int | None
     """In bytes, if it says so."""
+    is_damaged: bool
+    """Whether it has something in the place of a size that is none, or of a hash."""
 
 
 def find_distributions(
@@ -220,9 +224,11 @@ def read_rows(one: Distribution) -> list[Row]:
             "did so was killed; install it again, in this version or another, which replaces what is left of it"
         )
     for row in _parsed(one, text):
-        algorithm, _, digest = (row[1] if len(row) > 1 else "").partition("=")
-        size = int(row[2]) if len(row) > 2 and row[2].isdecimal() else None
-        found.append(Row(_absolute(row[0], one), algorithm, digest.rstrip("="), size))
+        path, given, said, *_ = (*row, "", "")
+        algorithm, _, digest = given.partition("=")
+        size = int(said) if said.isdecimal() and len(said) <= _MOST_DIGITS else None
+        damaged = (said != "" and size is None) or (given != "" and not digest)
+        found.append(Row(_absolute(path, one), algorithm, digest.rstrip("="), size, damaged))
     return found
 
 

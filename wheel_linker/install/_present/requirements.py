@@ -69,9 +69,14 @@ def _asked_for(
 
 def _applies(requirement: Requirement, environment: Mapping[str, str], extras: set[str]) -> bool:
     marker = requirement.marker
-    return marker is None or any(
-        marker.evaluate({**environment, "extra": extra}) for extra in extras
-    )
+    try:
+        return marker is None or any(
+            marker.evaluate({**environment, "extra": extra}) for extra in extras
+        )
+    except ValueError as error:
+        # It compares what cannot be compared, such as a kernel's release with a version.
+        log("cannot tell whether %s applies: %s", requirement, error)
+        return False
 
 
 def _is_fulfilled(requirement: Requirement, versions: Mapping[str, str]) -> bool:
@@ -79,20 +84,24 @@ def _is_fulfilled(requirement: Requirement, versions: Mapping[str, str]) -> bool
     if there is None:
         return False
     version = _version(there)
-    return version is None or requirement.specifier.contains(version, prereleases=True)
+    try:
+        return version is None or requirement.specifier.contains(version, prereleases=True)
+    except ValueError as error:  # a version with thousands of digits, which Python does not read
+        log("cannot tell whether %s is fulfilled: %s", requirement, error)
+        return True
 
 
 def _version(text: str) -> Version | None:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or thousands of digits
         return None
 
 
 def _requirements(one: Distribution) -> Iterator[Requirement]:
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     if not one.entry.endswith(DIST_INFO):
         return
@@ -105,7 +114,7 @@ def _requirements(one: Distribution) -> Iterator[Requirement]:
     for text in fields.requires_dist:
         try:
             yield Requirement(text)
-        except InvalidRequirement as error:
+        except (ValueError, RecursionError) as error:  # it is none, or has thousands of parentheses
             log("%s: %s", path, error)
 
 
