@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from install.kit import check_record
 
-from store.archives import FILES, NAME, files_below, with_record, write_wheel
-from store.conftest import entry_names, litter
+from store.archives import (
+    FILES,
+    NAME,
+    files_below,
+    record_of,
+    with_record,
+    write_archive,
+    write_wheel,
+)
+from store.conftest import entry_names, litter, settle
 from wheel_linker import InvalidWheelError, LinkError, link_wheels
 from wheel_linker.install import Layout, install_wheels
 from wheel_linker.store import WheelStore
@@ -34,6 +43,14 @@ def zeros(path: Path) -> None:
     """Leave what a power cut leaves: the size and the times, and nothing else."""
     status = path.stat()
     path.write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def flipped(path: Path) -> None:
+    """Change one bit, and nothing that a look at the file shows."""
+    status, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
@@ -203,10 +220,38 @@ class TestRows:
     ) -> None:
         with WheelStore(root) as store:
             zeros(root / store.add(wheel_file).entry / "rows")
-            assert [damage.path for damage in store.verify(deep=True)] == ["../rows"]
+            assert [damage.path for damage in store.verify()] == ["../rows"]
             install_wheels([wheel_file], Layout.for_target(site), store=store)
+            assert store.verify(deep=True) == []
         record = (site / RECORD).read_text()
         assert all(path in record for path in FILES)
+
+    @pytest.mark.parametrize("deep", [True, False])
+    def test_are_seen_when_they_are_read(
+        self, root: Path, site: Path, wheel_file: Path, deep: bool
+    ) -> None:
+        """Whoever holds the wheel has them made of what was unpacked; adding it makes the entry anew."""
+        with WheelStore(root) as store:
+            stored = store.add(wheel_file)
+            rows = root / stored.entry / "rows"
+            flipped(rows)
+            assert [damage.path for damage in store.verify(deep=deep)] == ["../rows"]
+            install_wheels([stored], Layout.for_target(site))
+            check_record(Layout.for_target(site))
+            assert [damage.path for damage in store.verify(deep=deep)] == ["../rows"]
+            assert store.find(stored.digest) is None
+            store.add(wheel_file)
+            assert store.verify(deep=True) == []
+
+    def test_in_a_store_that_is_only_read(self, root: Path, site: Path, wheel_file: Path) -> None:
+        with WheelStore(root) as store:
+            rows = root / store.add(wheel_file).entry / "rows"
+        flipped(rows)
+        before = rows.read_bytes()
+        with WheelStore(root.with_name("own"), bases=[root]) as store:
+            install_wheels([wheel_file], Layout.for_target(site), store=store)
+        check_record(Layout.for_target(site))
+        assert rows.read_bytes() == before
 
     def test_and_record_destroyed(self, root: Path, site: Path, wheel_file: Path) -> None:
         with WheelStore(root) as store:
@@ -215,6 +260,55 @@ class TestRows:
             zeros(root / stored.entry / "w" / RECORD)
             install_wheels([stored], Layout.for_target(site))
         assert all(path in (site / RECORD).read_text() for path in FILES)
+
+
+class TestProblems:
+    """What was not right about the wheel's ``RECORD``, which is kept beside what was unpacked."""
+
+    @pytest.fixture
+    def odd_file(self, tmp_path: Path) -> Path:
+        record = record_of({path: data for path, data in FILES.items() if path != "single.py"})
+        return settle(write_archive(tmp_path / "odd" / NAME, {**FILES, RECORD: record}))
+
+    @pytest.mark.filterwarnings("ignore::wheel_linker.RecordWarning")
+    @pytest.mark.parametrize("destroy", [zeros, flipped, empty, half])
+    def test_destroyed(
+        self, root: Path, site: Path, odd_file: Path, destroy: Callable[[Path], None]
+    ) -> None:
+        with WheelStore(root) as store:
+            stored = store.add(odd_file)
+            known = stored.record_problems()
+            assert known
+            kept = root / stored.entry / "problems"
+            destroy(kept)
+            assert [damage.path for damage in store.verify()] == ["../rows"]
+            install_wheels([odd_file], Layout.for_target(site), store=store)
+            assert store.verify(deep=True) == []
+            assert store.record_problems(stored) == known
+
+    @pytest.mark.filterwarnings("ignore::wheel_linker.RecordWarning")
+    def test_destroyed_where_they_matter(self, root: Path, odd_file: Path) -> None:
+        with WheelStore(root) as store:
+            kept = root / store.add(odd_file).entry / "problems"
+        zeros(kept)
+        with WheelStore(root) as store:
+            with pytest.raises(InvalidWheelError, match="add the wheel again"):
+                store.add(odd_file, record="strict")
+            with pytest.raises(InvalidWheelError, match=r"no hash of: 'single\.py'"):
+                store.add(odd_file, record="strict")
+            store.add(odd_file)
+            assert store.verify(deep=True) == []
+
+    @pytest.mark.filterwarnings("ignore::wheel_linker.RecordWarning")
+    def test_destroyed_since_it_was_added(self, root: Path, site: Path, odd_file: Path) -> None:
+        with WheelStore(root) as store:
+            stored = store.add(odd_file)
+            zeros(root / stored.entry / "problems")
+            found = store.find(stored.digest)
+            assert found is not None
+            with pytest.raises(InvalidWheelError, match="add the wheel again"):
+                link_wheels(site, [found])
+            link_wheels(site, [store.add(odd_file)])
 
 
 class TestEdited:

@@ -165,7 +165,7 @@ def scan_wheel(
             tree = scan(given.path, remedy=remedy, excludes=how.exclude)
     elif how.exclude is not None:
         tree = tree.excluding(how.exclude)
-    tree = tree._replace(file=given.file(), trusted=given.trusted)
+    tree = tree._replace(file=given.file(), trusted=given.shares_all)
     # Whole directories are cloned with what is left out of them, which the stage would be in.
     if how.clones_whole() or not _is_left_out(site_packages, tree, how.exclude):
         refuse_own_inside(site_packages, tree)

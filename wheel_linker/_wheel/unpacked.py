@@ -35,11 +35,16 @@ class UnpackedWheel(NamedTuple):
 
     @property
     def trusted(self) -> bool:
+        """Whether nobody but the caller and root can have written its files, or the caller trusts who could."""
+        return False
+
+    @property
+    def shares_all(self) -> bool:
         """Whether its files are hard-linked and symlinked without a look at their owners and bits.
 
         Otherwise those of a third user, and those with set-id bits, are cloned or copied.
         """
-        return False
+        return self.trusted
 
     @property
     def looks_late(self) -> bool:

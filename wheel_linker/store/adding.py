@@ -63,9 +63,9 @@ def add_all(
 def _refuse_problems(path: str, wheel: StoredWheel) -> None:
     """Refuse a wheel that was accepted before, when nobody was strict.
 
-    :raises InvalidWheelError: if its ``RECORD`` is not right.
+    :raises InvalidWheelError: if its ``RECORD`` is not right, or nobody knows any more.
     """
-    problems = [problem for problem in wheel.record_problems() if not problem.is_harmless]
+    problems = [problem for problem in wheel.known_problems() if not problem.is_harmless]
     if problems:
         raise InvalidWheelError(
             f"cannot use {path!r}: its RECORD is not right: {described(problems)}; "

@@ -249,6 +249,22 @@ class Session:
                     used |= {entry for entry, count in self._in_use.items() if count > 0}
                 yield used
 
+    def note_damaged(self, entry: str) -> bool:
+        """Have an entry count as damaged from now on, so that adding its wheel makes it anew; tell whether it does.
+
+        What is kept of its ``RECORD`` is removed: every look at the entry misses it.
+        """
+        if self.read_only or not self.writable:
+            return False
+        try:
+            os.unlink(self.layout.rows(entry))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log("cannot note that %s is damaged: %s", self.layout.entry(entry), error)
+            return False
+        return True
+
     def forget(self, entry: str) -> None:
         """Take note that an entry was removed, in :meth:`going`."""
         self._held.discard(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.crew import Crew
@@ -11,7 +12,7 @@ from wheel_linker._fs.patience import TIMEOUT
 from wheel_linker._threads import affordable, usable_cpus
 from wheel_linker._wheel.progress import Progress
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.store._entry.errors import named_errors
+from wheel_linker.store._entry.errors import BrokenManifestError, named_errors
 from wheel_linker.store._entry.options import UnpackOptions
 from wheel_linker.store.layout import Layout
 from wheel_linker.store.names import is_digest
@@ -289,8 +290,8 @@ class WheelStore:
         An entry whose description cannot be read has ``../entry`` damaged.
 
         :param entry: the one to look at; all by default.
-        :param deep: whether every file is read and hashed; else only those whose time is another than that of
-            unpacking, as after a copy or an archive, and the size and executability of the others must do.
+        :param deep: whether every file of the wheel is read and hashed; else only those whose time is another than
+            that of unpacking, as after a copy or an archive, and the size and executability of the others must do.
         :returns: what differs; nothing for an entry that is not there.
         :raises LinkError: if the store cannot be read.
         :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
@@ -311,7 +312,11 @@ class WheelStore:
 
         with named_errors(f"read the store {self.root!r}", self.root):
             found = named(self._layout, entry)
-            return () if found is None else read_problems(self._layout.problems(found.name))
+            if found is None:
+                return ()
+            with suppress(BrokenManifestError):  # which is for verify() to tell
+                return read_problems(self._layout.problems(found.name))
+            return ()
 
     def repair(self, entry: EntryLike, wheel_file: str | os.PathLike[str]) -> list[Damage]:
         """Make an entry again what it was, from its wheel file; what links to it may be in use meanwhile.

@@ -17,7 +17,7 @@ from wheel_linker._wheel.tree import Unpacked, is_metadata
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.errors import BrokenManifestError
-from wheel_linker.store._entry.seal import is_sealed, sealed, unsealed
+from wheel_linker.store._entry.seal import is_sealed, is_sealed_or_missing, sealed, unsealed
 from wheel_linker.store.layout import TREE
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def _is_intact(
             intact = intact and (
                 description.facts.rows < 0 or is_sealed(rows, description.facts.rows)
             )
+            intact = intact and is_sealed_or_missing(layout.problems(name))
         else:
             unread = _unread(layout, name, late) if late else ()
             intact = not unread or _has_contents(layout, name, tree, unread)

@@ -18,7 +18,7 @@ ADDED: Final = "added"
 DESCRIPTION: Final = f"../{MANIFEST}"
 """The path of an entry's manifest, as damage to it has it."""
 ITS_ROWS: Final = f"../{ROWS}"
-"""The path of what an entry keeps of its ``RECORD``."""
+"""The path of what an entry keeps of its ``RECORD``, and of what was not right about that."""
 
 
 class Damage(NamedTuple):

@@ -20,8 +20,8 @@ from wheel_linker.store._entry.damage import (
     MISSING,
     Damage,
 )
-from wheel_linker.store._entry.seal import is_sealed
-from wheel_linker.store.layout import BOOT, MANIFEST, ROWS, TREE
+from wheel_linker.store._entry.seal import is_sealed, is_sealed_or_missing
+from wheel_linker.store.layout import BOOT, MANIFEST, PROBLEMS, ROWS, TREE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,15 +59,17 @@ def find_damage(
         if not _is_intact(folder, name, file, None if deep else facts.stamp, keeps_bits):
             damage.append(Damage(entry, path, CHANGED))
     damage += [Damage(entry, path, MISSING) for path in expected if path not in found]
-    damage += _rows_damage(entry, facts, deep)
+    damage += _rows_damage(entry, facts)
     return sorted(damage, key=_path)
 
 
-def _rows_damage(entry: Entry, facts: Manifest, deep: bool) -> list[Damage]:
+def _rows_damage(entry: Entry, facts: Manifest) -> list[Damage]:
     """Compare what an entry keeps of its ``RECORD`` with what was noted."""
-    path = os.path.join(os.path.dirname(entry.path), ROWS)
+    above = os.path.dirname(entry.path)
+    path = os.path.join(above, ROWS)
     size = size_of(path)
-    if size == facts.rows and not (deep and size >= 0 and not is_sealed(path, size)):
+    whole = size == facts.rows and (size < 0 or is_sealed(path, size))
+    if whole and is_sealed_or_missing(os.path.join(above, PROBLEMS)):
         return []
     kind: DamageKind = ADDED if facts.rows < 0 else MISSING if size == NOT_THERE else CHANGED
     return [Damage(entry, ITS_ROWS, kind)]
@@ -160,6 +162,7 @@ def mend(
     for name, wanted in (
         (BOOT, fresh.lstat(BOOT) is not None),
         (ROWS, ITS_ROWS in damaged),
+        (PROBLEMS, ITS_ROWS in damaged),
         (MANIFEST, DESCRIPTION in damaged),
     ):
         if wanted:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, get_args
 
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.reading import read_regular
-from wheel_linker._log import log
 from wheel_linker._wheel.record_problems import RecordProblem, RecordProblemKind
+from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store._entry.seal import LONGEST, sealed, unsealed
 from wheel_linker.store.layout import PROBLEMS
 
@@ -32,6 +32,7 @@ def read_problems(path: str) -> tuple[RecordProblem, ...]:
     """Return what was not right about a wheel's ``RECORD`` when it was unpacked.
 
     :param path: the file that :func:`write_problems` made, if there was something.
+    :raises BrokenManifestError: if it is not what was written.
     """
     try:
         data = read_regular(path, LONGEST)
@@ -43,5 +44,4 @@ def read_problems(path: str) -> tuple[RecordProblem, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, LookupError) as error:
-        log("cannot read %s: %s", path, error)
-        return ()
+        raise BrokenManifestError(path) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from wheel_linker._fs.reading import read_regular
+from wheel_linker._fs.reading import NOT_READABLE, read_regular
 
 _MARK: Final = b"crc32 "
 _LENGTH: Final = len(_MARK) + 8 + 1
@@ -36,13 +36,25 @@ def is_sealed(path: str, limit: int) -> bool:
     """Tell whether a file is what was sealed.
 
     :param limit: how many bytes it may have.
-    :raises OSError: if it cannot be read.
+    :raises OSError: if it cannot be opened.
     """
     try:
         unsealed(read_regular(path, limit))
     except ValueError:
         return False
+    except OSError as error:
+        if error.errno in NOT_READABLE:
+            return False
+        raise
     return True
+
+
+def is_sealed_or_missing(path: str) -> bool:
+    """Tell whether a file is what was sealed, or is not there; errors as for :func:`is_sealed`."""
+    try:
+        return is_sealed(path, LONGEST)
+    except FileNotFoundError:
+        return True
 
 
 def _seal(checksum: int) -> bytes:

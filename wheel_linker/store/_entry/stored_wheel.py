@@ -82,6 +82,12 @@ class StoredWheel(UnpackedWheel):
     @property
     @override
     def trusted(self) -> bool:
+        """Whether nobody but the caller and root can have written its files, or the caller trusts the store."""
+        return self._session.standing.exclusive
+
+    @property
+    @override
+    def shares_all(self) -> bool:
         """Whether its files may have second names whoever owns them, since the caller trusts the store."""
         return self._session.standing.trusted
 
@@ -103,7 +109,7 @@ class StoredWheel(UnpackedWheel):
             with self._reading():
                 held.enter_context(self._session.linking(self.entry))
                 # For the report. Later, when files are in place already, reading them must not be what fails.
-                self.record_problems()
+                self.known_problems()
                 check = self._check
                 if check is not None and not whole_entry(
                     self._session, self.entry, self.digest, check
@@ -168,7 +174,8 @@ class StoredWheel(UnpackedWheel):
     def carried_rows(self) -> bytes | None:
         """Return what an installed ``RECORD`` has from the wheel's own; None if that is not known.
 
-        :raises InvalidWheelError: if the entry is damaged.
+        :raises NotAsUnpackedError: if that is destroyed, and the wheel file is there to make the entry anew.
+        :raises InvalidWheelError: if the entry is damaged in another way.
         """
         from wheel_linker._fs.reading import read_regular
         from wheel_linker.store._entry.seal import LONGEST, unsealed
@@ -178,15 +185,20 @@ class StoredWheel(UnpackedWheel):
             return unsealed(read_regular(layout.rows(self.entry), LONGEST))
         except (OSError, ValueError) as error:
             log("the rows of %s cannot be used: %s", layout.entry(self.entry), error)
-        return self._made_rows()
+            return self._made_rows(str(error))
 
-    def _made_rows(self) -> bytes | None:
-        """Return rows made of what was unpacked, should those that were kept be destroyed; None if none were kept."""
+    def _made_rows(self, why: str) -> bytes | None:
+        """Return rows made of what was unpacked, if those that were kept are destroyed; None if none were kept.
+
+        :param why: what is wrong about those that were kept.
+        """
         from wheel_linker.store._entry.records import is_record, made_rows
 
         facts, files = self._described()
         if facts.rows < 0:
             return None
+        if self._session.note_damaged(self.entry) and self.looks_late and self._file is not None:
+            raise self._damaged(why)
         record = next(file.path for file in files if is_record(file.path))
         return made_rows(files, record.partition("/")[0]).encode("utf-8")
 
@@ -207,11 +219,29 @@ class StoredWheel(UnpackedWheel):
 
     @override
     def record_problems(self) -> tuple[RecordProblem, ...]:
-        """Return what was not right about its ``RECORD`` when it was unpacked."""
+        """Return what was not right about its ``RECORD`` when it was unpacked; nothing if that is destroyed."""
+        try:
+            return self.known_problems()
+        except InvalidWheelError as error:
+            log("%s", error)
+            return ()
+
+    def known_problems(self) -> tuple[RecordProblem, ...]:
+        """Return the same.
+
+        :raises InvalidWheelError: if it is destroyed, unless the store can only be read.
+        """
         if self._problems is None:
             from wheel_linker.store._entry.problems import read_problems
 
-            self._problems = read_problems(self._session.layout.problems(self.entry))
+            path = self._session.layout.problems(self.entry)
+            try:
+                self._problems = read_problems(path)
+            except BrokenManifestError as error:
+                log("%s cannot be used: %s", path, error.__cause__)
+                if self._session.note_damaged(self.entry):
+                    raise self._damaged("the problems of its RECORD are not known") from error
+                self._problems = ()
         return self._problems
 
     @property
