@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LOCAL: Final = Struct("<4s5H3L2H")  # APPNOTE.TXT 4.3.7
 _LOCAL_MARK: Final = b"PK\x03\x04"
 _LONGEST_HEADER: Final = _LOCAL.size + 2 * 0xFFFF
-# Bytes of an entry that is there twice, up to which both are compared in memory.
+# Bytes: of an entry that is there twice, both are compared in memory if they have no more.
 _SMALL: Final = 8 * 1024 * 1024
 
 
@@ -50,7 +50,7 @@ class Contents(NamedTuple):
     links: Mapping[str, str]
     """The targets of its symlinks, which are not among ``files``."""
     replaced: Mapping[int, Member]
-    """Entries that another one of the same name takes the place of, by where they begin."""
+    """Entries that do not count because a later one has the same name, by where they begin in the file."""
     strict: bool = False
     """Whether a file that is not what ``rows`` say is refused."""
 
@@ -100,7 +100,7 @@ def examine(file: WheelFile, filename: WheelFilename, limits: Limits) -> Content
 
 
 class _Members:
-    """The entries of an archive, of those of one name the last.
+    """The entries of an archive. Of several with one name the last counts.
 
     :ivar by_name: those that count.
     :ivar replaced: the others, by where they begin.
@@ -151,7 +151,7 @@ def strictly(contents: Contents) -> Contents:
     """
     files = {member.name: member for member in contents.files}
     for member in contents.replaced.values():
-        # What is small enough is compared when it is unpacked.
+        # Small entries are compared when they are unpacked.
         other = files.get(member.name)
         if other is None or member.size > _SMALL or not _are_alike(member, other):
             raise ambiguous(member.name, member.name)
@@ -197,7 +197,7 @@ def _read_record(
 
 
 def _read(file: WheelFile, directory: Directory, member: Member) -> bytes:
-    """Return the content of a small member; errors as for :func:`unpacked`."""
+    """Return the content of a small member. The errors are those of :func:`unpacked`."""
     length = min(_LONGEST_HEADER + member.compressed, directory.start - member.offset)
     raw = memoryview(file.read(member.offset, length))
     start = data_start(member, raw)
@@ -232,7 +232,7 @@ def unpacked(member: Member, data: bytes | memoryview) -> bytes | memoryview:
     """
     if member.method == DEFLATED:
         try:
-            # One byte more than it should have, to see whether there is one.
+            # One byte more is asked for than there should be, to see whether there is one.
             inflater = inflate.inflater()
             content: bytes | memoryview = inflater.decompress(data, member.size + 1)
         except inflate.LIBRARY.error as error:

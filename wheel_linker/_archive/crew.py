@@ -133,7 +133,7 @@ class _Helper(Thread):
         room.release()
 
     def wait(self) -> None:
-        """Wait for its end. One that could not even begin leaves now."""
+        """Wait for the end of the thread. A thread that could not even begin leaves now."""
         super().wait()
         self.leave()
 

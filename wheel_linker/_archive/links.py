@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # PATH_MAX of Linux.
 _LONGEST: Final = 4096
-# What no tool writes, and some system reads in another way.
+# What no tool writes into the target of a symlink, and some system reads in another way.
 _FAULTY: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|^/|^[A-Za-z]:")
 
 

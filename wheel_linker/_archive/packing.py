@@ -56,8 +56,8 @@ def write_record(tree: str | os.PathLike[str]) -> str:
         _refused("write RECORD of the unpacked wheel", found),
         Folder.open(os.path.join(found.path, dist_info)) as folder,
     ):
-        content = _record(_hashed(found, dist_info), dist_info)
-        # A file of its own: the one that is there may be a hard link into somebody's cache.
+        content = _record(_digested(found, dist_info), dist_info)
+        # A new file takes its place, since the one that is there may be a hard link into somebody's cache.
         with staged(folder) as stage:
             with open(os.path.join(stage.folder.path, _NAME), "xb") as file:
                 file.write(content)
@@ -92,7 +92,7 @@ def _pack(
     for file in _files(tree, dist_info):
         entry = _entry(file.path, moment, os.stat(file.full).st_mode)
         digest, size = hashlib.sha256(), 0
-        entry.file_size = os.stat(file.full).st_size  # tells whether it takes Zip64
+        entry.file_size = os.stat(file.full).st_size  # decides whether the entry takes Zip64
         with open(file.full, "rb") as source, archive.open(entry, "w") as packed:
             while data := source.read(_CHUNK):
                 digest.update(data)
@@ -156,7 +156,7 @@ def _files(tree: Tree, dist_info: str) -> list[_File]:
     return sorted(kept, key=lambda file: (file.path.startswith(inside), file.path))
 
 
-def _hashed(tree: Tree, dist_info: str) -> Iterator[tuple[str, str, int]]:
+def _digested(tree: Tree, dist_info: str) -> Iterator[tuple[str, str, int]]:
     for file in _files(tree, dist_info):
         digest, size = hashlib.sha256(), 0
         with open(file.full, "rb", buffering=0) as source:

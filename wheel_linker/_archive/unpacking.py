@@ -45,7 +45,8 @@ _READ_ONLY: Final = 0o555
 _UNIT_COMPRESSED: Final = 512 * 1024
 _UNIT_SIZE: Final = 4 * 1024 * 1024
 _UNIT_MEMBERS: Final = 100
-# Bytes of a file from which on it is unpacked piece by piece, and of its data from which on they are read so.
+# Bytes. A file of at least the first size is unpacked piece by piece; if its data in the archive have at least the
+# second size, they are read piece by piece as well.
 _LARGE: Final = 8 * 1024 * 1024
 _HUGE: Final = 32 * 1024 * 1024
 _PIECE: Final = 1024 * 1024
@@ -166,7 +167,7 @@ class _Unpacking:
         self._crew = crew
         self._name = os.path.basename(file.path)
         record = Row(SHA256, digest_of(SHA256, contents.record), None)
-        # What was read before decided which files there may be: it must be what is unpacked now.
+        # What was read before has decided which files there may be. What is unpacked now must be the same.
         self._rows = {**contents.rows, contents.record_path: record}
 
     def units(self) -> Iterator[_Unit]:
@@ -364,7 +365,8 @@ class _Unpacking:
             if_allowed(os.utime, fd, ns=self._times)
 
     def _stamp_closed(self, member: Member) -> None:
-        # By its path only now: Windows sets the time once more when a file is closed that was written to.
+        # The time is set by the path, after the file was closed: on closing Windows sets the time of what was written
+        # once more.
         if not copying.TIMES_BY_DESCRIPTOR:
             if_allowed(os.utime, self._tree.at(member.name), ns=self._times, dir_fd=self._tree.fd)
 
@@ -394,7 +396,7 @@ def _batches(members: Sequence[Member], end: int) -> Iterator[tuple[Sequence[Mem
     compressed = size = 0
     for member in members:
         full = compressed >= _UNIT_COMPRESSED or size >= _UNIT_SIZE or len(batch) >= _UNIT_MEMBERS
-        # One that is unpacked while it is read comes alone.
+        # A member that is unpacked while it is read makes a batch of its own.
         if batch and (full or max(member.compressed, batch[0].compressed) > _HUGE):
             yield batch, member.offset
             batch, compressed, size = [], 0, 0

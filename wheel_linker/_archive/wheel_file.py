@@ -84,15 +84,18 @@ class WheelFile:
         return data
 
     def chunks(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the bytes from ``start`` to ``stop``, about a megabyte at a time; errors as for :meth:`read`."""
+        """Yield the bytes from ``start`` to ``stop``, about a megabyte at a time.
+
+        The errors are those of :meth:`read`.
+        """
         while start < stop:
             data = self.read(start, min(_CHUNK, stop - start))
             yield data
             start += len(data)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the whole file in hexadecimal digits; errors as for :meth:`read`."""
-        import hashlib  # dear, and not needed for a file that a store knows
+        """Return the SHA-256 of the whole file in hexadecimal digits. The errors are those of :meth:`read`."""
+        import hashlib  # its import is slow, and not needed for a file that a store knows
 
         digest = hashlib.sha256()
         for data in self.chunks(0, self.size):
@@ -122,7 +125,7 @@ class WheelFile:
     def _pread(self, size: int, offset: int) -> bytes:
         if sys.platform != "win32" and _READS_ANYWHERE:
             return os.pread(self._fd, size, offset)
-        with self._lock:  # one position for all threads
+        with self._lock:  # all threads share one position in the file
             os.lseek(self._fd, offset, os.SEEK_SET)
             return os.read(self._fd, size)
 

@@ -47,7 +47,10 @@ def add_archives(
     record: RecordMode = "lenient",
     progress: Progress | None = None,
 ) -> list[WheelLike]:
-    """Return the wheels in their order, with those that are ``.whl`` files added to the store; errors as there."""
+    """Return the wheels in their order, with those that are ``.whl`` files added to the store.
+
+    The errors are those of ``add_all``.
+    """
     archives = [wheel for wheel in wheels if is_archive(wheel)]
     stored = iter(store.add_all(archives, record=record, progress=progress))
     return [next(stored) if is_archive(wheel) else wheel for wheel in wheels]

@@ -63,7 +63,7 @@ def chosen_layout(arguments: argparse.Namespace, store: WheelStore | None = None
 
 
 def layout_to_change(arguments: argparse.Namespace, store: WheelStore | None = None) -> Layout:
-    """Return the environment that is meant, if it may be changed; errors as for :func:`chosen_layout`."""
+    """Return the environment that is meant, if it may be changed. The errors are those of :func:`chosen_layout`."""
     layout = chosen_layout(arguments, store)
     if layout.externally_managed is not None and not arguments.break_system_packages:
         raise WheelLinkerError(

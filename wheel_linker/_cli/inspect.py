@@ -115,7 +115,7 @@ def _advice(report: EnvironmentReport, *, repaired: bool) -> str:
     if report.broken() and not repaired:
         return "; --repair installs again what the store has"
     if report.broken():
-        # Without the option, what is there in the same version counts as there already.
+        # Without the option, a distribution that is there in the same version is left alone.
         return "; give the .whl files of what the store lacks to: wheel-linker install --reinstall"
     if report.requirements:
         return "; install what others need"

@@ -54,7 +54,7 @@ class Lines(ProgressBar):
 
     @override
     def putting_back(self) -> None:
-        # What has taken no time to do takes none to put back.
+        # What took no time to be done takes no time to be put back.
         if time.monotonic() >= self._started + _SECONDS_BETWEEN_LINES:
             print("putting everything back as it was", file=sys.stderr)
 

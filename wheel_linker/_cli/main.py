@@ -29,7 +29,7 @@ _DISTRIBUTION: Final = "wheel-linker"
 _DONE: Final = 0
 _FAILED: Final = 1
 _ANY_WIDTH: Final = 80
-_INTERRUPTED: Final = 130  # as a shell has it: 128 and SIGINT's number
+_INTERRUPTED: Final = 130  # as shells do: 128 and SIGINT's number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def _run(argv: Sequence[str] | None) -> int:
             arguments = _parsed(argv)
             configure(arguments)
             arguments.run(arguments)
-            # Here, where a full disk can still be told.
+            # Flushed here, where an error such as a full disk can still be told.
             with writing():
                 sys.stdout.flush()
     except SystemExit as exit_:
@@ -76,7 +76,7 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; those of pip's, which only one command takes, as ``others``."""
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] in COMMANDS:
-        # As nearly always. The parser of all commands would take longer to be made than a small wheel to be installed.
+        # So in nearly every call. To make the parser of all commands would take longer than to install a small wheel.
         parser, words = _parser_of(words[0]), words[1:]
     else:
         parser = _parser({word for word in words if word in COMMANDS})

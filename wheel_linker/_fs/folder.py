@@ -99,7 +99,7 @@ class Folder:
             raise
 
     def enter_to_list(self, name: str) -> Folder:
-        """Open the directory ``name`` in it, whose entries will be listed; errors as for :meth:`enter`."""
+        """Open the directory ``name`` in it, whose entries will be listed. The errors are those of :meth:`enter`."""
         return self.enter(name, listing=True)
 
     def make(self, name: str) -> Folder:

@@ -25,12 +25,15 @@ NOT_READABLE: Final = frozenset(
 
 
 def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
-    """Return the content of a regular file; parameters and errors as for :func:`read_with_status`."""
+    """Return the content of a regular file. The parameters and errors are those of :func:`read_with_status`."""
     return read_with_status(path, limit, dir_fd=dir_fd)[0]
 
 
 def read_followed(path: str, limit: int) -> bytes:
-    """Return the content of a regular file that a symlink may lead to; errors as for :func:`read_with_status`."""
+    """Return the content of a regular file that a symlink may lead to.
+
+    The errors are those of :func:`read_with_status`.
+    """
     return read_with_status(path, limit, flags=FOLLOW)[0]
 
 
@@ -60,7 +63,7 @@ def read_with_status(
 
 
 def regular_size(fd: int, path: str) -> int:
-    """Return the size in bytes of what is open; errors as for :func:`regular_status`."""
+    """Return the size in bytes of what is open. The errors are those of :func:`regular_status`."""
     return regular_status(fd, path).st_size
 
 

@@ -119,7 +119,7 @@ def as_written(
 ) -> Look | None:
     """Return what is seen of files, if all are as they were written, their times included; else None.
 
-    Parameters and errors as for :func:`look_at`.
+    The parameters and errors are those of :func:`look_at`.
     """
     late: list[tuple[str, int]] = []
     seen = look_at(folder, names, sizes, stamp, late)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from wheel_linker._fs.stage import Stage
     from wheel_linker._link.containment import Containment
 
-# Longer paths go through descriptors: path_resolution(7) ends at 4,096 bytes, of up to four a character.
+# Characters. Directories of longer paths are opened one after the other: path_resolution(7) ends at 4,096 bytes, and a
+# character has up to four.
 _LONGEST_RELATIVE: Final = 700
 
 
@@ -94,7 +95,7 @@ class Journal:
             move(folder, step.name, staged, step.staged_name)
 
     def _staged(self, parts: Parts, folders: Descent) -> Folder:
-        """Return a directory of the stage; by its path, which needs no descriptor: nobody else writes there."""
+        """Return a directory of the stage, named by its path, which needs no descriptor. Nobody else writes there."""
         if parts == (OLD,):
             return self._stage.old
         relative = os.sep.join(parts)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.filename import WheelFilename
 
 
-# Seconds: that of every other lock, which is not imported before something is locked.
+# Seconds, as for every other lock. The module that says so for these is not imported before something is locked.
 _TIMEOUT: Final = 300.0
 
 
@@ -119,8 +119,9 @@ class Locks:
     def turns(self, sites: Iterable[Folder]) -> Iterator[None]:
         """Wait until no other thread or process changes any of these directories.
 
-        Whoever changes several takes them here, in the order of their identities: in another order, or by their paths,
-        which may be several, two who have one directory each could wait for each other's.
+        A call that changes several directories locks them in the order of their identities. In another order two calls,
+        each of which has locked one directory, could wait for each other. Their paths give no such order, since a
+        directory may have several.
 
         :raises LockTimeoutError: if another has not been through for too long.
         """
@@ -171,7 +172,8 @@ class Locks:
         self._turns = {}
 
 
-# Threads that are in a call do not come along into a child, and would never let go of their locks there.
+# A child of fork(2) has none of its parent's threads. Those that were in a call would never let go of their locks
+# there.
 _all: weakref.WeakSet[Locks] = weakref.WeakSet()
 
 

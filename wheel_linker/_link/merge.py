@@ -136,8 +136,8 @@ class _Merge:
         source = self._sources.go(directory.parts)
         target = self._targets.go(directory.parts)
         self._at = target.path
-        # Before, so that it is gone even if this process is killed; again afterwards, because an interpreter may
-        # meanwhile have compiled the old source once more.
+        # Bytecode is removed before, so that it is gone even if this process is killed, and again afterwards, because
+        # an interpreter may have compiled the old source once more meanwhile.
         self._remove_bytecode(directory, target, names)
         for name in names:
             self._place_file(directory, name, source, target)
@@ -155,7 +155,7 @@ class _Merge:
             raise self._in_the_way(directory, "file", "a directory", name)
         else:
             staged = source.lstat(name)
-            # A link of the same inode is there already; rename(2) would do nothing either.
+            # If a link of the same inode is there already, nothing is done; rename(2) would do nothing either.
             if staged is None or not os.path.samestat(staged, status):
                 self._transaction.replace(source, target, parts, name)
             self._replaced.append(directory.path_of(name))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Exclude = Callable[[PurePosixPath], bool] | Iterable[str] | None
 
 MustCopy = Callable[["PurePosixPath"], bool]
-"""What tells by its path in the wheel which file needs a copy."""
+"""A function that tells by a file's path in the wheel whether it needs a copy."""
 
 
 def excluding(exclude: Exclude) -> Callable[[str], bool] | None:
@@ -63,7 +63,7 @@ class LinkOptions(NamedTuple):
     """Tells of a path relative to the wheel whether it is left out."""
 
     exact: bool = False
-    """Whether what none of the wheels has goes from the directory."""
+    """Whether files that none of the wheels has are removed from the directory."""
 
     def modes(self) -> tuple[LinkMode, ...]:
         """Return all modes that files may end in."""

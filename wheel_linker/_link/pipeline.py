@@ -98,7 +98,7 @@ def _stage_and_commit(
     how.progress.expect(sum(placer.tree.files for placer in placers))
     stage_all(placers, site.stage, how.jobs, how.progress)
     wheels = [_read_meanwhile(wheel, placer.tree) for wheel, placer in zip(wheels, placers)]
-    # While nothing has been changed: a filter may turn the warning into an error.
+    # The warnings come while nothing has been changed, because a filter may turn one into an error.
     for placer in placers:
         warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
     with sites.committing([path], how.locks), how.progress.telling_of_failure():
@@ -150,14 +150,15 @@ def scan_wheel(
 
     :param remedy: what to do if it has not one ``*.dist-info`` directory; None if its file name is enough.
     :param read_late: whether what is below its root may be left to be read when files are placed.
-    :raises InvalidWheelError: if it is none, holds what has no place in an environment, or its name is not found.
+    :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, or its name is not
+        found.
     :raises LinkError: if it cannot be read, or ``site_packages`` lies in it.
     """
     if remedy is None and given.filename is None:
         remedy = _GIVE_NAME
     tree = None if how.clones_whole() and not given.looks_late else given.known_tree()
     if tree is None:
-        from wheel_linker._wheel.scan import scan, scan_root  # a store knows
+        from wheel_linker._wheel.scan import scan, scan_root  # not for wheels of a store
 
         if read_late:
             tree = scan_root(given.path, remedy=remedy)
@@ -166,7 +167,7 @@ def scan_wheel(
     elif how.exclude is not None:
         tree = tree.excluding(how.exclude)
     tree = tree._replace(file=given.file(), trusted=given.shares_all)
-    # Whole directories are cloned with what is left out of them, which the stage would be in.
+    # Whole directories are cloned with what is left out of them, and so with the stage, if that is in such a part.
     if how.clones_whole() or not _is_left_out(site_packages, tree, how.exclude):
         refuse_own_inside(site_packages, tree)
     refuse_stages(tree)
@@ -237,7 +238,7 @@ def check_conflicts(
 
 
 def refuse_or_warn(conflicts: tuple[PackageConflict, ...], on_conflict: OnConflict) -> None:
-    """Do what was asked for about conflicts that were found; errors as for :func:`check_conflicts`."""
+    """Do what was asked for about conflicts that were found. The errors are those of :func:`check_conflicts`."""
     if conflicts and on_conflict == "error":
         raise PackageConflictError(conflicts)
     for conflict in conflicts:

@@ -54,7 +54,7 @@ class Placer:
     :ivar chain: the modes to try.
     :ivar backend: how to clone.
     :ivar name: what the wheel is called, for those who follow the progress.
-    :ivar keeps_times: as given.
+    :ivar keeps_times: the parameter of that name.
 
     :param tree: the wheel.
     :param chain: the modes to try.
@@ -94,7 +94,7 @@ class Placer:
         self._used_natively = Tally(self._fallbacks)
         self._forced = Tally(None)
         self.keeps_times = keeps_times
-        # Appending to a list takes no lock, whatever the interpreter.
+        # Threads may append to a list without a lock, in every interpreter.
         self._executables: list[int] = []
         self._placing = self._placing_as(trusted=tree.trusted)
         exclusive = tree.unpacked is not None and tree.unpacked.exclusive
@@ -116,7 +116,7 @@ class Placer:
         way = _Way(directory, source, target, self._placing)
         sizes = self.sizes_of(directory)
         if sizes is not None and self._look_at(directory, sizes, source):
-            # Their owners and bits were seen: no second look.
+            # The owners and bits of these files have been looked at already.
             way = way._replace(placing=self._placing_seen)
         names: Sequence[str] = directory.files
         if self._has_private(directory):
@@ -161,7 +161,7 @@ class Placer:
         return seen.shareable
 
     def changed(self) -> NotAsUnpackedError:
-        """Return what says that files of the wheel are not as they should be."""
+        """Return the error that says that files of the wheel are not as they should be."""
         return NotAsUnpackedError(f"files of {self.tree.called!r} are not as they were unpacked")
 
     def note_placed_all(self) -> None:
@@ -195,8 +195,8 @@ class Placer:
         if self._ladder.mode is not LinkMode.CLONE or not self.backend.clones_directories:
             return False
         if self.tree.unpacked is not None or not self.tree.files:
-            # Its files are looked at one by one; and a tree of nothing may stand for a wheel of which nothing is
-            # wanted.
+            # Files that have to be looked at are placed one by one. A tree without files may stand for a wheel of which
+            # nothing is wanted, and then nothing may be cloned.
             return False
         try:
             if sharing.HAS_FLAGS and self._has_flags():
@@ -207,7 +207,7 @@ class Placer:
         except OSError as error:
             if classify(error) is Cause.FATAL:
                 raise self._error(error, LinkMode.CLONE, source, self._destination) from error
-            # Which file it was, and what the chain has for it, the loop over single files finds out.
+            # The loop over single files finds out which file was refused, and what the chain has for it.
             return False
         links = sum(len(directory.links) for directory in self.tree.directories)
         self._used.add(LinkMode.CLONE, self.tree.files - links)
@@ -351,7 +351,7 @@ class Placer:
             return Cause.NOT_THIS_FILE
         cause = classify(error)
         if mode is LinkMode.SYMLINK and error.errno == errno.ENAMETOOLONG:
-            # XFS takes targets of 1,024 bytes. A name that is too long the copy is refused as well.
+            # XFS takes targets of 1,024 bytes. If it is the name that is too long, the copy is refused as well.
             return Cause.NOT_THIS_FILE
         if (
             cause is Cause.NOT_SUPPORTED

@@ -156,7 +156,10 @@ def _hard_link_each(
 def _hard_link_warily(
     names: Sequence[str], source: Folder, target: Folder
 ) -> tuple[int, OSError | None]:
-    """Hard-link what may be; each link is looked at when it is there, since another user could swap files before."""
+    """Hard-link the files that may have a second name.
+
+    Each link is looked at when it is there, since another user could swap files before.
+    """
     link, done = hard_link(), 0
     try:
         for name in names:

@@ -111,7 +111,7 @@ class Tally:
 
     def __init__(self, fallbacks: Fallbacks | None) -> None:
         self._fallbacks = fallbacks
-        # Appending to a list takes no lock, whatever the interpreter. The sums are taken at the end.
+        # Threads may append to a list without a lock, in every interpreter. The sums are taken at the end.
         self._counts: dict[LinkMode, list[int]] = {mode: [] for mode in LinkMode}
 
     def add(self, mode: LinkMode, files: int) -> None:
@@ -134,6 +134,6 @@ class Tally:
 def note_symlinks(wheels: Iterable[UnpackedWheel], reports: Iterable[LinkReport]) -> None:
     """Have wheels that lie in a store know that symlinks to them have been made."""
     for wheel, report in zip(wheels, reports):
-        # Used it is for the wheel's own symlinks, too, which do not lead to the store.
+        # This mode is also counted for the wheel's own symlinks, which do not lead to the store.
         if LinkMode.SYMLINK in report.used and LinkMode.SYMLINK in report.requested:
             wheel.note_symlinks()

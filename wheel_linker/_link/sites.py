@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Identity
     from wheel_linker._link.locks import Locks
 
-# Each is lost only if somebody removes the directory just then.
+# An attempt fails only if somebody removes the directory at that moment.
 _ATTEMPTS: Final = 10
 
 
@@ -66,7 +66,7 @@ class Sites:
             try:
                 return self._prepare(path)
             except LinkError as error:
-                # An uninstall has removed it, empty as it was, when it was open already.
+                # The directory was empty, and an uninstall has removed it when it was open already.
                 if error.errno != errno.ENOENT:
                     raise
         return self._prepare(path)
@@ -118,7 +118,7 @@ class Sites:
                 yield
                 uninterrupted(self.finish)
             except BaseException:
-                # While it still is our turn.
+                # This comes while it still is our turn.
                 uninterrupted(self.roll_back)
                 raise
 
@@ -137,7 +137,7 @@ class Sites:
 
     def finish(self) -> None:
         """Give up the way back everywhere. May be begun again."""
-        # First in all: from here on nothing is put back anywhere.
+        # This comes first, in all directories: from here on nothing is put back anywhere.
         for site in self._by_identity.values():
             site.transaction.give_up_the_way_back()
         for site in self._by_identity.values():
@@ -155,8 +155,11 @@ class Sites:
         return any(site.transaction.is_finished for site in self._by_identity.values())
 
     def close(self) -> None:
-        """Put everything back, unless finished, and remove the stages. May be begun again; errors as there."""
-        # A fork's copy must not remove what its parent is still at.
+        """Put everything back, unless finished, and remove the stages. May be begun again.
+
+        The errors are those of :meth:`roll_back`.
+        """
+        # A copy in a child of fork(2) must not remove what its parent still works with.
         if self._process == os.getpid():
             self._each(Transaction.close)
 

@@ -41,7 +41,7 @@ _ENTRIES_PER_UNIT: Final = 400
 _ENTRIES_PER_THREAD: Final = 2_500
 # What a wheel that nobody has read is taken to have; half of the published ones have more.
 _ENTRIES_GUESSED: Final = 200
-# How deep wheels mostly are. Where one is deeper than there are descriptors for, the way down is gone step by step.
+# How deep wheels mostly are. If one is deeper than there are descriptors for, its directories are opened step by step.
 _LIKELY_DEPTH: Final = 8
 _MISSING: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
@@ -75,7 +75,7 @@ def stage_all(
             tasks.extend(_tasks(placer, staged))
 
     with _taking_for_changed((*placers, *beside.values())):
-        # To make a directory is nothing to share; to clone one with all that is in it may be.
+        # Making a directory is too little work to be shared. Cloning one with all that is in it may be enough.
         whole = any(placer.backend.clones_directories for placer in placers)
         run(range(len(placers)), begin, jobs if whole else 1)
         for staged, placer in beside.items():
@@ -87,7 +87,7 @@ def stage_all(
 
 @contextmanager
 def _taking_for_changed(placers: Sequence[Placer]) -> Iterator[None]:
-    """Take what is missing for a change since it was unpacked, where wheels are looked at while they are linked."""
+    """Where wheels are looked at while they are linked, take a missing file for a change since they were unpacked."""
     try:
         yield
     except LinkError as error:
@@ -111,7 +111,7 @@ def _place_all(tasks: Sequence[Task], stage: Stage, jobs: int, progress: Progres
     elif jobs > 1 and any(isinstance(task, Visit) for task in tasks):
         run(tasks, workers.place, jobs, others=workers.with_late_helper, stop=workers.stop)
     elif any(task.placer.mode is LinkMode.COPY for task in tasks):
-        # Few files may be many bytes.
+        # Even few files may have many bytes.
         run(tasks, workers.place, jobs)
     else:
         run(tasks, workers.place, threads_for(entries, jobs))
@@ -174,7 +174,7 @@ class _Workers:
             def place_task(task: Task) -> Sequence[Task] | None:
                 nonlocal place, large
                 if large == starting.LARGE_VISITS_ALONE:
-                    large += 1  # asked for once
+                    large += 1  # so that it is asked for once
                     if starting.how_many(starting.ENTRIES_PER_HELPER, task.placer.backend):
                         place = kept.enter_context(self.with_helper())
                 left = place(task)

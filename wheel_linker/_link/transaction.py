@@ -77,7 +77,7 @@ class Transaction:
                 try:
                     folder = self.containment.reach(folders, parts)
                 except OSError:
-                    continue  # somebody has removed it
+                    continue  # somebody has removed the directory
                 refresh(folder, self._touched[parts])
 
     def close(self) -> None:
@@ -116,8 +116,8 @@ class Transaction:
         try:
             move(source, name, target, name)
         except OSError:
-            # Nothing to take back; and what cannot be renamed there, a mount point or on Windows a file in
-            # use, could not be put back either.
+            # The step was not taken, and must not be taken back: what cannot be renamed there (a mount point, or on
+            # Windows a file in use) could not be put back either.
             if source.lstat(name) is not None:
                 self._journal.forget_last()
             raise

@@ -47,7 +47,7 @@ class Unit(NamedTuple):
             walk(tree.path, tree.identity, target, self.directories, place)
 
     def place_by(self, helper: Helper, stage: Folder, progress: Progress) -> None:
-        """Have a helper process place what it can, and place the rest; errors as for :meth:`place`."""
+        """Have a helper process place what it can, and place the rest. The errors are those of :meth:`place`."""
         simple: list[Directory] = []
         rest: list[Directory] = []
         for directory in self.directories:
@@ -60,7 +60,7 @@ class Unit(NamedTuple):
     def _have_placed(
         self, directories: list[Directory], helper: Helper, progress: Progress
     ) -> list[Directory]:
-        """Have files placed in the mode that is their turn; return what was not, the refused file first."""
+        """Have files placed in the mode that is tried now; return what was not placed, the refused file first."""
         placer = self.placer
         mode = placer.mode
         order = _order(placer, mode, self.staged, directories, [], 0)
@@ -73,12 +73,13 @@ class Unit(NamedTuple):
         if complete:
             return []
         if done == len(directories):
-            # It was the wheel's root that was refused in the end: to be looked at again, on the way to nothing.
+            # All files are placed, but the final check of the wheel's root has failed. Returned is one directory
+            # without files, so that place() repeats the check and raises its error.
             return [directories[-1].with_files(())]
         first, *others = directories[done:]
         rest = first.with_files(first.files[files:])
         if answer.looked_at > done:
-            rest.sizes = None  # and counted
+            rest.sizes = None  # the files have been looked at, and counted
         return [rest, *others]
 
 
@@ -116,7 +117,10 @@ class Visit(NamedTuple):
         return self._shared_out(unread)
 
     def place_by(self, helper: Helper, stage: Folder, progress: Progress) -> list[Visit]:
-        """Have a helper process read and place what it can, and do the rest; otherwise as :meth:`place`."""
+        """Have a helper process read and place what it can, and do the rest.
+
+        What it returns, and the errors, are those of :meth:`place`.
+        """
         placer = self.placer
         mode = placer.mode
         answer = helper.place(_order(placer, mode, self.staged, [], self.unread, self.most))
@@ -130,11 +134,11 @@ class Visit(NamedTuple):
             Unit(placer, self.staged, left).place(stage, progress)
         if answer.complete:
             return self._shared_out(answer.unread)
-        # Which refusal it was, and what is to be done about it, is found out here.
+        # This process finds out which refusal it was, and what is to be done about it.
         return self._replace(unread=answer.unread).place(stage, progress)
 
     def _shared_out(self, unread: list[Parts]) -> list[Visit]:
-        """Return visits of what was not come to, so that another thread may do the half."""
+        """Return visits of the directories that were not reached: two, so that another thread may do half of them."""
         half = len(unread) // 2
         return [self._replace(unread=part) for part in (unread[half:], unread[:half]) if part]
 

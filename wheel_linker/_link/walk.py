@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Identity, Parts
     from wheel_linker._wheel.tree import Directory
 
-# Longer relative paths go through descriptors: path_resolution(7) ends at 4,096 bytes, of up to four a character.
+# Characters. Directories of longer paths are opened one after the other: path_resolution(7) ends at 4,096 bytes, and a
+# character has up to four.
 _LONGEST_RELATIVE: Final = 700
 
 
@@ -45,7 +46,8 @@ def walk(
         for directory in directories:
             parts = directory.parts
             place(directory, go(parts), make(parts))
-        # By path, what took the wheel's place after the first look would have been linked instead.
+        # Where directories are named by path, a directory that took the wheel's place after the first look was linked
+        # instead.
         _refuse_another(root, identity)
 
 
@@ -71,7 +73,7 @@ def explore(
     :raises LinkError: as for :func:`walk`.
     :raises OSError: as for :func:`walk`.
     """
-    from wheel_linker._wheel.scan import read_directory  # a store knows
+    from wheel_linker._wheel.scan import read_directory  # not for wheels of a store
 
     with (
         unchanged_root(path, identity, listing=True) as root,
@@ -134,8 +136,8 @@ class _Targets:
         try:
             self._make(relative)
         except FileNotFoundError:
-            # Another thread has the parents to do, and has not come there yet. If they are there it was the path:
-            # Windows says the same of one that is too long.
+            # Another thread is to make the parents, and has not done so yet. If they are there it was the path: Windows
+            # says the same of a path that is too long.
             self.make(parts[:-1])
             self._make(relative)
         return self._root.below(relative)

@@ -31,7 +31,8 @@ def bytecode_of(sources: Iterable[str], cached: Iterable[str]) -> list[str]:
     """Return those of the names ``cached`` that an interpreter may have compiled from one of ``sources``.
 
     By PEP 3147 and PEP 488 these are ``MODULE.TAG.pyc`` and ``MODULE.TAG.opt-LEVEL.pyc``; pytest, which rewrites tests
-    and plugins, has dots in its tag. One too many is compiled again, one too few would run in the place of its source.
+    and plugins, has dots in its tag. If one too many is removed, an interpreter compiles it again. If one too few is
+    removed, it runs in the place of its source.
     """
     modules = {name[: -len(_SOURCE)] for name in sources if name.endswith(_SOURCE)}
     return [name for name in cached if name.endswith(_BYTECODE) and _is_of(name, modules)]

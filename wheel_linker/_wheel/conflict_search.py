@@ -75,7 +75,7 @@ def _shared(supplied: Iterable[_Supplied], folds: Folds) -> Iterator[list[_Suppl
 
 
 def _by_name(alike: list[_Supplied], folds: Folds) -> list[list[_Supplied]]:
-    """Split what has names that might be one into groups whose names are."""
+    """Split entries whose names might be one name into groups whose names are one."""
     groups: list[list[_Supplied]] = []
     for one in alike:
         for group in groups:
@@ -165,6 +165,6 @@ def are_one_name(site_packages: str, one: str, other: str) -> bool:
             finally:
                 stage.remove()
     except OSError as error:
-        # Not writable: then linking will fail anyway, with a better message than this could give.
+        # If the directory is not writable, linking fails anyway, with a better message than this could give.
         log("cannot tell whether %s folds names: %s", existing, error)
         return False

@@ -40,7 +40,7 @@ class Supplier(NamedTuple):
 
 
 def as_race(conflict: PackageConflict) -> str:
-    """Describe a conflict among wheels of several calls, in which which of them came last is a matter of luck."""
+    """Describe a conflict among wheels of several calls: which of them comes last is a matter of luck."""
     return (
         f"The file `{printable(conflict.path)}` is provided by more than one package, which causes an install race "
         f"condition and can result in a broken module. {_listed(conflict)}"

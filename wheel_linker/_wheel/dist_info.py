@@ -40,7 +40,7 @@ def own_filename(tree: str, info: str) -> WheelFilename:
     :returns: a name without tags, if ``WHEEL`` has none.
     :raises InvalidWheelError: if the directory does not name a distribution.
     """
-    from wheel_linker._wheel.filename import WheelFilename  # others know what the wheel is called
+    from wheel_linker._wheel.filename import WheelFilename  # most callers know it
 
     return WheelFilename.from_dist_info(info, _tags(os.path.join(tree, info, "WHEEL")))
 
@@ -51,5 +51,5 @@ def _tags(path: str) -> list[str]:
         with open(path, "rb", buffering=0) as file:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
-        return []  # only str() of the name is poorer for it
+        return []  # then the file name has no tags
     return [line[4:].strip() for line in lines if line.startswith("Tag:")]

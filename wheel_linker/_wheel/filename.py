@@ -1,4 +1,4 @@
-"""What a wheel is called, and where it lies unpacked."""
+"""What a wheel is called: its file name, taken apart."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class WheelFilename:
     def __init__(self, text: str, name: str, version: Version | str) -> None:
         self._text = text
         self.name = name
-        # A text until somebody asks: packaging takes longer to be imported than a small wheel to be installed.
+        # The version stays a text until somebody asks for it: to import packaging takes longer than to install a small
+        # wheel.
         self._version = version
 
     @property
@@ -105,9 +106,9 @@ class WheelFilename:
 
     @classmethod
     def known(cls, text: str) -> WheelFilename:
-        """Take a file name apart that was checked before, without what checking it imports.
+        """Take apart a file name that was checked before, without the imports that checking takes.
 
-        :raises InvalidWheelError: if its version is none all the same.
+        :raises InvalidWheelError: if its version cannot be read all the same.
         """
         name, version, _ = text.split("-", 2)
         parsed = cls.from_dist_info(f"{name}-{version}{_DIST_INFO}")
@@ -130,7 +131,10 @@ class WheelFilename:
 
 
 def _checked(version: str) -> Version | str | None:
-    """Return a version, as the text that it is if that needs no parser to be seen; None if it is none."""
+    """Return a version, or None if the text is none.
+
+    It stays a text if no parser is needed to see that it is in normal form.
+    """
     if len(version) <= _SHORT and all(
         part.isascii() and part.isdecimal() and _is_normal(part) for part in version.split(".")
     ):
@@ -149,7 +153,7 @@ def _is_normal(number: str) -> bool:
 
 def normalised(name: str) -> str:
     """Return a project's name as PEP 503 has it."""
-    # Without the import cost of packaging.utils, which brings logging and subprocess.
+    # Not by packaging.utils, which would import logging and subprocess.
     return "-".join(
         part for part in name.replace("_", "-").replace(".", "-").lower().split("-") if part
     )

@@ -1,7 +1,4 @@
-"""What names have in common that some file system takes for one.
-
-A module of its own, for linking needs this and should not have to load what checks the names in archives.
-"""
+"""Names in wheels: which of them some file system takes for one, and which cannot be written."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ def fold(name: str) -> str:
     """
     if name.isascii():
         return name.lower()
-    # Hardly any name in a wheel needs it.
+    # Imported late: hardly any name in a wheel needs it.
     import unicodedata
 
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
@@ -36,7 +33,7 @@ _FAULTY_ON_WINDOWS: Final = (
 # PATH_MAX of Linux. Every directory on the way is a path of its own, so that without a bound one name of 64 KB would
 # take gigabytes of memory.
 _LONGEST: Final = 4096
-# In the paths of all directories together; 10,000 directories of a very large wheel have half a million.
+# Characters in the paths of all directories together. The 10,000 directories of a very large wheel have half a million.
 _MOST_CHARACTERS: Final = 20_000_000
 
 
@@ -107,7 +104,7 @@ class Names:
 
     def _add_directories(self, lowest: str) -> None:
         new = []
-        # No recursion: the depth is for the archive to say.
+        # A loop, and no recursion: the archive decides how deep its directories are.
         name = lowest
         while name and name not in self.directories:
             new.append(name)

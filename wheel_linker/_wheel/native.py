@@ -1,7 +1,7 @@
 """Which files of a wheel hold machine code: native libraries by their names, executables by their permission bits.
 
-What a system knows of such a file, say that its signature is right, it knows of the inode. A clone or a copy is
-another inode, which it looks at anew; a hard link is the same.
+What a system has found out about such a file, such as that its signature is right, it keeps for the inode. A clone or a
+copy is another inode, which it looks at anew; a hard link is the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LIBRARIES: Final = (".so", ".dylib", ".pyd", ".dll", ".exe")
 # As in libdemo.so.1.
 _VERSIONED: Final = ".so."
-# Of these not even the permission bits are asked for.
+# Files with these suffixes are not native; not even their permission bits are looked at.
 _NEVER: Final = (".py", ".pyi", ".pyc", ".h", ".txt", ".json", ".js", ".html", ".svg", ".png")
 
 

@@ -24,9 +24,9 @@ class Order(NamedTuple):
     """The order for what is in the root of a wheel."""
 
     files: Sequence[str]
-    """The first."""
+    """The files that come first."""
     directories: Sequence[int]
-    """The positions in the listing of those that come then."""
+    """The positions in the listing of the directories that come next."""
     path_configuration: Sequence[str]
     """The ``*.pth`` files."""
     infos: Sequence[int]
@@ -46,12 +46,12 @@ def order_of(listing: Listing) -> Order:
 
 
 def entries(directory: Directory) -> list[str]:
-    """Return the names of a directory's files and symlinks in that order."""
+    """Return the names of a directory's files and symlinks, ``RECORD`` last."""
     return sorted(directory.names(), key=_RECORD.__eq__)
 
 
 def removal_order(paths: Iterable[str]) -> list[str]:
-    """Return the order in which files go, but for those in ``*.dist-info``."""
+    """Return the order in which files are removed: ``*.pth`` first. Its callers remove ``*.dist-info`` last."""
     return sorted(paths, key=is_path_configuration, reverse=True)
 
 

@@ -71,7 +71,7 @@ class Progress:
 
     @classmethod
     def of(cls, callback: Callable[[int], object] | None) -> Progress:
-        """Return what tells a caller; of a call within another one, what the other has."""
+        """Return what tells a caller. A call that is part of another call uses the other's."""
         return callback if isinstance(callback, cls) else cls(callback)
 
     @property
@@ -88,7 +88,7 @@ class Progress:
         try:
             yield
         except NotAsUnpackedError:
-            raise  # and it goes on
+            raise  # the call begins anew
         except BaseException:
             if is_complete():
                 raise

@@ -23,7 +23,7 @@ NOTES: Final = ("INSTALLER", "REQUESTED", "direct_url.json")
 
 
 def carried_rows(text: str, dist_info: str) -> tuple[str, list[str]]:
-    """Return the rows that stay as they are, and the paths of those without a size, or without a hash too.
+    """Return the rows that stay as they are, and the paths of the rows that lack a size, or a hash as well.
 
     Signatures of ``RECORD`` have no hash there. What is in the data directory goes elsewhere, and has other rows.
 
@@ -36,9 +36,9 @@ def carried_rows(text: str, dist_info: str) -> tuple[str, list[str]]:
     gone = (*replaced, *(f'"{path}' for path in (*own, data)))
     lines = [line for line in _lines(text) if line and not line.startswith(gone)]
     kept = "".join([f"{line}\n" for line in lines])
-    if ",\n" not in kept:  # as in nearly every wheel, and told faster than row by row
+    if ",\n" not in kept:  # so in nearly every wheel; faster than a look at each row
         return kept, []
-    import csv  # here and below, because few wheels take it
+    import csv  # imported late, here and below: few wheels need it
 
     without = [line for line in lines if line.endswith(",")]
     kept = "".join(f"{line}\n" for line in lines if not line.endswith(","))
@@ -46,7 +46,10 @@ def carried_rows(text: str, dist_info: str) -> tuple[str, list[str]]:
 
 
 def _lines(text: str) -> Sequence[str]:
-    """Return each row as it is written, one that is quoted or has a CR anew: its path may have a line end."""
+    """Return each row as it is written.
+
+    A row that is quoted or has a CR is written anew: its path may have a line end.
+    """
     if '"' not in text:
         text = text.replace("\r\n", "\n")
         if "\r" not in text:
@@ -76,7 +79,7 @@ ALGORITHMS: Final = {
     "blake2b": 64,
     "blake2s": 32,
 }
-"""Those that a hash may be made by, with the bytes of their digests."""
+"""The algorithms that a hash may be made by, each with the number of bytes of its digests."""
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _SHOWN: Final = 3
 
@@ -88,7 +91,7 @@ class Row(NamedTuple):
     digest: str
     """URL-safe base 64 without padding."""
     size: int | None
-    """Bytes, if it says so."""
+    """How many bytes the file has, if the row says so."""
 
 
 def rows_of(entries: Iterable[tuple[str, Row | None]]) -> bytes:
@@ -128,7 +131,7 @@ def encoded(digest: bytes) -> str:
 def parse_record(content: bytes) -> dict[str, Row | None]:
     """Read ``RECORD``.
 
-    :returns: path to what is said of the file; None for one without a hash.
+    :returns: by path what is said of the file; None for one without a hash.
     :raises InvalidWheelError: if it is not UTF-8 or CSV, has two rows for a path that differ, or a hash that is
         too weak or not a hash.
     """
@@ -195,7 +198,7 @@ def _mismatch(what: str, paths: list[str]) -> InvalidWheelError:
 
 def digest_of(algorithm: str, data: bytes | memoryview) -> str:
     """Return the hash of ``data`` as ``RECORD`` has it, without the algorithm."""
-    import hashlib  # dear, and not needed where nothing is unpacked
+    import hashlib  # its import is slow, and not needed where nothing is unpacked
 
     if algorithm == SHA256:
         return encoded(hashlib.sha256(data).digest())

@@ -27,7 +27,7 @@ _HEX_LENGTHS: Final = {name: size * 2 for name, size in ALGORITHMS.items()}
 _COLUMNS: Final = 3
 _BOM: Final = "\ufeff"
 _INFO, _DATA = ".dist-info", ".data"
-# A path of PATH_MAX bytes, all of them quoted, and a hash.
+# Characters: a path of PATH_MAX bytes, all of them quoted, and a hash.
 _LONGEST_ROW: Final = 16_384
 _SPARE: Final = 1024 * 1024
 _REST_OF_ROW: Final = 512
@@ -52,7 +52,7 @@ def most_bytes(paths: Iterable[str]) -> int:
 def refuse_huge(size: int, paths: Iterable[str]) -> None:
     """Refuse a ``RECORD`` that has more bytes than its files can account for.
 
-    :raises InvalidWheelError: if it has.
+    :raises InvalidWheelError: if it has more.
     """
     if size > _SPARE and size > most_bytes(paths):
         raise InvalidWheelError(
@@ -97,7 +97,7 @@ class _Reading:
                     if len(row) == _COLUMNS:
                         path, given, size = row
                         algorithm, _, digest = given.partition("=")
-                        # As every row of nearly every wheel is.
+                        # In nearly every wheel all rows are like this.
                         if (
                             len(digest) == lengths.get(algorithm)
                             and path in files
@@ -218,7 +218,7 @@ class _Reading:
             try:
                 plain = encoded(bytes.fromhex(plain))
             except ValueError:
-                return plain  # which the file will not have
+                return plain  # no file has this digest
             self._note("digest", path, "has a hash in hexadecimal digits in RECORD")
         elif "+" in plain or "/" in plain:
             plain = plain.replace("+", "-").replace("/", "_")
@@ -244,7 +244,7 @@ class _Reading:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Yield the lines; the parts of one that no row needs are lines of their own, which no file is called like."""
+    """Yield the lines. A line that is longer than any row is cut into several lines, which name no file."""
     source = StringIO(text, newline="")
     while line := source.readline(_LONGEST_ROW):
         yield line

@@ -41,7 +41,9 @@ def scan(
 
 
 def scan_root(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tree:
-    """Read the names in the root of an unpacked wheel, and nothing below it; parameters and errors as for :func:`scan`.
+    """Read the names in the root of an unpacked wheel, and nothing below it.
+
+    The parameters and errors are those of :func:`scan`.
 
     :returns: a tree of the root and its subdirectories, of which what is in them is left to be read.
     """
@@ -55,7 +57,7 @@ def scan_root(path: str | os.PathLike[str], *, remedy: str | None = None) -> Tre
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Folder]:
-    """Open the root of an unpacked wheel, and tell of what is refused until it is closed."""
+    """Open the root of an unpacked wheel. Errors until it is closed are turned into the library's."""
     root_path = os.fsdecode(path)
     try:
         root_path = real_path(root_path, strict=True)
@@ -91,7 +93,7 @@ def _read_tree(root: Folder, remedy: str | None) -> list[Directory]:
             directories.append(directory)
             pending.extend(below)
             if not parts:
-                # Before a walk that may be long: it may be a home directory that was given.
+                # Checked before the walk, which may be long: the caller may have given a home directory by mistake.
                 _require_dist_info(root, below, remedy)
     number_ends(directories)
     return directories
@@ -138,7 +140,7 @@ def read_directory(folder: Folder, parts: Parts) -> tuple[Directory, list[Parts]
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     if not entry.is_dir(follow_symlinks=False):
         return False
-    # Elsewhere that would cost a call for each.
+    # On other systems this would cost a system call for each directory.
     return not (windows.WINDOWS and windows.is_junction(entry.stat(follow_symlinks=False)))
 
 

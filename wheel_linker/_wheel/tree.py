@@ -42,7 +42,7 @@ class Directory:
         made.end = self.end
         if self.sizes is not None:
             known = dict(zip(self.files, self.sizes))
-            # What is written beside them was not unpacked.
+            # A name that is not among these was not unpacked, and its size is not known.
             made.sizes = [known[name] for name in files] if known.keys() >= set(files) else None
         return made
 
@@ -219,7 +219,7 @@ class Tree(NamedTuple):
         number_ends(kept)
         made = self._with(kept, tuple(left_out))
         if made.unpacked is not None:
-            # Nobody knows how many of those were excluded.
+            # Nobody knows how many of the executables were excluded.
             return made._replace(unpacked=made.unpacked._replace(executables=0))
         return made
 
@@ -250,7 +250,7 @@ class Tree(NamedTuple):
         """Return the name of the one ``*.dist-info`` directory.
 
         :param remedy: what to do if there is none, or several.
-        :raises InvalidWheelError: then.
+        :raises InvalidWheelError: if there is none, or there are several.
         """
         names = (self.directories[index].parts[0] for index in self.top_level())
         return only_dist_info(names, f"the unpacked wheel {self.called!r}", remedy)
@@ -266,7 +266,7 @@ def is_dist_info(parts: Parts) -> bool:
 
 
 def is_metadata(directory: Directory) -> bool:
-    """Tell whether a directory is in ``*.dist-info`` or ``*.data``, what of a wheel is read and not only linked."""
+    """Tell whether a directory is in ``*.dist-info`` or ``*.data``, of which an installation reads files."""
     return bool(directory.parts) and directory.parts[0].endswith((DIST_INFO, _DATA))
 
 

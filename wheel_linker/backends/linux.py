@@ -38,6 +38,6 @@ class LinuxBackend(Backend):
 
 
 def share_blocks(new: int, original: int, _size: int) -> None:
-    """Let a new file share all blocks of another; errors as for :meth:`LinuxBackend.clone_file`."""
+    """Let a new file share all blocks of another. The errors are those of :meth:`LinuxBackend.clone_file`."""
     if sys.platform != "win32":
         fcntl.ioctl(new, _FICLONE, original)

@@ -71,7 +71,7 @@ def executable(python: str) -> str:
     """
     if os.path.dirname(python):
         return os.path.abspath(python)
-    from shutil import which  # with it come all formats of archives
+    from shutil import which  # it imports all formats of archives
 
     found = which(python)
     if found is None:
@@ -120,7 +120,7 @@ def answer(path: str, question: str, arguments: Sequence[str], what: str) -> lis
     :param what: what is asked for, in a word or two.
     :raises LinkError: if the interpreter cannot be run, or does not answer as a Python should.
     """
-    # Late: mostly the answer is known.
+    # Imported late: mostly the answer is known.
     import subprocess
 
     doing = f"ask the interpreter {path!r} for its {what}"
@@ -157,7 +157,7 @@ def no_python(path: str, what: str, reason: str) -> LinkError:
 def kept_answer(
     path: str, question: str, arguments: Sequence[str], what: str, directory: str | None
 ) -> list[str]:
-    """Return the answer that is kept in a directory, or ask and keep it there; errors as for :func:`answer`.
+    """Return the answer that is kept in a directory, or ask and keep it there. The errors are those of :func:`answer`.
 
     An answer holds as long as the question is the same, and the interpreter's file and its ``pyvenv.cfg`` have
     the same device, inode, size and time. None as the directory keeps nothing.
@@ -178,7 +178,7 @@ def _name(path: str, what: str) -> str:
 
 
 def _read(note: str, key: list[str]) -> list[str] | None:
-    from wheel_linker.store._entry.seal import unsealed  # here and below: there is a store
+    from wheel_linker.store._entry.seal import unsealed  # a store has loaded it
 
     try:
         found = _texts_in(unsealed(read_regular(note, _LONGEST)))

@@ -112,7 +112,7 @@ def change(
 
             refuse_or_warn(conflicts_among(plans), options.on_conflict)
         if options.compile_bytecode:
-            # With it comes what compiles when everything is in place: importing that must not fail then.
+            # Imported now, with what compiles when everything is in place: that import must not fail then.
             from wheel_linker.install._changes.stored import with_stored_bytecode
 
             if options.timestamp is None:
@@ -148,7 +148,7 @@ def _compile(
 def foreseen(
     given: Sequence[UnpackedWheel], layout: Layout, how: LinkOptions, options: InstallOptions
 ) -> Change:
-    """Decide what a change would be, and touch nothing; errors as for :func:`change`, but for conflicts."""
+    """Decide what a change would be, and touch nothing. The errors are those of :func:`change`, but for conflicts."""
     from wheel_linker.install._changes.conflicts import conflicts_among
     from wheel_linker.install._present.clashes import clashes_with_installed
 
@@ -215,7 +215,7 @@ def _install(
     sites: Sites,
 ) -> Outcome:
     staged = stage(plans, how, sites)
-    # While nothing has been changed: a filter may turn the warning into an error.
+    # The warnings come while nothing has been changed, because a filter may turn one into an error.
     for pieces in staged:
         for piece in pieces:
             placer = piece.placer
@@ -267,7 +267,7 @@ def _commit(
     prepare((*outdated.files, *outdated.notes, *outdated.records), layout, sites)
     coming = {(one.library, one.wheel.name.name): one.record() for one in made.plans}
     announce(outdated.distributions, coming, sites, durable=durable)
-    # First what may be in the way, and last what tells which files belong to the old version.
+    # What may be in the way is removed first, and last what tells which files belong to the old version.
     gone = remove_paths(outdated.files, layout, sites)
     links = [into_place(one, pieces) for one, pieces in zip(made.plans, staged)]
     gone += remove_paths(outdated.notes, layout, sites)
@@ -276,7 +276,7 @@ def _commit(
 
 
 def _foretold(made: Change, how: LinkOptions) -> Outcome:
-    """Return what the outcome would be, as far as it can be known: which modes are refused is not."""
+    """Return what the outcome would be, as far as it can be known: nobody knows which modes would be refused."""
     links = [
         LinkReport(one.wheel.name, how.chain, how.chain[0], one.linked_files(), {})
         for one in made.plans

@@ -90,12 +90,15 @@ def has_entry_points(tree: Tree, dist_info: str) -> bool:
 
 
 def read_fields(tree: Tree, dist_info: str, *names: str) -> dict[str, str]:
-    """Return some of the header fields of ``METADATA``, by their names in lower case; errors as for the others."""
+    """Return some of the header fields of ``METADATA``, by their names in lower case.
+
+    The errors are those of :func:`read_metadata`.
+    """
     return _fields(read_text(tree, dist_info, "METADATA"), *names)
 
 
 def read_text(tree: Tree, dist_info: str, name: str) -> str:
-    """Return the text of a file in the ``*.dist-info``; errors as for :func:`read_metadata`."""
+    """Return the text of a file in the ``*.dist-info``. The errors are those of :func:`read_metadata`."""
     try:
         return read_bytes(tree, dist_info, name).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -103,7 +106,7 @@ def read_text(tree: Tree, dist_info: str, name: str) -> str:
 
 
 def read_bytes(tree: Tree, dist_info: str, name: str) -> bytes:
-    """Return the content of a file in the ``*.dist-info``; errors as for :func:`read_metadata`."""
+    """Return the content of a file in the ``*.dist-info``. The errors are those of :func:`read_metadata`."""
     path = os.path.join(tree.path, dist_info, name)
     try:
         with open(path, "rb", buffering=0) as file:

@@ -39,7 +39,7 @@ class Notes(NamedTuple):
         if self.requested:
             made[requested] = b""
         if self.direct_url is not None:
-            import json  # few wheels have any
+            import json  # few wheels have a direct URL
 
             made[direct_url] = json.dumps(self.direct_url, sort_keys=True).encode()
         return made
@@ -155,7 +155,7 @@ def _start(path: str, home: str, real: str, real_home: str) -> str:
         is_odd = (path, home) != (real, real_home)
         if is_odd and os.path.realpath(os.path.join(home, start)) != real:
             start = os.path.relpath(real, real_home)
-    except ValueError:  # on another drive
+    except ValueError:  # the two are on different drives
         start = path
     return f"{start.replace(os.sep, '/')}/"
 

@@ -105,7 +105,10 @@ def _without(rows: bytes, directory: str) -> bytes:
 
 
 def read_own_record(tree: Tree, metadata: Metadata) -> RecordContent:
-    """Return what ``RECORD`` says of each file of an unpacked wheel; errors as for :func:`installed_record`."""
+    """Return what ``RECORD`` says of each file of an unpacked wheel.
+
+    The errors are those of :func:`installed_record`.
+    """
     from wheel_linker._wheel.record_reading import read_record, refuse_huge
 
     content = read_bytes(tree, metadata.dist_info, RECORD)
@@ -235,7 +238,7 @@ def _about(text: str, prefixes: Iterable[str]) -> str:
 def _entry(tree: Tree, path: str, recorded: str, row: Row | None) -> _Entry:
     """Return the entry for a linked file by the wheel's own row, if it has one; with the size, if that lacks it."""
     if row is None:
-        return _hashed(tree, path, recorded)
+        return _digested(tree, path, recorded)
     size = row.size
     if size is None:
         size = _status(os.path.join(tree.path, path)).st_size
@@ -258,7 +261,7 @@ def _of_written(pieces: Sequence[Piece], starts: Sequence[str]) -> list[_Entry]:
     ]
 
 
-def _hashed(tree: Tree, path: str, recorded: str) -> _Entry:
+def _digested(tree: Tree, path: str, recorded: str) -> _Entry:
     full = os.path.join(tree.path, path)
     if os.path.islink(full) and not os.path.isfile(full):
         return recorded, None

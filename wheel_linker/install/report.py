@@ -61,9 +61,9 @@ class SyncReport(NamedTuple):
     installed: tuple[InstallReport, ...]
     """What was missing, or there in another version or with other files, in the order of the wheels."""
     removed: tuple[UninstallReport, ...]
-    """What nobody wanted, by name."""
+    """What was removed because nobody wanted it, by name."""
     kept: tuple[InstalledDistribution, ...]
-    """What was left alone, by name: it was there as its wheel has it, or may stay."""
+    """Distributions that were left alone, by name: they were there as their wheels have them, or may stay."""
 
 
 class Replacement(NamedTuple):
@@ -81,11 +81,11 @@ class ChangePlan(NamedTuple):
     added: tuple[WheelFilename, ...]
     """Wheels whose distribution is not there in any version."""
     replaced: tuple[Replacement, ...]
-    """Wheels whose distribution is there, and goes."""
+    """Wheels that take the place of what is installed."""
     removed: tuple[InstalledDistribution, ...]
-    """What goes and is replaced by nothing."""
+    """Distributions that are removed and replaced by nothing."""
     kept: tuple[InstalledDistribution, ...]
-    """What stays as it is."""
+    """Distributions that stay as they are."""
     conflicts: tuple[PackageConflict, ...]
     """Paths that several wheels supply with different contents, or a wheel and what stays."""
     modes: tuple[LinkMode, ...]
@@ -132,4 +132,4 @@ class RepairReport(NamedTuple):
     installed: tuple[InstallReport, ...]
     """What was installed again."""
     not_in_store: tuple[InstalledDistribution, ...]
-    """What is wrong still, for the store has no wheel of that version."""
+    """Distributions that are still wrong, because the store has no wheel of that version."""

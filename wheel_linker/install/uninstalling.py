@@ -56,7 +56,7 @@ class _Removal(NamedTuple):
     def report(self, gone: Collection[str]) -> UninstallReport:
         """Tell the caller.
 
-        :param gone: what was there, of all that went.
+        :param gone: the files that were there, of all that were to be removed.
         """
         mine = (*self.files, *self.notes, *self.records)
         return UninstallReport(
@@ -73,7 +73,7 @@ def remove(
 ) -> list[UninstallReport]:
     """Uninstall, all or none; what the public call says of its parameters and errors holds here."""
     wanted = _by_normalised(names)
-    # Before anything is made.
+    # The names are looked up before anything is made.
     with undisturbed(layout, locks):
         removals = _removals(wanted, layout)
         if dry_run:
@@ -93,7 +93,7 @@ def remove(
 
 
 def foreseen_removal(names: Sequence[str], layout: Layout) -> list[UninstallReport]:
-    """Tell what an uninstall would do, and touch nothing; errors as for :func:`remove`."""
+    """Tell what an uninstall would do, and touch nothing. The errors are those of :func:`remove`."""
     return _foretold(_removals(_by_normalised(names), layout))
 
 

@@ -43,7 +43,7 @@ def add_all(
             added[one.position] = found
 
     if not bases:
-        # Not in threads: there is nothing to be waited for, and they would wait for each other.
+        # Threads would not help: there is nothing to wait for but each other.
         for one in wanted:
             find(one, reads=False)
     run([one for one in wanted if one.position not in added], find, options.jobs)

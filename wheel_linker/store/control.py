@@ -22,7 +22,7 @@ FILE_MODE: Final = 0o664
 _SAFE: Final = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 )
-# No hint and no lease has this many bytes.
+# Bytes: no index and no lease has as many.
 LONGEST: Final = 1024**3
 
 
@@ -68,7 +68,7 @@ def control_folder(layout: Layout) -> Folder:
 
 
 def directory_of(layout: Layout, name: str, *, listing: bool = False) -> Folder:
-    """Open one of the directories in it; errors as for :func:`control_folder`."""
+    """Open one of the directories in that directory. The errors are those of :func:`control_folder`."""
     with control_folder(layout) as control:
         return control.enter(name, listing=listing)
 

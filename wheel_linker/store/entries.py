@@ -91,7 +91,7 @@ def read_broken(layout: Layout, name: str) -> Entry | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
-        # Another user's, who keeps it from the caller.
+        # The entry is another user's, who keeps it from the caller.
         log("cannot tell whether %s is an entry: %s", layout.entry(name), error)
         return None
 
@@ -104,7 +104,7 @@ def unreadable(layout: Layout, name: str) -> Entry:
 
 
 def _guessed(layout: Layout, name: str) -> WheelFilename:
-    """Return what the wheel may have been called of which the description is lost."""
+    """Return what the wheel of an entry may have been called whose description is lost."""
     try:
         found = [item for item in os.listdir(layout.tree(name)) if item.endswith(DIST_INFO)]
         return WheelFilename.from_dist_info(*found)

@@ -56,7 +56,7 @@ def find_wheel(
         status = os.stat(path)
     others_write = not session.standing.exclusive
     known = session.index.find(path, status)
-    # What others can write to is not taken for what is expected without a look.
+    # Where others can write, an entry is not taken for the expected wheel by the index alone: the file is read.
     if expected is not None and others_write:
         known = None
     if known is not None and expected in (None, known.digest):
@@ -66,7 +66,7 @@ def find_wheel(
             return found
     if not reads:
         return None
-    # Worth reading the file twice if it may be an old one under a new name, or just touched.
+    # It is worth reading the file twice if it may be an old one under a new name, or was just touched.
     if session.index.may_know(status.st_size) or not session.writable or others_write:
         with options.crew, WheelFile(path) as file:
             return _find_by_content(session, options, file, expected)

@@ -41,8 +41,8 @@ class Known(NamedTuple):
 class Index:
     """The index of one store, read once.
 
-    To take all of its lines apart takes twenty times as long as to search what was read for one. That is done only for
-    who has searched several times.
+    To take all of its lines apart takes twenty times as long as to search what was read for one. That is done only
+    after several searches.
     """
 
     def __init__(self, folder: Folder | None) -> None:
@@ -97,7 +97,7 @@ class Index:
             return
         self._lines[key] = value
         self._sizes.add(b"%d" % status.st_size)
-        # Begun by a line break, for whoever was killed in the middle of the line before.
+        # The line begins with a line break: another process may have been killed in the middle of the line before.
         line = b"\n%b\t%b\n" % (key, value)
         if line.count(b"\n") != 2:
             return

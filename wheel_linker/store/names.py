@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 _HEX_DIGITS: Final = 64
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
-# Characters of five bits each. Short, since they are part of every symlink's target: ext4 keeps those up to 59 bytes
-# in the inode. Should two digests begin alike, the second takes more of them.
+# Characters of five bits each. Names are short, since they are part of every symlink's target: ext4 keeps targets of up
+# to 59 bytes in the inode. Should two digests begin alike, the second name is longer.
 _NAME_LENGTHS: Final = (10, 16, 26, 52)
 
 
@@ -34,7 +34,7 @@ def names_for(digest: str) -> Iterator[str]:
 
     :param digest: its SHA-256 in hexadecimal digits.
     """
-    import base64  # those that are in the index have one
+    import base64  # not needed for wheels that the index knows
 
     letters = base64.b32encode(bytes.fromhex(digest)).decode().rstrip("=").lower()
     for length in _NAME_LENGTHS:

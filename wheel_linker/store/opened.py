@@ -97,7 +97,7 @@ class Opened:
             with suppress(FileNotFoundError):
                 places.append(os.stat(path))
         if not places:
-            # It could not be made either; whoever wants something from it is told so.
+            # The store could not be made either. A call that wants something from it says so.
             places.append(os.stat(os.path.dirname(layout.root)))
         self.standing: Standing = standing_in(places, self.lease.proof, trusted=trusted)
 

@@ -84,7 +84,8 @@ def _remove_entry(root: Folder, name: str, waste: Folder | None, *, patient: boo
         else:
             return
     with root.enter(name) as entry:
-        # First what makes it an entry: should this be the end of the process, nobody takes half of one for a whole.
+        # What makes it an entry is removed first: should the process end here, nobody takes half of an entry for a
+        # whole one.
         if entry.lstat(MANIFEST) is not None:
             remove_file(entry.prefix + MANIFEST, entry.fd)
     remove_tree(root, name)

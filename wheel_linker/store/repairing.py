@@ -103,7 +103,8 @@ def mend_entry(session: Session, stage: Stage, made: Made, name: str) -> list[Da
         if missing is not None:
             damage.append(missing)
         bytecode = list(damaged_bytecode(layout, entry or unreadable(layout, name), deep=True))
-        # What was compiled of a source that was destroyed says of itself that it is right.
+        # Bytecode that was made of a destroyed source cannot be told from bytecode that is right, so that all of it is
+        # removed.
         useless = set(names_of_sets(layout, name) if damage else (each for each, _ in bytecode))
         with stage.folder.enter(made.name) as fresh, stage.old.make(made.name) as waste:
             if old.lstat(BOOT) is not None and fresh.lstat(BOOT) is None:
@@ -114,7 +115,7 @@ def mend_entry(session: Session, stage: Stage, made: Made, name: str) -> list[Da
 
 
 def _is_protected(entry: Entry) -> bool:
-    """Tell whether an entry's files are read-only; that of the first one tells."""
+    """Tell by the first file of an entry whether its files are read-only."""
     for above, _, names in os.walk(entry.path):
         for name in names:
             return not os.stat(os.path.join(above, name)).st_mode & 0o222

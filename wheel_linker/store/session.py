@@ -211,7 +211,7 @@ class Session:
 
     @contextmanager
     def linking(self, entry: str) -> Iterator[None]:
-        """Do so, in order to link from it.
+        """Keep an entry from being removed by anybody while files are linked from it.
 
         :raises InvalidWheelError: if it is not there any more.
         :raises LinkError: if the store is not trusted.

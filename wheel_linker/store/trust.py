@@ -158,7 +158,9 @@ def _wanted(mode: int, standing: Standing, *, group_writes: bool) -> int:
 
 
 def settle_tree(parent: Folder, name: str, standing: Standing) -> None:
-    """Do so for a whole directory, which nobody else can reach yet; without a look at it where nothing is to be done.
+    """Give a new directory, and everything in it, the owner and the permissions that the store wants.
+
+    Nobody else can reach it yet.
 
     :raises OSError: if that is refused.
     """

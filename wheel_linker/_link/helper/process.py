@@ -2,7 +2,7 @@
 
 Every system call of a thread lets go of that lock and takes it again. Where two threads do nothing but make such calls,
 a tenth of these find the lock taken, and each time the thread goes to sleep for longer than the call itself took. A
-process has a lock of its own. It knows the modes and nothing else: all that is decided is decided here.
+process has a lock of its own. It knows the modes and nothing else: whatever is to be decided, this process decides.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _LIBRARY: Final = PACKAGE
 _ROOT, _DIRECTORY = os.path.split(
     os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 2))
 )
-# Packages that a vendored library lies in are empty there: nothing of the program that vendors it is to run.
+# The packages that a vendored library lies in are empty in a helper process: nothing runs of the program that vendors
+# it.
 _START: Final = """
 import sys
 root, library = sys.argv.pop(1), sys.argv.pop(1)
@@ -55,11 +56,11 @@ def may_clone(backend: Backend) -> bool:
 
 def _can_be_had() -> bool:
     if sys.platform != "linux" or sys.implementation.name != "cpython":
-        return False  # not measured there
+        return False  # nobody has measured whether it helps
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False  # threads do not wait for each other
-    # An application that embeds Python, or is frozen, may have itself there; a library in an archive, or under a name
-    # that is not its directory's, is not found.
+    # In an application that embeds Python, or is frozen, sys.executable may be the application. A helper process would
+    # not find a library in an archive, or under a name that is not its directory's.
     return (
         not getattr(sys, "frozen", False)
         and os.path.basename(sys.executable or "").startswith("python")
@@ -75,13 +76,13 @@ class Helper:
         self._process = process
 
     def kill(self) -> None:
-        """End it, whatever it is at."""
+        """End the process, whatever it is doing."""
         self._process.kill()
 
     def place(self, order: Order) -> Answer:
         """Have files placed; return how far that went.
 
-        :raises LinkError: if the process has died, so that nobody knows.
+        :raises LinkError: if the process has died, so that nobody knows how far it went.
         """
         orders, answers = _pipes(self._process)
         try:
@@ -107,8 +108,8 @@ def helper_in(stage: Stage) -> AbstractContextManager[Helper | None]:
 def started(path: str, descriptor: int, kept: Sequence[int]) -> Iterator[Helper | None]:
     """Have a helper process, which ends with the context; None if there can be none.
 
-    :param path: that of the stage.
-    :param descriptor: the stage's.
+    :param path: the path of the stage.
+    :param descriptor: the descriptor of the stage.
     :param kept: other descriptors that the process is to have: a lock that it inherits is held until it ends, too.
     """
     process = _start(path, descriptor, kept)
@@ -124,7 +125,8 @@ def started(path: str, descriptor: int, kept: Sequence[int]) -> Iterator[Helper 
 def _start(path: str, descriptor: int, kept: Sequence[int]) -> subprocess.Popen[bytes] | None:
     import subprocess
 
-    # Isolated, and without site: nothing of the environment's is imported but this library, and that last.
+    # The interpreter runs isolated, and without site: it imports nothing of the environment but this library, and looks
+    # for that last.
     options = ["-I", "-S", "-X", f"utf8={sys.flags.utf8_mode}"]
     if sys.dont_write_bytecode:
         options.append("-B")

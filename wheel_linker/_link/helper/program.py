@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Parts
     from wheel_linker.backends import Backend
 
-# Not just the end of the input: a process that the parent has forked keeps that open.
+# The end of the input would not do: another process that the parent has forked keeps it open.
 ENOUGH: Final = marshal.dumps(None)
 """Tells the program to end."""
 
@@ -41,7 +41,7 @@ class Order(NamedTuple):
     path: str
     """The root of the wheel."""
     identity: tuple[int, int]
-    """That root."""
+    """What tells that root from other directories."""
     staged: str
     """The directory in the stage that stands for it."""
     directories: list[tuple[Parts, list[str]]]
@@ -63,7 +63,7 @@ class Order(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """Return what :func:`main` reads."""
-        # marshal knows tuples, but no kinds of them.
+        # marshal writes tuples, but no kinds of tuples.
         return marshal.dumps(tuple(self))
 
 
@@ -71,17 +71,17 @@ class Answer(NamedTuple):
     """How far an order was carried out."""
 
     directories: int
-    """How many directories are done; of those that were read, too."""
+    """How many directories are done, those that were read included."""
     files: int
-    """How many files of the next one are."""
+    """How many files of the next directory are done."""
     complete: bool
     """Whether nothing was refused."""
     found: list[tuple[Parts, list[str], list[tuple[str, str]]]]
     """The directories that were read, in pre-order, each with the names of its files and its symlinks."""
     left: list[int]
-    """Which of these have files, or symlinks, that are for the parent to place."""
+    """Which of these directories have files, or symlinks, that the parent has to place."""
     unread: list[Parts]
-    """As in the order: what has not been read."""
+    """The directories that have not been read, as in the order."""
     looked_at: int
     """In how many directories the files are as they must be."""
     executables: int
@@ -169,7 +169,7 @@ def _place(order: Order, stage: Folder, backend: Backend) -> Answer:
             walk(order.path, Identity(*order.identity), target, known, work.place)
         complete = True
     except (OSError, LinkError, NotAsUnpackedError):
-        pass  # the parent comes to it again, and is told the reason
+        pass  # the parent tries that file again, and is told the reason
     return work.answer(complete, [], [], [])
 
 
@@ -193,7 +193,7 @@ def _visit(order: Order, stage: Folder, backend: Backend) -> Answer:
             explore(order.path, identity, target, unread, found, place, order.most)
         complete = True
     except (OSError, LinkError, InvalidWheelError):
-        pass  # as above
+        pass  # the parent tries that file again, and is told the reason
     names = [(each.parts, each.files, each.links) for each in found]
     return work.answer(complete, names, left, unread)
 

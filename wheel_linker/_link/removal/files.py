@@ -34,7 +34,7 @@ def remove_files(
     :returns: the files that were there.
     :raises LinkError: if a directory on the way leads outside of the site, or the system refuses.
     """
-    # Once each: what a RECORD names twice can be removed once.
+    # Each file once: a RECORD may name one twice.
     by_directory = [
         (parent, [parts[-1] for parts in entries])
         for parent, entries in groupby(dict.fromkeys(files), _parent)

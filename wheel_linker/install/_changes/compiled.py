@@ -59,7 +59,10 @@ class _Renewal(NamedTuple):
 def compile_installed(
     plans: Sequence[Plan], layout: Layout, locks: Locks, *, optimize: int, durable: bool
 ) -> list[str]:
-    """Compile what was installed, record the bytecode, and return its absolute paths; errors as below, and there."""
+    """Compile what was installed, record the bytecode, and return its absolute paths.
+
+    The errors are those of :func:`compile_all` and :func:`record_bytecode`.
+    """
     pieces = (piece for one in plans for piece in one.pieces if piece.scheme in LIBRARIES)
     # Several wheels may have the same file.
     files = dict.fromkeys(path for piece in pieces for path in piece.paths())

@@ -79,14 +79,14 @@ def with_unpacked(
 ) -> _Outcome:
     """Change an environment with wheels that are unpacked, as long as that takes, and return the outcome.
 
-    Files that a store has are looked at when they are linked. Should one not be as it was unpacked, nothing has been
-    changed yet: then all are looked at first, which mends what can be mended, and it is begun anew.
+    Files that a store has are looked at when they are linked. If one of them is not as it was unpacked, nothing has
+    been changed yet. Then all files are looked at first, which mends what can be mended, and the change is begun anew.
 
     :param change: called with the wheels; a second time if it ends with :exc:`NotAsUnpackedError`.
     :param dry_run: as for :func:`all_unpacked`.
     """
     done: list[_Outcome] = []
-    # What was unpacked for the moment may take long to be removed.
+    # An interrupt may come when everything is done: to remove what was unpacked for the moment may take long.
     with telling_of_completion(lambda: bool(done) and not dry_run):
         if store is not None and not how.clones_whole():
             try:
@@ -163,7 +163,7 @@ def _unpacked(
 ) -> list[UnpackedWheel]:
     if store is None:
         return [unpacked(wheel) for wheel in wheels]
-    # Those unpacked already keep what is known of them besides their paths.
+    # Wheels that are unpacked already are kept as objects, which may know more than a path.
     paths = [_path_of(wheel) for wheel in wheels]
     packed = [is_archive(path) for path in paths]
     archives = [path for path, is_packed in zip(paths, packed) if is_packed]
@@ -174,8 +174,8 @@ def _unpacked(
 
 
 def _refuse_missing(path: str) -> None:
-    """Say what was wanted where there is nothing: what comes later knows of one kind of wheel only."""
-    # Whoever reads it says why anything else fails.
+    """Refuse a path where there is nothing, and say what may be given. Later errors know of one kind of wheel only."""
+    # For any other error, the function that reads the wheel says why it fails.
     with (
         suppress(OSError),
         wanted_at(path, "a .whl file, or the directory that one was unpacked into"),

@@ -27,5 +27,5 @@ def _headers(path: str) -> list[str]:
     try:
         with os.scandir(path) as entries:
             return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:  # missing, most often; a change that needs it says what is wrong
+    except OSError:  # mostly it is missing; a change that needs it says what is wrong
         return []

@@ -31,7 +31,7 @@ def undisturbed(layout: Layout, locks: Locks) -> Iterator[None]:
         for path in layout.libraries():
             try:
                 folders.append(opened.enter_context(Folder.open(path)))
-            except OSError as error:  # missing, most often; who reads it says what is wrong
+            except OSError as error:  # mostly it is missing; reading it says what is wrong
                 log("cannot open %s to look at it: %s", path, error)
         where = ", ".join(repr(folder.path) for folder in folders)
         with refused(f"look at {where}"):

@@ -61,7 +61,7 @@ def adding_archives() -> Iterator[list[UnpackedWheel]]:
 
 def _rename(error: WheelLinkerError, names: Mapping[str, str]) -> None:
     message = str(error)
-    # What lies in another one comes first.
+    # The longest first: a place that lies in another one is replaced before that.
     for place in sorted(names, key=len, reverse=True):
         message = message.replace(_written(place), _written(names[place]))
         if isinstance(error, LinkError):

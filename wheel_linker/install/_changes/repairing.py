@@ -35,7 +35,10 @@ def install_again(
     mode: Modes,
     locks: Locks | None,
 ) -> RepairReport:
-    """Install distributions again, all of which the store has the wheel, or none; errors as for installing."""
+    """Install distributions again, all of which the store has the wheel, or none.
+
+    The errors are those of an installation.
+    """
     entries = store.entries()
     found: dict[str, UnpackedWheel] = {}
     lost = []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wheel_linker.install.installing import Change, InstallOptions
     from wheel_linker.install.layout import Layout
 
-# Each is lost only if somebody else changes the environment just then.
+# An attempt fails only if somebody else changes the environment at that moment.
 _ATTEMPTS: Final = 10
 
 

@@ -27,11 +27,11 @@ class Unchanged(NamedTuple):
     """A distribution that is as its wheel would make it."""
 
     distribution: Distribution
-    """With what its ``RECORD`` has."""
+    """The distribution, with what its ``RECORD`` has."""
     recorded: str
-    """The path of that."""
+    """The path of that ``RECORD``."""
     stamp: tuple[int, ...]
-    """What changes when it is written anew."""
+    """What changes when that ``RECORD`` is written anew."""
 
     def is_still_so(self) -> bool:
         """Tell whether nobody has written the ``RECORD`` since."""
@@ -56,8 +56,8 @@ def unchanged(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> U
 def is_made_of(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> bool:
     """Tell whether a distribution comes from a wheel, even if somebody was killed who wanted to change it.
 
-    What an installer makes of a wheel, launchers and notes, follows from these. Scripts, whose first line is rewritten,
-    count by the rest of the wheel.
+    Launchers and notes are not compared: an installer makes them, and they follow from the wheel. Nor are scripts,
+    whose first line an installer rewrites.
     """
     try:
         return _has_rows(one, read_followed(one.recorded, _MUCH), wheel, name)
@@ -89,7 +89,7 @@ def _has_rows(one: Distribution, there: bytes, wheel: UnpackedWheel, name: Wheel
     moved = Counter(_moved(own))
     if not moved:
         return True
-    # What the rows of the root say has been found already.
+    # The rows of the wheel's root have been found already.
     if is_first:
         rest: Iterable[bytes] = _rows(there[len(carried) :])
     else:
@@ -113,7 +113,7 @@ def _staying(record: bytes, info: str) -> Iterable[bytes]:
     rows = [
         row for row in _rows(record) if row and not (row.startswith(inside) and row.startswith(own))
     ]
-    if b".data/" not in record:  # told faster than row by row
+    if b".data/" not in record:  # faster than a look at each row
         return rows
     return [row for row in rows if not row.partition(b"/")[0].endswith(b".data")]
 

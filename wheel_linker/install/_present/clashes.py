@@ -53,14 +53,14 @@ def recorded(plan: Plan) -> Iterator[tuple[str, str]]:
             relative = os.path.relpath(path, piece.destination).replace(os.sep, "/")
             row = rows.get(f"{piece.prefix}/{relative}" if piece.prefix else relative)
             if row is None and piece.bytecode is not None and is_bytecode(path):
-                continue  # whoever has the same source has the same bytecode
+                continue  # the same source has the same bytecode
             yield path, f"{row.algorithm}={row.digest}" if row else ""
 
 
 def _filename(one: Distribution) -> WheelFilename:
     try:
         return WheelFilename.from_dist_info(f"{one.name}-{one.version}.dist-info")
-    except InvalidWheelError:  # of a time when any version would do
+    except InvalidWheelError:  # from a time when any text could be a version
         from packaging.version import Version
 
         return WheelFilename(f"{one.name}-{one.version}.whl", one.name, Version("0"))

@@ -59,11 +59,11 @@ class Distribution(NamedTuple):
     name: str
     """Its normalised name."""
     version: str
-    """As the name of its directory has it."""
+    """Its version, as the name of its directory has it."""
     library: str
     """The directory that it is in, symlinks resolved."""
     named_library: str
-    """The same as the environment names it."""
+    """The same directory, by the path that the environment has for it."""
     entry: str
     """The name of its ``*.dist-info`` there, or of what older tools leave."""
     known_record: bytes | None = None
@@ -175,7 +175,7 @@ def is_remnant(one: Distribution) -> bool:
         return False
     try:
         return {_METADATA, RECORD}.isdisjoint(os.listdir(one.path))
-    except OSError:  # what is in it is not known
+    except OSError:  # nobody knows what is in it
         return False
 
 
@@ -212,7 +212,7 @@ def read_record(distribution: Distribution) -> list[Recorded]:
 
 
 def read_rows(one: Distribution) -> list[Row]:
-    """Return what a distribution's ``RECORD`` says of each file; errors as for :func:`read_record`.
+    """Return what a distribution's ``RECORD`` says of each file. The errors are those of :func:`read_record`.
 
     :raises IncompleteInstallationError: also if somebody is changing it, or was killed over that.
     """

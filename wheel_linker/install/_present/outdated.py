@@ -40,7 +40,7 @@ def find_outdated(
     for one in older:
         found, _ = record_or_guess(one, scripts, _packages(plan_of.get(one.name)))
         rows[one] = [row for row in found if not is_among(row, new)]
-    # All at once: each of the others is read once, however many are replaced.
+    # For all of them at once: each of the others is read once, however many are replaced.
     shared = shared_with((row for each in rows.values() for row in each), others)
     names: dict[str, str] = {}
     notes: dict[str, None] = {}
@@ -50,7 +50,7 @@ def find_outdated(
         kept.setdefault(one.name, []).extend({row.path for row in each}.difference(going))
         plan = plan_of.get(one.name)
         renewed = _renewed(one, plan)
-        # Where the new notes come into the same directory, its new RECORD is to find no other ones there.
+        # If the new notes come into the same directory, the old ones go first: the new RECORD does not name them.
         stays = plan is not None and plan.dist_info == one.path
         for path in going:
             if is_note(path, one) and not stays:

@@ -54,7 +54,7 @@ def is_note(path: str, one: Distribution) -> bool:
 
 
 def is_among(row: Recorded, shared: Collection[str]) -> bool:
-    """Tell whether a file is among these, which :func:`os.path.normcase` gave, by one of its paths."""
+    """Tell whether one of a file's two paths is among the shared ones."""
     return any(os.path.normcase(path) in shared for path in row)
 
 

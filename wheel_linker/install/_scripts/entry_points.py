@@ -54,7 +54,7 @@ def script_entry_points(text: str) -> list[EntryPoint]:
 def _parts_of(value: str) -> tuple[str, str]:
     """Return the module and the object that a value names; nothing if it is not MODULE:OBJECT."""
     module, _, attribute = value.partition(":")
-    # As most are; what tells of the others takes longer to be compiled than these to be read.
+    # Most values are like this. The pattern for the others takes longer to be compiled than these values to be read.
     if value.isascii() and all(map(str.isidentifier, (*module.split("."), *attribute.split(".")))):
         return module, attribute
     import re

@@ -83,7 +83,7 @@ class _Places:
         if below is None:
             below = self._below[piece.destination] = self._found_below(piece.destination)
         if not below:
-            return  # as for most pieces
+            return  # most pieces go where nothing is protected
         for each in piece.tree.directories:
             directory = below.get(each.parts) or self._behind_symlink(piece, each.parts)
             if directory is not None:
@@ -93,7 +93,7 @@ class _Places:
                         yield os.path.join(directory, name)
 
     def _found_below(self, destination: str) -> dict[Parts, str]:
-        """Return those that lie in the directory that a piece goes to, by their names below it."""
+        """Return the protected directories that lie in the directory that a piece goes to, by their names below it."""
         found: dict[Parts, str] = {}
         for directory in sorted(self._programs | self._above):
             if is_within(directory, destination):
@@ -102,7 +102,7 @@ class _Places:
         return found
 
     def _behind_symlink(self, piece: Piece, parts: Parts) -> str | None:
-        """Return which of them a symlink in the environment makes of a directory of the wheel."""
+        """Return the protected directory that a symlink makes of a directory of the wheel; None if it makes none."""
         real = self._real(piece.destination, parts)
         return real if real in self._programs or real in self._above else None
 

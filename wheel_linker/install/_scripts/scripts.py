@@ -101,7 +101,7 @@ def _launcher(point: EntryPoint, layout: Layout) -> tuple[str, bytes]:
             attribute=point.attribute,
         )
         return point.name, first_line(layout.python, layout.launcher) + program.encode()
-    # Late, and only for the programs of Windows: it takes as long as all the rest of a small wheel.
+    # Imported late, and only for the programs of Windows: that takes as long as all the rest of a small wheel.
     from installer.scripts import Script
 
     script = Script(point.name, point.module, point.attribute, point.section)

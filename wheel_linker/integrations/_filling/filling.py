@@ -122,7 +122,7 @@ class Filling:
         from wheel_linker.integrations.pip.arguments import parse
 
         arguments = parse(given)
-        # What lies here may be another file, or be built anew, the next time.
+        # What lies on this machine may be another file, or be built anew, the next time.
         local = _local([*arguments.all, *lines], self.means.root)
         key = key_of(arguments.all, list(lines), _stamps(local), self._variables())
         if self.means.rebuilt and any(os.path.isdir(path) for path in _built(arguments, local)):
@@ -157,7 +157,7 @@ class Filling:
                 self._sync(notes.seeds, notes.filled)
             return False
         if before or exact:
-            # Should this be interrupted, the next run begins with this lot again.
+            # If this is interrupted, the next run begins with this lot again.
             self._write(Notes(notes.seeds, base))
             self._sync(notes.seeds, base)
         lot = lot_after(base)

@@ -87,7 +87,7 @@ class LinkingDestination(SchemeDictionaryDestination):
             bytecode_optimization_levels,
             destdir,
         )
-        # Releases before 1.0 know no such parameter.
+        # The installer's releases before 1.0 have no parameter for it.
         self.overwrite_existing = overwrite_existing
         self._pending = Pending(
             fallback_chain(mode),
@@ -96,7 +96,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         )
         self._report: LinkReport | None = None
         self._recorded = False
-        # An installation that failed leaves nothing behind, though nobody says so here.
+        # An installation that fails does not tell this object. What it has staged is removed with the object.
         weakref.finalize(self, self._pending.give_up)
 
     @property
@@ -126,7 +126,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         :raises LinkError: if no mode of the chain can, or the system refuses.
         """
         name = path if isinstance(path, str) else PurePath(path).as_posix()
-        # "Binary distribution format": the archive may come from where there are no such permissions.
+        # "Binary distribution format": an archive that was made where there are no such permissions does not have them.
         executable = is_executable or scheme == _SCRIPTS
         return super().write_file(scheme, name, stream, executable)
 
@@ -141,7 +141,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         """
         launcher = Script(name, module, attr, section)
         filename, data = launcher.generate(self.interpreter, self.script_kind)
-        # Not as inherited: that changes permissions of what is at the path by then.
+        # The inherited method is not called: it changes the permissions of whatever is at the path by then.
         with io.BytesIO(data) as stream:
             return self.write_to_fs(_SCRIPTS, filename, stream, is_executable=True)
 
@@ -160,7 +160,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         file: object = stream
         if isinstance(file, UnpackedFile) and _can_be_linked(file, parts, is_executable):
             self._pending.link(directory, parts, file)
-            entry = RecordEntry(path, self._hash(file), file.size)
+            entry = RecordEntry(path, self._digest(file), file.size)
         else:
             with self._pending.create(directory, parts, executable=is_executable) as new:
                 digest, size = copyfileobj_with_hashing(stream, new, self.hash_algorithm)
@@ -180,7 +180,7 @@ class LinkingDestination(SchemeDictionaryDestination):
 
         :raises LinkError: if something is in the way, or the system refuses. Everything is as it was then.
         """
-        # A file that was written twice, such as an INSTALLER that the wheel had already, is what it was last.
+        # Of a file that was written twice, such as an INSTALLER that the wheel had already, the last row counts.
         last = {self._place_of(each, record): (each, record) for each, record in records}
         super().finalize_installation(scheme, record_file_path, list(last.values()))
 
@@ -189,7 +189,7 @@ class LinkingDestination(SchemeDictionaryDestination):
         self._recorded = True
         self._report = report or self._report
 
-    def _hash(self, file: UnpackedFile) -> Hash:
+    def _digest(self, file: UnpackedFile) -> Hash:
         if file.row is not None:
             return Hash(file.row.algorithm, file.row.digest)
         with open(os.devnull, "wb") as nowhere:

@@ -99,14 +99,14 @@ class Pending:
 
     def give_up(self) -> None:
         """Forget everything that is not in place."""
-        # A fork's copy must not remove what its parent is still at.
+        # A copy in a child of fork(2) must not remove what its parent still works with.
         if self._process != os.getpid():
             return
         with self._guard:
             self._sites = None
             self._known.clear()
             self._roots.clear()
-            # As an error, so that directories that were made for nothing go as well.
+            # The context is left with an error, so that directories that were made for nothing are removed as well.
             given_up = _GivenUpError()
             self._open.__exit__(_GivenUpError, given_up, None)
 
@@ -119,7 +119,7 @@ class Pending:
         if self._sites is None:
             self._sites = self._open.enter_context(opened_sites())
         site = self._sites.prepare(path)
-        # Elsewhere by name alone: then it is known already.
+        # Another path may lead to a directory that is known already.
         if site.identity not in self._roots:
             root = _Root(self._sites, site, self._chain, self._backend)
             self._roots[site.identity] = self._open.enter_context(root)
@@ -129,7 +129,7 @@ class Pending:
         if self._sites is None or not self._roots:
             return None
         roots = sorted(self._roots.values(), key=attrgetter("has_dist_info"))
-        # While nothing has been changed: a filter may turn the warning into an error.
+        # The warnings come while nothing has been changed, because a filter may turn one into an error.
         for root in roots:
             for placer in root.placers():
                 warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
@@ -145,7 +145,7 @@ class Pending:
 
 
 class _GivenUpError(Exception):
-    """What the directories that are held open are told."""
+    """The error by which the directories that are held open are told to remove what was made in them."""
 
 
 class _Root:
@@ -189,7 +189,7 @@ class _Root:
                 with open(fd, "wb") as file:
                     yield file
             except BaseException:
-                # Or it would go into place along with its directory.
+                # Otherwise the file would go into place along with its directory.
                 os.unlink(folder.prefix + parts[-1], dir_fd=folder.fd)
                 raise
         self._note(parts)
@@ -222,7 +222,8 @@ class _Root:
             )
         folder = self._targets.go(parts[:-1])
         if parts[-1] in self._files.get(parts[:-1], ()):
-            # What comes later counts; it is a file of its own, or a link of which only this name goes.
+            # The later file counts. The earlier one is a file of its own, or a link, of which only this name is
+            # removed.
             os.unlink(folder.prefix + parts[-1], dir_fd=folder.fd)
             del self._files[parts[:-1]][parts[-1]]
         return folder

@@ -74,7 +74,10 @@ def read_lock(
     extras: Collection[str] = (),
     groups: Collection[str] | None = None,
 ) -> tuple[list[Wanted], list[str]]:
-    """Return what a lock names for an interpreter, and pip's options in it; errors as for :func:`obtain_locked`."""
+    """Return what a lock names for an interpreter, and pip's options in it.
+
+    The errors are those of :func:`obtain_locked`.
+    """
     if path.endswith(".toml"):
         from wheel_linker.integrations.pip.pylock import read_pylock
 

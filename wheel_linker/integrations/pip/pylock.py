@@ -24,7 +24,7 @@ def read_pylock(
     extras: Collection[str],
     groups: Collection[str] | None,
 ) -> Iterator[Wanted]:
-    """Yield what a ``pylock.toml`` names for an interpreter; errors as for :func:`obtain_locked`."""
+    """Yield what a ``pylock.toml`` names for an interpreter. The errors are those of :func:`obtain_locked`."""
     from packaging.pylock import PackageSdist, PackageWheel, PylockSelectError
 
     lock = _read_lock(path)

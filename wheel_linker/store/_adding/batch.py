@@ -64,7 +64,7 @@ def unpack_all(
             batch.publish()
             raise
         batch.publish()
-    # Not before: in the threads there is no line of the caller's to point to.
+    # The warnings are given here: one that is given in another thread could not point to the caller's line.
     for position in sorted(batch.problems):
         warn_of_problems(str(batch.added[position].filename), batch.problems[position])
     return batch.added
@@ -74,7 +74,7 @@ def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:
-        return 0  # adding it says what is wrong
+        return 0  # adding the file says what is wrong
 
 
 def _amount(path: str, options: UnpackOptions) -> tuple[int, int]:
@@ -83,7 +83,7 @@ def _amount(path: str, options: UnpackOptions) -> tuple[int, int]:
         with WheelFile(path) as file:
             return amount(read_directory(file, options.limits.entries).members)
     except (InvalidWheelError, OSError):
-        return 0, 0  # adding it says what is wrong
+        return 0, 0  # adding the file says what is wrong
 
 
 class Batch:

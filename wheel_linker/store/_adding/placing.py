@@ -47,7 +47,7 @@ def place(session: Session, stage: Stage, made: Made, check: Check) -> str:
 
 
 def _place(session: Session, stage: Stage, made: Made, name: str, check: Check) -> bool:
-    """Do that; False if others came between, and it is to be tried again."""
+    """Do what :func:`place` says; False if another process came between, and it is to be tried again."""
     with Folder.open(session.layout.root) as root:
         status = root.lstat(name)
         if status is None:
@@ -66,7 +66,7 @@ def _place(session: Session, stage: Stage, made: Made, name: str, check: Check) 
             return False  # removed before it was kept
         if whole(session.layout, name, made.facts.digest, check, session.mends_bits) is None:
             mend_entry(session, stage, made, name)
-            # A store that was copied has files with other times: that these were read is noted now.
+            # In a store that was copied, files have other times. This look notes that they have been read.
             whole(session.layout, name, made.facts.digest, check, session.mends_bits)
         return session.hold(name)
 
@@ -79,7 +79,7 @@ def _move(stage: Folder, made: str, root: Folder, name: str) -> None:
     try:
         stage.move(made, root, name)
     except OSError:
-        # Every system has its own word for it; another process may have been faster.
+        # Each system has an error of its own for a name that is taken; another process may have been faster.
         if root.lstat(name) is None:
             raise
         raise taken from None

@@ -88,7 +88,10 @@ def have_sets(
     interpreter: Interpreter,
     optimize: int,
 ) -> dict[str, Description]:
-    """Return what bytecode entries have, made if it is missing; parameters and errors as for the function above."""
+    """Return what bytecode entries have, made if it is missing.
+
+    The parameters and errors are those of :func:`bytecode_trees`.
+    """
     name = set_name(interpreter, optimize)
     if name is None:
         return {}
@@ -171,7 +174,7 @@ def _publish(
             try:
                 stage.folder.move(made, sets, name)
             except OSError as error:
-                # Every system has its own word for it.
+                # Each system has an error of its own for a name that is taken.
                 if sets.lstat(name) is None:
                     raise
                 log("another process has compiled %s meanwhile: %s", entry, error)
@@ -201,7 +204,9 @@ def compile_entries(
     interpreter: Interpreter,
     optimize: int,
 ) -> list[Compiled]:
-    """Have the bytecode of entries, which are held meanwhile, and say what there is; errors as above.
+    """Have the bytecode of entries, which are held meanwhile, and say what there is.
+
+    The errors are those of :func:`bytecode_trees`, and one more.
 
     :raises InvalidWheelError: if one of them is not there.
     """

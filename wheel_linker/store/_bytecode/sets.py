@@ -152,7 +152,7 @@ def find_set_late(
 
 
 def never() -> bool:
-    """Tell of bytecode that no execute bit of it counts: none has any."""
+    """Return False: bytecode has no execute bits that could be lost."""
     return False
 
 

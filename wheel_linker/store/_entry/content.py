@@ -49,7 +49,7 @@ def has_content(folder: Folder, name: str, file: StoredFile) -> bool:
     """
     if file.target is not None:
         return leads_to(folder, name, file.target)
-    import hashlib  # dear, and not needed where sizes and times tell enough
+    import hashlib  # its import is slow, and not needed where sizes and times tell enough
 
     algorithm = file.hash.partition("=")[0]
     digest = hashlib.new(algorithm)

@@ -23,13 +23,17 @@ class Descriptions:
         self._size = 0
 
     def read(self, path: str) -> Description:
-        """Return what an entry has, by the path of its description; errors as for :func:`read_description`."""
+        """Return what an entry has, by the path of its description.
+
+        The errors are those of :func:`read_description`.
+        """
         description = self._known.pop(path, None)
         if description is None or not _is_as_read(path, description):
             description = read_description(path)
             if unsettled_for(description.status):
                 return description
-            # Other threads may do so at once: it is counted again before anything is forgotten.
+            # Other threads may do the same at once, and spoil the sum: all is counted again before anything is
+            # forgotten.
             self._size += _size(description)
         self._known[path] = description
         if self._size > _MOST:
@@ -37,7 +41,7 @@ class Descriptions:
         return description
 
     def _forget_much(self) -> None:
-        # Another thread may come between, and forget the same.
+        # Another thread may come between, and forget the same descriptions.
         known = list(self._known.items())
         size = sum([_size(description) for _, description in known])
         for path, description in known:

@@ -73,7 +73,7 @@ def unpack_entry(
                 read_only=options.protect,
                 progress=options.progress,
             )
-            # What the file system made of it: some keep whole seconds only.
+            # The time as the file system keeps it: some keep whole seconds only.
             record = tree.at(contents.record_path)
             kept = os.stat(record, dir_fd=tree.fd).st_mtime_ns
             facts = Manifest(

@@ -155,7 +155,10 @@ def _files(directory: Directory, rows: Iterable[str]) -> Iterator[StoredFile]:
 
 
 def _content(path: str) -> tuple[bytes, os.stat_result]:
-    """Return all but the checksum; ValueError if that is not right, other errors as for :func:`read`."""
+    """Return all but the checksum.
+
+    The errors are those of :func:`read`, and ValueError if the checksum is not right.
+    """
     try:
         data, status = read_with_status(path, LONGEST)
         return unsealed(data), status

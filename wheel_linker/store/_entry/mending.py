@@ -154,7 +154,7 @@ def mend(
     with tree, fresh.enter(TREE) as source:
         if stamp is not None:
             _date(damage, source, stamp)
-        # First what was added: a file that is in the way of a directory, or the reverse, is that.
+        # What was added is moved away first: it may be a file in the way of a directory, or the reverse.
         for number, item in enumerate(sorted(damage, key=_added_first)):
             if item.path not in (DESCRIPTION, ITS_ROWS):
                 _mend_one(item, tree, source, waste, str(number))

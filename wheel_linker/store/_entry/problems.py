@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def write_problems(entry: Folder, problems: Sequence[RecordProblem]) -> None:
-    """Write them into a new entry.
+    """Write the problems into a new entry.
 
     :raises OSError: if that cannot be done.
     """
-    import json  # here and below, because few wheels have any
+    import json  # imported late, here and below: few wheels have any
 
     text = json.dumps(problems, ensure_ascii=False, indent=0) + "\n"
     create_with(sealed(text.encode("utf-8")), entry.prefix + PROBLEMS, entry.fd)

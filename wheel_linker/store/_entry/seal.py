@@ -50,7 +50,7 @@ def is_sealed(path: str, limit: int) -> bool:
 
 
 def is_sealed_or_missing(path: str) -> bool:
-    """Tell whether a file is what was sealed, or is not there; errors as for :func:`is_sealed`."""
+    """Tell whether a file is what was sealed, or is not there. The errors are those of :func:`is_sealed`."""
     try:
         return is_sealed(path, LONGEST)
     except FileNotFoundError:

@@ -108,7 +108,8 @@ class StoredWheel(UnpackedWheel):
         with ExitStack() as held:
             with self._reading():
                 held.enter_context(self._session.linking(self.entry))
-                # For the report. Later, when files are in place already, reading them must not be what fails.
+                # The report needs the problems. They are read now, so that reading them cannot fail when files are in
+                # place already.
                 self.known_problems()
                 check = self._check
                 if check is not None and not whole_entry(
@@ -128,7 +129,7 @@ class StoredWheel(UnpackedWheel):
         try:
             self._session.note_symlinks(self.entry)
         except OSError as error:
-            # Everything is in place; what is noted is for words only.
+            # Everything is in place, and the note is for words only: its failure is no reason to fail.
             log("cannot note the symlinks to %s: %s", self.path, error)
 
     @override
@@ -246,7 +247,7 @@ class StoredWheel(UnpackedWheel):
 
     @property
     def session(self) -> Session | None:
-        """The store's, if that keeps bytecode of it."""
+        """The session of its store; None if that keeps no bytecode of it."""
         return None if self._session.compiling is None else self._session
 
     def _described(
@@ -261,7 +262,7 @@ class StoredWheel(UnpackedWheel):
             raise self._damaged(str(error)) from error
 
     def _damaged(self, why: str) -> InvalidWheelError:
-        # Then the call begins anew, and whoever looks first makes it anew, too.
+        # After this error the call begins anew, and looks at files before it links them: that mends the entry.
         kind = NotAsUnpackedError if self.looks_late else InvalidWheelError
         return kind(
             f"cannot use the entry {self._session.layout.entry(self.entry)!r}: it is damaged ({why}); {REMEDY}"
@@ -277,7 +278,7 @@ EntryLike = Entry | StoredWheel | str
 
 
 def whole_entry(session: Session, name: str, digest: str, check: Check) -> Description | None:
-    """Return what an entry of a session's store has, as :func:`whole` does; errors as there."""
+    """Return what an entry of a session's store has, as :func:`whole` does, with the same errors."""
     from wheel_linker.store._entry.checking import whole
 
     return whole(
