@@ -59,6 +59,9 @@ class TestCommands:
         (entry,) = WheelStore(root).entries()
         out = run("compile", "--python", sys.executable)
         assert out == f"{NAME}: 3 files, 0.0 MiB\n"
+        # An environment's directory does, too, as for other commands.
+        if sys.prefix != sys.base_prefix:
+            assert run("compile", "--python", sys.prefix) == out
         (made,) = json.loads(run("compile", entry.name, "--optimize", 2, "--json"))
         assert made["entry"] == entry.name
         assert (made["files"], made["not_compiled"]) == (3, [])

@@ -232,6 +232,19 @@ class TestVerify:
         assert store.verify(deep=True) == []
         assert store.verify(three[0]) == []
 
+    def test_is_no_use(self, root: Path, wheel_file: Path) -> None:
+        """Who verifies every night could never prune what was not used for a month."""
+        with WheelStore(root) as other:
+            stored = other.add(wheel_file)
+            unused_since(root, stored, 7200)
+        with WheelStore(root) as store:
+            assert store.verify(deep=True) == []
+            assert store.entries()[0].used < time.time() - 7000
+            with WheelStore(root) as another:  # while this one looks
+                assert another.prune(unused_for=3600) == []
+            assert store.find(stored.digest) is not None
+            assert store.entries()[0].used > time.time() - 60
+
     def test_of_what_is_not_there(self, store: WheelStore) -> None:
         assert store.verify("abcdefghij") == []
 

@@ -147,6 +147,17 @@ class Session:
                 self._keep(entry)
             return entry in self._held
 
+    def _hold_for_a_look(self, entry: str) -> None:
+        """Keep an entry from being removed by others as long as the session is open, without noting that it is used.
+
+        :raises OSError: if the disk is broken.
+        """
+        opened = self.open()
+        if entry not in self._held and opened.lock is not None:
+            patience = self._patience()
+            with locked(opened.lock, patience, shared=True):
+                opened.lease.add(entry, patience)
+
     @contextmanager
     def coming(self, entry: str) -> Iterator[None]:
         """Keep everybody from removing entries for the moment; hold an entry from then on, if it is there at the end.
@@ -204,6 +215,18 @@ class Session:
                 raise InvalidWheelError(
                     f"the entry {self.layout.entry(entry)!r} is not in the store any more; add the wheel again"
                 )
+            yield
+        finally:
+            with self._turn:
+                self._in_use[entry] -= 1
+
+    @contextmanager
+    def looking_at(self, entry: str) -> Iterator[None]:
+        """Keep an entry from being removed by anybody, whether it is there or not; to look at it is not to use it."""
+        with self.turn():
+            self._hold_for_a_look(entry)
+            self._in_use[entry] += 1
+        try:
             yield
         finally:
             with self._turn:

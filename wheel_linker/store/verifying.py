@@ -39,7 +39,7 @@ def verify(session: Session, entry: EntryLike | None, *, deep: bool) -> list[Dam
 
 
 def _verify(session: Session, entry: Entry, *, deep: bool) -> list[Damage]:
-    with session.keeping(entry.name, damaged=True):
+    with session.looking_at(entry.name):
         try:
             facts, files = manifest.read_files(session.layout.manifest(entry.name))
         except (BrokenManifestError, FileNotFoundError, NotADirectoryError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wheel_linker._cli.environment import chosen_python
 from wheel_linker._cli.output import counted, progress, say
 from wheel_linker._cli.reports import print_json
 from wheel_linker._cli.store import needed_store
@@ -42,7 +43,7 @@ def compile_(arguments: argparse.Namespace) -> None:
     """Do as ``store compile`` is told."""
     from wheel_linker.install.layout import Layout
 
-    layout = Layout.for_python(arguments.python)
+    layout = Layout.for_python(chosen_python(arguments.python))
     with needed_store(arguments) as store:
         entries = {entry.name: entry for entry in store.entries()}
         made = store.compile(

@@ -74,8 +74,9 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--python",
         default=sys.executable,
-        metavar="PATH",
-        help="the interpreter, or an environment's, that it is for (default: this one)",
+        metavar="ENV",
+        help="what it is for: an environment's directory, an interpreter, or the version or name of one on PATH "
+        "(default: this interpreter)",
     )
     parser.add_argument(
         "--optimize",
