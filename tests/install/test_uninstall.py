@@ -33,7 +33,7 @@ from wheel_linker.install import (
     install_wheels,
     uninstall,
 )
-from wheel_linker.install._present import distributions
+from wheel_linker.install._present import recorded
 
 pytestmark = pytest.mark.usefixtures("way")
 INFO = "demo-1.0.dist-info"
@@ -404,7 +404,7 @@ class TestDiskThatRefusesOnce:
                 raise OSError(errno.EIO, "as a disk that is broken", path)
             return read_followed(path, limit)
 
-        monkeypatch.setattr(distributions, "read_followed", refuse)
+        monkeypatch.setattr(recorded, "read_followed", refuse)
         install_wheel(newer, layout)
         assert refused
         check_recorded(layout, "demo-2.0.dist-info")

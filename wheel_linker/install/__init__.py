@@ -9,12 +9,9 @@ import sys
 
 TYPE_CHECKING = False  # as in typing
 if TYPE_CHECKING:
-    from wheel_linker.install._present.distributions import (
-        IncompleteInstallationError,
-        NoRecordError,
-        NotInstalledError,
-    )
+    from wheel_linker.install._present.distributions import NotInstalledError
     from wheel_linker.install._present.installed import InstalledDistribution, installed
+    from wheel_linker.install._present.recorded import IncompleteInstallationError, NoRecordError
     from wheel_linker.install.calls import install_wheel, install_wheels, uninstall
     from wheel_linker.install.checks import EnvironmentReport, check_environment
     from wheel_linker.install.environment import (
@@ -94,12 +91,12 @@ _MODULE_OF = {
     "ChangePlan": ".report",
     "EnvironmentReport": ".checks",
     "FileProblem": ".report",
-    "IncompleteInstallationError": "._present.distributions",
+    "IncompleteInstallationError": "._present.recorded",
     "InstallReport": ".report",
     "InstalledDistribution": "._present.installed",
     "Layout": ".layout",
     "MissingRequirement": ".report",
-    "NoRecordError": "._present.distributions",
+    "NoRecordError": "._present.recorded",
     "NotInstalledError": "._present.distributions",
     "RepairReport": ".report",
     "Replacement": ".report",

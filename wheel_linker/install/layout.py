@@ -15,6 +15,8 @@ from wheel_linker.install.asking import SAY, base_of, executable, identity, kept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from wheel_linker._fs.folder import Parts
+
 SCHEMES: Final = ("purelib", "platlib", "headers", "scripts", "data")
 """The installation schemes of the binary distribution format."""
 # What sysconfig calls the default scheme is what pip installs into, on Debian and Fedora too. In a virtual
@@ -176,6 +178,18 @@ def roots_of(schemes: Mapping[str, str]) -> list[str]:
     if is_within(paths["headers"], paths["data"]):
         del paths["headers"]
     return sorted(set(paths.values()), key=lambda path: (-path.count(os.sep), path))
+
+
+def root_of(path: str, roots: Iterable[str]) -> tuple[str, Parts] | None:
+    """Return the deepest of an environment's directories that a file lies in, and where; None if it lies outside.
+
+    :param roots: the deepest first.
+    """
+    for root in roots:
+        prefix = os.path.join(root, "")
+        if os.path.normcase(path).startswith(os.path.normcase(prefix)):
+            return root, tuple(path[len(prefix) :].split(os.sep))
+    return None
 
 
 def _real(paths: Iterable[str]) -> dict[str, str]:

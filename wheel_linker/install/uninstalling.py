@@ -14,15 +14,13 @@ from wheel_linker.errors import refused
 from wheel_linker.install._changes.announcing import announce
 from wheel_linker.install._changes.litter import littered
 from wheel_linker.install._changes.looking import undisturbed
-from wheel_linker.install._present.distributions import (
+from wheel_linker.install._present.distributions import NotInstalledError, find_distributions, named
+from wheel_linker.install._present.incomplete import guess
+from wheel_linker.install._present.recorded import (
     IncompleteInstallationError,
-    NotInstalledError,
-    find_distributions,
     is_empty,
-    named,
     read_record,
 )
-from wheel_linker.install._present.incomplete import guess
 from wheel_linker.install._present.removing import (
     is_note,
     may_go,
@@ -37,7 +35,8 @@ if TYPE_CHECKING:
 
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.sites import Sites
-    from wheel_linker.install._present.distributions import Distribution, Recorded
+    from wheel_linker.install._present.distributions import Distribution
+    from wheel_linker.install._present.recorded import Recorded
     from wheel_linker.install.layout import Layout
 
 

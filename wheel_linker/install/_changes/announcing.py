@@ -17,7 +17,7 @@ from wheel_linker._fs.sharing import how_to_unlock
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.record import RECORD
 from wheel_linker.errors import refused
-from wheel_linker.install._present.distributions import NoRecordError, read_text
+from wheel_linker.install._present.recorded import NoRecordError, read_text
 from wheel_linker.install._present.unfinished import unfinished
 
 if TYPE_CHECKING:

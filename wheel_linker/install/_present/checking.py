@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._fs.reading import READ, regular_size
 from wheel_linker._wheel.bytecode import CACHE
 from wheel_linker._wheel.record import encoded
-from wheel_linker.install._present.distributions import (
-    NoRecordError,
-    find_distributions,
-    is_remnant,
-    read_rows,
-    root_of,
-)
+from wheel_linker.install._present.distributions import find_distributions, is_remnant
 from wheel_linker.install._present.installed import described
+from wheel_linker.install._present.recorded import NoRecordError, read_rows
 from wheel_linker.install._present.spelling import key_for
+from wheel_linker.install.layout import root_of
 from wheel_linker.install.report import FileProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from wheel_linker.install._present.distributions import Distribution, Row
+    from wheel_linker.install._present.distributions import Distribution
     from wheel_linker.install._present.installed import InstalledDistribution
+    from wheel_linker.install._present.recorded import Row
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.report import FileProblemKind
 

@@ -9,7 +9,7 @@ from wheel_linker._wheel.bytecode import is_bytecode
 from wheel_linker._wheel.conflicts import PackageConflict
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.install._present.distributions import owners_of
+from wheel_linker.install._present.owners import owners_of
 from wheel_linker.install.record import read_own_record
 
 if TYPE_CHECKING:

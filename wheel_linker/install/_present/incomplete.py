@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
-from wheel_linker.install._present.distributions import (
+from wheel_linker.install._present.recorded import (
     IncompleteInstallationError,
     Recorded,
     read_record,

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.removal.files import remove_files
 from wheel_linker._wheel.order import removal_order
-from wheel_linker.install._present.distributions import owners_of, root_of
 from wheel_linker.install._present.empty_directories import kept_directories
+from wheel_linker.install._present.owners import owners_of
+from wheel_linker.install.layout import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from wheel_linker._fs.folder import Parts
     from wheel_linker._link.sites import Sites
-    from wheel_linker.install._present.distributions import Distribution, Recorded
+    from wheel_linker.install._present.distributions import Distribution
+    from wheel_linker.install._present.recorded import Recorded
     from wheel_linker.install.layout import Layout
 
 

@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.paths import is_within
 from wheel_linker.errors import InvalidWheelError
-from wheel_linker.install._present.distributions import (
-    NoRecordError,
-    find_distributions,
-    named,
-    read_record,
-)
+from wheel_linker.install._present.distributions import find_distributions, named
+from wheel_linker.install._present.recorded import NoRecordError, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
