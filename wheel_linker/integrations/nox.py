@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nox.virtualenv import ProcessEnv
 
     from wheel_linker.mode import Modes
-    from wheel_linker.store import StoredWheel
+    from wheel_linker.store import StoredWheel, WheelStore
 
 __all__ = ["install", "sync"]
 
@@ -89,11 +89,10 @@ def sync(
     if (filling := _ready(session, store, mode, run)) is None:
         return
 
-    def locked() -> Sequence[StoredWheel]:
+    def locked(used: WheelStore) -> Sequence[StoredWheel]:
         from wheel_linker.integrations.pip import NotLockedError, obtain_locked
 
         python = filling.layout.python
-        used = shared_store(store)
         try:
             return obtain_locked(
                 path, python=python, store=used, extras=extras, groups=groups, run=run

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._log import log
 from wheel_linker._wheel.filename import normalised
+from wheel_linker._wheel.tree import NotAsUnpackedError
 from wheel_linker.cache_key import environment_cache_key
 from wheel_linker.errors import WheelLinkerError, refused
 from wheel_linker.integrations._filling.lots import (
@@ -21,6 +22,7 @@ from wheel_linker.integrations._filling.lots import (
     write_notes,
 )
 from wheel_linker.integrations._filling.memory import interpreter_of
+from wheel_linker.store.wheel_store import looking_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +70,7 @@ class _Asked(NamedTuple):
 
     key: str
     arguments: Arguments
-    locked: Callable[[], Sequence[StoredWheel]] | None
+    locked: Callable[[WheelStore], Sequence[StoredWheel]] | None
     lasting: bool
     """Whether the answer will hold the next time."""
 
@@ -90,6 +92,7 @@ class Filling:
         self.means = means
         self._position = 0
         self._known: Layout | None = None
+        self._looks_first = False
 
     @property
     def layout(self) -> Layout:
@@ -97,7 +100,9 @@ class Filling:
         from wheel_linker.install import Layout
 
         if self._known is None:
-            self._known = Layout.for_python(self._python)
+            from wheel_linker.install.asking import kept_in
+
+            self._known = Layout.for_python(self._python, kept_in=kept_in(self.means.store))
         return self._known
 
     def require(
@@ -105,7 +110,7 @@ class Filling:
         name: str,
         given: Sequence[str],
         lines: Sequence[str] = (),
-        locked: Callable[[], Sequence[StoredWheel]] | None = None,
+        locked: Callable[[WheelStore], Sequence[StoredWheel]] | None = None,
         *,
         exact: bool = False,
     ) -> bool:
@@ -114,7 +119,7 @@ class Filling:
         :param name: what this lot is called.
         :param given: arguments of ``pip install``.
         :param lines: what the files say that are named in them.
-        :param locked: finds the same without a resolver; a :exc:`NotLockedError` from it leaves that to pip.
+        :param locked: finds the same in a store without a resolver; a :exc:`NotLockedError` from it leaves that to pip.
         :param exact: whether what else is in the environment goes, except for pip and what comes with it.
         :returns: whether anything had to be done.
         :raises WheelLinkerError: if they cannot be had.
@@ -149,14 +154,38 @@ class Filling:
         *,
         exact: bool = False,
     ) -> bool:
+        """Fill a lot; what the store has is looked at when it is linked.
+
+        If something is not as it was unpacked, all is looked at first, and what is damaged counts as missing.
+        """
+        try:
+            return self._filled(name, key, lot_after, exact=exact)
+        except NotAsUnpackedError as error:
+            log("%s: looking at all of these wheels first", error)
+        self._looks_first = True
+        try:
+            # Whatever this lot has begun, it has not come to its end.
+            return self._filled(name, key, lot_after, exact=exact, begun=True)
+        finally:
+            self._looks_first = False
+
+    def _filled(
+        self,
+        name: str,
+        key: str,
+        lot_after: Callable[[Sequence[Filled]], Lot],
+        *,
+        exact: bool,
+        begun: bool = False,
+    ) -> bool:
         notes = self._notes(exact)
         base, before = notes.filled[: self._position], notes.filled[self._position :]
-        if before and (before[0].name, before[0].key) == (name, key):
-            self._position += 1
+        if before and (before[0].name, before[0].key) == (name, key) and not begun:
             if exact:
                 self._sync(notes.seeds, notes.filled)
+            self._position += 1
             return False
-        if before or exact:
+        if before or exact or begun:
             # If this is interrupted, the next run begins with this lot again.
             self._write(Notes(notes.seeds, base))
             self._sync(notes.seeds, base)
@@ -196,7 +225,8 @@ class Filling:
             return self._found(asked)
 
         lot = means.memory.lot(key, ask, lasting=asked.lasting, anew=means.anew)
-        if any(means.store.find(one.digest) is None for one in lot.wheels):
+        store = self._store()
+        if any(store.find(one.digest) is None for one in lot.wheels):
             means.memory.forget(key)
             lot = means.memory.lot(key, ask, lasting=asked.lasting, anew=True)
         if lot.editable:
@@ -210,7 +240,10 @@ class Filling:
         if asked.locked is not None:
             try:
                 return Lot(
-                    tuple(Chosen(one.digest, _name(one), True, None) for one in asked.locked())
+                    tuple(
+                        Chosen(one.digest, _name(one), True, None)
+                        for one in asked.locked(self._store())
+                    )
                 )
             except NotLockedError as error:
                 log("asking pip: %s", error)
@@ -219,7 +252,7 @@ class Filling:
     def _found_by_pip(self, arguments: Arguments) -> Lot:
         from wheel_linker.integrations.pip.resolved import resolve, wheels_of
 
-        run, store = self.means.run, self.means.store
+        run, store = self.means.run, self._store()
         chosen = resolve(
             [], python=self._python, pip_args=arguments.all, ignore_installed=False, run=run
         )
@@ -249,8 +282,9 @@ class Filling:
 
         chosen = joined(lots)
         wheels = []
+        store = self._store()
         for one in chosen.values():
-            wheel = self.means.store.find(one.digest)
+            wheel = store.find(one.digest)
             if wheel is None:
                 raise GoneError(
                     f"the wheel of {one.name!r} is in the store no more: make the environment "
@@ -269,6 +303,10 @@ class Filling:
                 one.name: one.direct_url for one in chosen.values() if one.direct_url is not None
             },
         )
+
+    def _store(self) -> WheelStore:
+        """Return the store, for wheels that are linked next."""
+        return self.means.store if self._looks_first else looking_late(self.means.store)
 
     def _there(self) -> list[str]:
         from wheel_linker.install import installed

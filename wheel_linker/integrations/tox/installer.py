@@ -187,11 +187,11 @@ class LinkingInstaller(Pip):
         path: str,
         extras: Collection[str] = (),
         groups: Collection[str] | None = None,
-    ) -> Callable[[], Sequence[StoredWheel]]:
-        return lambda: obtain_locked(
+    ) -> Callable[[WheelStore], Sequence[StoredWheel]]:
+        return lambda store: obtain_locked(
             os.path.join(self._env.core["tox_root"], path),
             python=self._env.env_python(),
-            store=self._store(),
+            store=store,
             extras=extras,
             groups=groups,
             pip_args=self._constraints(),
