@@ -57,13 +57,13 @@ def test_a_failure_stops_the_others() -> None:
 def run_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) -> None:
     """Do as ``run`` does, with what the store unpacks by."""
     with Crew(jobs) as crew:
-        crew.share(tasks, work, lambda _: 1)
+        crew.share(tasks, work, lambda _: 1, 1_000)
 
 
 def pass_on_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) -> None:
     """Do as ``run`` does, with what the pieces of a very large file are written by."""
     with Crew(jobs) as crew:
-        crew.pass_on(tasks, work, lambda _: 1)
+        crew.pass_on(tasks, work, 8)
 
 
 class TestPiecesThatArePassedOn:

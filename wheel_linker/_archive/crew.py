@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _Task = TypeVar("_Task")
-# Bytes of work that is read, but not begun; more would only fill the memory.
-_AHEAD: Final = 48 * 1024 * 1024
-# Pieces of one file that wait for the thread that writes them.
-_PIECES_AHEAD: Final = 8
 # Seconds until a thread that is ahead of another looks whether it still is.
 _MOMENT: Final = 0.0005
 
@@ -47,31 +43,34 @@ class Crew:
         self._room.release()
 
     def share(
-        self, tasks: Iterable[_Task], work: Callable[[_Task], None], weight: Callable[[_Task], int]
+        self,
+        tasks: Iterable[_Task],
+        work: Callable[[_Task], None],
+        weight: Callable[[_Task], int],
+        most: int,
     ) -> None:
         """Call ``work`` once for each task, in this thread and in others while there is room for them.
 
         ``tasks`` is drawn from in this thread alone. The first failure, or an interrupt, stops all threads after
         their current task and is raised; none is left running.
 
-        :param weight: how many bytes a waiting task takes.
+        :param weight: how many bytes of memory a waiting task takes.
+        :param most: how many bytes waiting tasks may take. Above that this thread works instead of drawing more.
         """
-        shift = _Shift(work, weight)
+        shift = _Shift(work, weight, most)
         ended(lambda: self._work_through(tasks, shift), shift.end)
         if shift.failures:
             raise shift.failures[0]
 
-    def pass_on(
-        self, pieces: Iterable[_Task], work: Callable[[_Task], None], weight: Callable[[_Task], int]
-    ) -> None:
+    def pass_on(self, pieces: Iterable[_Task], work: Callable[[_Task], None], most: int) -> None:
         """Call ``work`` with one piece after the other, in another thread while there is room for one.
 
         ``pieces`` is drawn from in this thread alone, meanwhile; without another thread, this one does both. Failures
-        and interrupts as for :meth:`share`.
+        and interrupts end it as they end :meth:`share`.
 
-        :param weight: how many bytes a waiting piece takes.
+        :param most: how many pieces may wait. Above that this thread waits instead of drawing more.
         """
-        shift = _Shift(work, weight)
+        shift = _Shift(work, _one, most)
         ended(lambda: self._draw(pieces, shift), shift.end)
         if shift.failures:
             raise shift.failures[0]
@@ -81,7 +80,7 @@ class Crew:
             shift.put(piece)
             if not shift.is_helped():
                 self._call_for_help(shift)
-            _wait_while(shift, lambda: shift.waiting > _PIECES_AHEAD)
+            _wait_while(shift, shift.is_behind)
             if shift.failures:
                 return
         _wait_while(shift, lambda: shift.waiting > 0)
@@ -105,6 +104,10 @@ class Crew:
         if not helper.begin():
             # The process may have no more threads: the work gets done by fewer.
             helper.leave()
+
+
+def _one(_: object) -> int:
+    return 1
 
 
 def _wait_while(shift: _Shift[Any], behind: Callable[[], bool]) -> None:
@@ -148,11 +151,14 @@ class _Helper(Thread):
 class _Shift(Generic[_Task]):
     """The work of one call, and who helps with it."""
 
-    def __init__(self, work: Callable[[_Task], None], weight: Callable[[_Task], int]) -> None:
+    def __init__(
+        self, work: Callable[[_Task], None], weight: Callable[[_Task], int], most: int
+    ) -> None:
         self.failures: list[BaseException] = []
         self.helpers: list[_Helper] = []
         self._work = work
         self._weight = weight
+        self._most = most
         self._pending: deque[_Task] = deque()
         self._ahead = 0
         self._lock = threading.Lock()
@@ -173,8 +179,8 @@ class _Shift(Generic[_Task]):
             self._ahead += self._weight(task)
 
     def is_behind(self) -> bool:
-        """Tell whether the waiting tasks take all the memory that they may."""
-        return self._ahead > _AHEAD
+        """Tell whether as much waits as may, and more."""
+        return self._ahead > self._most
 
     def work_on_one(self) -> bool:
         """Do the oldest waiting task; tell whether there was one and nothing has failed."""

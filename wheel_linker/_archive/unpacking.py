@@ -41,6 +41,10 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 
 _PLAIN: Final = 0o666
 _EXECUTABLE: Final = 0o777
 _READ_ONLY: Final = 0o555
+# What unpacking takes of the memory: bytes of an archive that are read, but not begun to be unpacked, and pieces of one
+# file that wait for the thread that writes them. More would not make it faster.
+_BYTES_AHEAD: Final = 48 * 1024 * 1024
+_PIECES_AHEAD: Final = 8
 # A piece of work: enough to be worth passing to another thread, not so much that the last one takes long.
 _UNIT_COMPRESSED: Final = 512 * 1024
 _UNIT_SIZE: Final = 4 * 1024 * 1024
@@ -95,7 +99,7 @@ def unpack(
     with refused(doing, source=file.path, destination=tree.path):
         for directory in contents.directories:
             os.mkdir(tree.at(directory), dir_fd=tree.fd)
-        crew.share(run.units(), run.unpack, _weight)
+        crew.share(run.units(), run.unpack, _weight, _BYTES_AHEAD)
         run.make_links()
     problems = (*contents.problems, *sorted(run.problems))
     return Result(run.digest(), sorted(run.files), problems)
@@ -334,7 +338,7 @@ class _Unpacking:
         self._write_pieces(
             member,
             _pieces(member, chunks),
-            lambda pieces, write: self._crew.pass_on(pieces, write, len),
+            lambda pieces, write: self._crew.pass_on(pieces, write, _PIECES_AHEAD),
         )
         for _ in chunks:
             pass  # the digest is of what follows the data, too
