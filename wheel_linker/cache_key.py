@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -124,7 +125,7 @@ def _local_archive(entry: Distribution) -> str | None:
     """Return the path of what may be an archive on this machine; None for everything else."""
     if not isinstance(entry, str):
         path = os.fspath(entry)
-        return path if _is_archive(path) else None
+        return _possible(path) if _is_archive(path) else None
     location = _location(entry)
     scheme, colon, _ = location.partition(":")
     if colon and scheme.lower() == "file":
@@ -133,7 +134,13 @@ def _local_archive(entry: Distribution) -> str | None:
         return None
     else:
         path = location
-    return path if _is_archive(path) else None
+    return _possible(path) if _is_archive(path) else None
+
+
+def _possible(path: str) -> str:
+    if "\0" in path:
+        raise FileNotFoundError(errno.ENOENT, "no file can have a NUL byte in its path", path)
+    return path
 
 
 def _location(entry: str) -> str:

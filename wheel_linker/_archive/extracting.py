@@ -13,6 +13,7 @@ from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.unpacking import amount, unpack
 from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.destination import opened, resolved
+from wheel_linker._fs.paths import possible
 from wheel_linker._fs.stage import staged
 from wheel_linker._threads import usable_cpus
 from wheel_linker._wheel.progress import Progress
@@ -43,7 +44,8 @@ def extract(
     """Unpack a wheel file; what the public call says holds here."""
     path = os.path.abspath(os.fsdecode(wheel_file))
     filename = filename_of(path)
-    above, name = os.path.split(os.path.abspath(os.fsdecode(to)))
+    to = possible(os.fsdecode(to), f"unpack the wheel {path!r}")
+    above, name = os.path.split(os.path.abspath(to))
     target = os.path.join(above, name)
     told = Progress.of(progress)
     with (

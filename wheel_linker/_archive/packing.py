@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.destination import opened
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.paths import possible
 from wheel_linker._fs.stage import staged
 from wheel_linker._wheel.dist_info import own_filename
 from wheel_linker._wheel.filename import WheelFilename
@@ -68,7 +69,7 @@ def write_record(tree: str | os.PathLike[str]) -> str:
 def pack(tree: str | os.PathLike[str], to: str | os.PathLike[str], timestamp: float | None) -> str:
     """Pack an unpacked wheel; what the public call says holds here."""
     found = scan(tree, remedy=_REMEDY)
-    target = os.path.abspath(os.fsdecode(to))
+    target = os.path.abspath(possible(os.fsdecode(to), "pack a wheel"))
     if not target.endswith(_SUFFIX) or os.path.isdir(target):
         target = os.path.join(target, str(_complete_name(found)))
     directory, name = os.path.split(target)

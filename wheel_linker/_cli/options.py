@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from wheel_linker.mode import Modes
     from wheel_linker.store import WheelStore
 
+_DIGITS: Final = 9  # of more threads than there can be
+_SHOWN: Final = 40  # characters
 _FOR_EVER: Final = float("inf")
 
 
@@ -152,6 +154,8 @@ def _seconds(text: str) -> float | None:
 
 
 def _number_of_jobs(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads: use 1 or more")
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text[:_SHOWN]!r} is no number of threads: use 1 or more"
+        )
     return int(text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
+
+from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +37,21 @@ def upwards(path: str) -> Iterator[str]:
         if above == path:
             return
         path = above
+
+
+def possible(path: str, doing: str) -> str:
+    """Return a path that the caller gave, if something can be there.
+
+    :param doing: what it was given for, in the words that follow "cannot".
+    :raises LinkError: if it has a NUL byte, for which Python has an error of its own, later and without the path.
+    """
+    if "\0" in path:
+        raise LinkError(
+            f"cannot {doing}: {path!r} has a NUL byte, which is in no path",
+            errno=errno.EINVAL,
+            destination=path,
+        )
+    return path
 
 
 def real_path(path: str, *, strict: bool = False) -> str:

@@ -27,6 +27,15 @@ _LONGEST_PAUSE: Final = 0.05  # seconds; what a lock that is free again may stay
 _PROC_LOCKS: Final = "/proc/locks"
 
 
+def refuse_no_timeout(timeout: float) -> None:
+    """Refuse what is no time to wait for.
+
+    :raises ValueError: if it is negative, or no number.
+    """
+    if not timeout >= 0:
+        raise ValueError(f"timeout is {timeout}: give seconds, or None to wait for ever")
+
+
 class Patience:
     """How long one call waits for its turn; begins when it is made, and may be used for several locks in a row.
 

@@ -72,8 +72,10 @@ class Locks:
     def __init__(
         self, *, preview: Preview = Preview.NONE, timeout: float | None = _TIMEOUT
     ) -> None:
-        if timeout is not None and not timeout >= 0:
-            raise ValueError(f"timeout is {timeout}: give seconds, or None to wait for ever")
+        if timeout is not None and timeout != _TIMEOUT:
+            from wheel_linker._fs.patience import refuse_no_timeout
+
+            refuse_no_timeout(timeout)
         self.preview = preview
         self.timeout = timeout
         self._guard = threading.Lock()

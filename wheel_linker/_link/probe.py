@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.paths import possible
 from wheel_linker._fs.stage import Stage
 from wheel_linker._link.placing import placing
 from wheel_linker.backends import default_backend
@@ -21,7 +22,10 @@ def probe(
     source: str | os.PathLike[str], destination: str | os.PathLike[str]
 ) -> dict[LinkMode, OSError | None]:
     """Do what :func:`wheel_linker.supported_modes` says."""
-    paths = os.path.realpath(os.fsdecode(source)), os.path.realpath(os.fsdecode(destination))
+    paths = [
+        os.path.realpath(possible(os.fsdecode(path), "try link modes"))
+        for path in (source, destination)
+    ]
     doing = f"try link modes between {paths[0]!r} and {paths[1]!r}"
     with (
         refused(doing, source=paths[0], destination=paths[1]),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.sha256 import sha256
 from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.paths import possible
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
@@ -69,6 +70,7 @@ def executable(python: str) -> str:
     :param python: its path, or its name on PATH.
     :raises LinkError: if there is none of that name.
     """
+    possible(python, "ask an interpreter")
     if os.path.dirname(python):
         return os.path.abspath(python)
     from shutil import which  # it imports all formats of archives

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.paths import is_within
+from wheel_linker._fs.paths import is_within, possible
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
 from wheel_linker.install.asking import SAY, base_of, executable, identity, kept_answer, no_python
@@ -112,10 +112,10 @@ class Layout(NamedTuple):
 
         :param directory: made when something is installed.
         :param python: the interpreter that scripts are started with; by default the running one.
-        :raises LinkError: as :meth:`for_python`.
+        :raises LinkError: as :meth:`for_python`, or if the directory's path has a NUL byte.
         """
         asked = cls.for_python(sys.executable if python is None else python)
-        root = os.path.abspath(os.fsdecode(directory))
+        root = os.path.abspath(possible(os.fsdecode(directory), "use an environment"))
         below = {"headers": "include", "scripts": "bin"}
         schemes = {scheme: os.path.join(root, below.get(scheme, "")) for scheme in SCHEMES}
         return asked._replace(
@@ -134,7 +134,11 @@ class Layout(NamedTuple):
         return Layout.for_python(self.python).bytecode
 
     def resolved(self) -> Layout:
-        """Return the same layout with all symlinks in its directories resolved, once for a whole call."""
+        """Return the same layout with all symlinks in its directories resolved, once for a whole call.
+
+        :raises LinkError: if something in it cannot be a path.
+        """
+        possible(self.python, "use an environment")
         real = _real(self.schemes.values())
         return self._replace(schemes={scheme: real[path] for scheme, path in self.schemes.items()})
 
@@ -193,8 +197,12 @@ def root_of(path: str, roots: Iterable[str]) -> tuple[str, Parts] | None:
 
 
 def _real(paths: Iterable[str]) -> dict[str, str]:
-    """Return each path with its symlinks resolved: several schemes often have the same, and resolving costs."""
-    return {path: os.path.realpath(path) for path in dict.fromkeys(paths)}
+    """Return each path with its symlinks resolved: several schemes often have the same, and resolving costs.
+
+    :raises LinkError: if one cannot be a path.
+    """
+    doing = "use an environment"
+    return {path: os.path.realpath(possible(path, doing)) for path in dict.fromkeys(paths)}
 
 
 def _ask(path: str, kept_in: str | None) -> Layout:

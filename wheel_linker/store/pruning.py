@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.permissions import FOLLOW_FOR_TIMES
+from wheel_linker._fs.timestamps import shown
 from wheel_linker._fs.windows import is_directory
 from wheel_linker._log import log
 from wheel_linker.store import index
@@ -24,6 +25,25 @@ if TYPE_CHECKING:
 
     from wheel_linker.store._entry.entry import Entry
     from wheel_linker.store.session import Session
+
+
+# Seconds; longer than any clock has gone.
+_FOR_EVER: Final = 1e18
+
+
+def refuse_no_amount(unused_for: float | timedelta | None, max_bytes: int | None) -> None:
+    """Refuse what nothing can be compared with.
+
+    :raises ValueError: if a time or a size is negative, or no number.
+    """
+    if unused_for is not None and not _seconds(unused_for) >= 0:
+        raise ValueError(f"unused_for is {shown(_seconds(unused_for))}: give 0 seconds or more")
+    if max_bytes is not None and not max_bytes >= 0:
+        raise ValueError(f"max_bytes is {shown(max_bytes)}: give 0 bytes or more")
+
+
+def _seconds(given: float | timedelta) -> float:
+    return given if isinstance(given, (int, float)) else given.total_seconds()
 
 
 def prune(
@@ -85,8 +105,7 @@ def prunable(
         return []
     oldest = None
     if unused_for is not None:
-        seconds = unused_for if isinstance(unused_for, (int, float)) else unused_for.total_seconds()
-        oldest = time.time() - seconds
+        oldest = time.time() - min(_seconds(unused_for), _FOR_EVER)
     measured = [_measured(entry) for entry in sorted(entries, key=_used)]
     chosen = [
         entry

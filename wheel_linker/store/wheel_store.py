@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.crew import Crew
 from wheel_linker._archive.limits import Limits
-from wheel_linker._fs.patience import TIMEOUT
+from wheel_linker._fs.patience import TIMEOUT, refuse_no_timeout
 from wheel_linker._threads import affordable, usable_cpus
 from wheel_linker._wheel.progress import Progress
 from wheel_linker.errors import InvalidWheelError
@@ -62,7 +62,8 @@ class WheelStore:
         file that is not known is read once to tell.
     :param timeout: how many seconds another process or thread that adds or removes is waited for; None for ever.
         After some seconds a warning is logged.
-    :raises ValueError: for fewer than one job, or another check.
+    :raises ValueError: for fewer than one job, another check, or a ``timeout`` that is negative or no number.
+    :raises LinkError: if a path has a NUL byte.
     """
 
     def __init__(
@@ -82,13 +83,15 @@ class WheelStore:
             raise ValueError(f"check is {check!r}: give 'size', 'hash' or None")
         if jobs is not None and jobs < 1:
             raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
-        self._layout = Layout(os.path.abspath(os.fsdecode(root)))
+        if timeout is not None:
+            refuse_no_timeout(timeout)
+        self._layout = _layout(root)
         jobs = affordable(usable_cpus() if jobs is None else jobs, _DESCRIPTORS)
         self._options = UnpackOptions(
             Limits() if limits is None else limits, protect, jobs, Crew(jobs), durable, check
         )
         self._compiling: UnpackOptions | None = self._options
-        self._bases = [Layout(os.path.abspath(os.fsdecode(base))) for base in bases]
+        self._bases = [_layout(base) for base in bases]
         self._trusted = trusted
         self._timeout = timeout
         self._sessions: list[tuple[Session, list[Session]]] = []
@@ -273,9 +276,11 @@ class WheelStore:
         :param keep_linked: whether what an environment has as hard links stays in any case.
         :returns: what was removed; the ``frees`` of each says how many bytes that freed.
         :raises LinkError: if the store cannot be written.
+        :raises ValueError: if a time or a size is negative, or no number.
         """
-        from wheel_linker.store.pruning import prune
+        from wheel_linker.store.pruning import prune, refuse_no_amount
 
+        refuse_no_amount(unused_for, max_bytes)
         with named_errors(f"prune the store {self.root!r}", self.root):
             return prune(
                 self._session(),
@@ -409,6 +414,15 @@ class TemporaryStore(WheelStore):
         # What a private directory has was made by this call.
         super().__init__(root, jobs=jobs, trusted=True)
         self._compiling = None
+
+
+def _layout(root: str | os.PathLike[str]) -> Layout:
+    path = os.fsdecode(root)
+    if "\0" in path:  # else nothing of that is loaded
+        from wheel_linker._fs.paths import possible
+
+        possible(path, "use a store")
+    return Layout(os.path.abspath(path))
 
 
 def _checked(sha256: str | None) -> str | None:
