@@ -41,7 +41,7 @@ def affordable(jobs: int, descriptors: int) -> int:
 
     :param descriptors: how many of them one job needs.
     """
-    if sys.platform == "win32":
+    if sys.platform == "win32" or jobs == 1:
         return jobs
     try:
         import resource

@@ -45,7 +45,7 @@ _NAME: Final = "new"
 
 class _File(NamedTuple):
     path: str
-    """Relative to the wheel, with forward slashes."""
+    """Its path relative to the wheel, with forward slashes."""
     full: str
 
 

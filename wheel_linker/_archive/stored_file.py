@@ -9,11 +9,11 @@ class StoredFile(NamedTuple):
     """One file or symlink of an entry."""
 
     path: str
-    """Relative to the wheel, with forward slashes."""
+    """Its path relative to the wheel, with forward slashes."""
     size: int
-    """Bytes; none of a symlink."""
+    """How many bytes it has; none if it is a symlink."""
     executable: bool
     hash: str
-    """As ``RECORD`` has it: the algorithm, ``=``, and the digest in URL-safe base 64; empty for a symlink."""
+    """Its digest as ``RECORD`` has it: algorithm, ``=``, and URL-safe base 64; empty for a symlink."""
     target: str | None = None
     """Where a symlink leads, with forward slashes; None for a file."""

@@ -126,7 +126,7 @@ def _read_meanwhile(wheel: Wheel, tree: Tree) -> Wheel:
 def _can_be_read_late(site_packages: str, how: LinkOptions) -> bool:
     """Tell whether nothing asks for the names in wheels before files are placed: then both is done in one visit.
 
-    A stage takes a directory to lie in. Where that is not there yet, a wheel is looked at before it is made.
+    A stage has to lie in ``site_packages``. If that is not there yet, wheels are read before it is made.
     """
     return os.path.isdir(site_packages) and not (
         how.progress.wants_total

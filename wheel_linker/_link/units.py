@@ -28,7 +28,7 @@ class Unit(NamedTuple):
     staged: str
     """The directory in the stage that stands for the wheel's root."""
     directories: Sequence[Directory]
-    """In pre-order."""
+    """The directories, in pre-order."""
 
     def place(self, stage: Folder, progress: Progress) -> None:
         """Place what is in the directories.

@@ -71,9 +71,9 @@ class Environment(NamedTuple):
     """Where a change is made."""
 
     layout: Layout
-    """With its symlinks resolved."""
+    """The environment, with its symlinks resolved."""
     named_layout: Layout
-    """As the caller gave it."""
+    """The environment, as the caller gave it."""
 
 
 class Change(NamedTuple):

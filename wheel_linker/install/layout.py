@@ -77,7 +77,7 @@ class Layout(NamedTuple):
     launcher: str
     """The kind of script launchers, as the library ``installer`` names them: ``posix``, ``win-amd64``, ..."""
     schemes: Mapping[str, str]
-    """Absolute directories for ``purelib``, ``platlib``, ``headers``, ``scripts`` and ``data``.
+    """The absolute paths of the directories for ``purelib``, ``platlib``, ``headers``, ``scripts`` and ``data``.
 
     Headers go into a directory below theirs that is called like the distribution, by its normalised name.
     """

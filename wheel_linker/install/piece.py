@@ -34,7 +34,7 @@ class Piece(NamedTuple):
 
     scheme: str
     destination: str
-    """That directory, symlinks resolved."""
+    """The directory that the piece goes to, symlinks resolved."""
     prefix: str
     """The piece's root relative to the wheel, with forward slashes; empty for the wheel's own root."""
     tree: Tree

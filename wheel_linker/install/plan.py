@@ -51,7 +51,7 @@ class Plan(NamedTuple):
     wheel: Wheel
     metadata: Metadata
     pieces: Sequence[Piece]
-    """In the order in which they come into place; that of the wheel's root is the last."""
+    """Its pieces in the order in which they come into place; that of the wheel's root is the last."""
     record_problems: tuple[RecordProblem, ...]
     """What is not right about its ``RECORD``."""
     starts: Sequence[str]

@@ -46,7 +46,7 @@ class _Removal(NamedTuple):
     name: str
     found: Sequence[Distribution]
     files: Sequence[str]
-    """Absolute paths of what goes, but for :attr:`notes` and :attr:`records`."""
+    """The absolute paths of files to be removed, those in :attr:`notes` and :attr:`records` left out."""
     notes: Sequence[str]
     records: Sequence[str]
     kept: Sequence[str]

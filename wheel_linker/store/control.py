@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wheel_linker.store.layout import Layout
 
 DIRECTORY_MODE: Final = 0o775
-"""Of a directory that is made in a store: whatever the umask, not everybody may write to it."""
+"""The permissions of a directory that is made in a store: whatever the umask, not everybody may write to it."""
 FILE_MODE: Final = 0o664
 _SAFE: Final = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

@@ -45,7 +45,7 @@ class Order(NamedTuple):
     staged: str
     """The directory in the stage that stands for it."""
     directories: list[tuple[Parts, list[str]]]
-    """In pre-order, each with the names of its files."""
+    """The directories in pre-order, each with the names of its files."""
     trusted: bool
     """Whether files are shared without a look at their owners and bits."""
     keeps_times: bool

@@ -106,7 +106,7 @@ def _write(staged: Staged) -> None:
         folder = _inside(stage, staged.name, parts[:-1])
         path = folder.prefix + parts[-1]
         mode = stat.S_IMODE(os.stat(path, dir_fd=folder.fd, follow_symlinks=False).st_mode)
-        # For everybody who may read it.
+        # Everybody who may read the file may execute it.
         if_allowed(chmod_itself, path, mode | (mode & 0o444) >> 2, folder.fd)
 
 

@@ -40,7 +40,7 @@ class Decision(NamedTuple):
     """What has to be done, by what was there when it was looked at."""
 
     wheels: Sequence[UnpackedWheel]
-    """Those that are to be installed."""
+    """The wheels that are to be installed."""
     kept: Sequence[Distribution]
     unchanged: Mapping[str, Unchanged]
     """What is left alone because it is as its wheel would make it, by name."""
@@ -64,7 +64,7 @@ class Wanted(NamedTuple):
     """What an environment is to hold."""
 
     wheels: Mapping[str, UnpackedWheel]
-    """By normalised name."""
+    """The wheels by normalised name."""
     filenames: Mapping[str, WheelFilename]
     keep: AbstractSet[str]
 

@@ -18,15 +18,15 @@ class Outdated(NamedTuple):
     distributions: Sequence[Distribution]
     """What the new wheels take the place of."""
     files: Sequence[str]
-    """Absolute paths of files that no new wheel has, but for :attr:`notes`."""
+    """The absolute paths of files that no new wheel has, those in :attr:`notes` left out."""
     notes: Sequence[str]
-    """Those in old ``*.dist-info`` directories, but for :attr:`records`."""
+    """The files in old ``*.dist-info`` directories, those in :attr:`records` left out."""
     records: Sequence[str]
     """The ``RECORD`` files there: as long as one is there, it tells what is left."""
     names: Mapping[str, str]
     """The distribution's name, by path, for all of them."""
     kept: Mapping[str, Sequence[str]]
-    """By the distribution's name, what it has and no new wheel, and what stays all the same."""
+    """The files that no new wheel has and that stay all the same, by the name of the distribution that has them."""
 
 
 NOTHING: Final = Outdated((), (), (), (), {}, {})

@@ -31,7 +31,7 @@ class InstalledDistribution(NamedTuple):
     name: str
     """Its normalised name."""
     version: str
-    """As the name of its ``*.dist-info`` has it; empty if that does not say."""
+    """Its version, as the name of its ``*.dist-info`` has it; empty if that does not say."""
     path: str
     """The absolute path of its ``*.dist-info``, or of what older tools leave in its place."""
     installer: str | None

@@ -42,22 +42,22 @@ class Recorded(NamedTuple):
     """One row of a ``RECORD``."""
 
     path: str
-    """Absolute, symlinks on the way resolved: where the file really is."""
+    """Where the file really is: its absolute path, symlinks on the way resolved."""
     named: str
-    """Absolute, without ``..``: where ``RECORD`` says that it is."""
+    """Where ``RECORD`` says that the file is: an absolute path without ``..``."""
 
 
 class Row(NamedTuple):
     """What a ``RECORD`` says of one file."""
 
     path: str
-    """Absolute."""
+    """The absolute path of the file."""
     algorithm: str
-    """Of the digest; empty without one."""
+    """The algorithm of the digest; empty without one."""
     digest: str
-    """URL-safe base 64 without padding."""
+    """The digest in URL-safe base 64 without padding."""
     size: int | None
-    """In bytes, if it says so."""
+    """How many bytes the file has, if the row says so."""
     is_damaged: bool
     """Whether it has something in the place of a size that is none, or of a hash."""
 
@@ -111,7 +111,7 @@ def read_rows(one: Distribution) -> list[Row]:
 def read_text(one: Distribution) -> str:
     """Return the text of a ``RECORD``; nothing if whoever removed the distribution was killed before the very end.
 
-    Errors as for :func:`read_record`, but that it may be in a ``*.dist-info`` somewhere else.
+    The errors are those of :func:`read_record`, but the ``*.dist-info`` may be a symlink.
     """
     path = one.recorded
     try:

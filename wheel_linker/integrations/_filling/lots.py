@@ -46,7 +46,7 @@ class Filled(NamedTuple):
     name: str
     """What it is called, such as ``deps``."""
     key: str
-    """What is another text when something else is wanted."""
+    """A text that is another one when something else is wanted."""
     lot: Lot
 
 

@@ -62,7 +62,7 @@ class Resolved(NamedTuple):
         if isinstance(repository, dict):
             address = f"{repository['vcs']}+{address}@{repository['commit_id']}"
         elif self.sha256 is not None:
-            # Checked by pip, and part of the name under which it keeps a wheel that it has built.
+            # pip checks the digest, and keeps a wheel that it has built under a name that has it.
             fragments.append(f"{_SHA256}={self.sha256}")
         if "subdirectory" in origin:
             fragments.append(f"subdirectory={origin['subdirectory']}")
@@ -91,7 +91,7 @@ def gather(
     """
     arguments = [*_arguments(requirements, requirement_files, constraints), *pip_args]
     target = Path(mkdtemp(prefix="wheels-")) if wheel_dir is None else Path(os.fspath(wheel_dir))
-    # Beside the others, for pip names none that were there before.
+    # The wheels come into a directory of their own first, since pip does not tell which of them were there before.
     with TemporaryDirectory(prefix=_PREFIX) as fresh:
         _wheel("find and build wheels", python, [*arguments, "--wheel-dir", fresh])
         target.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ class _Ready(NamedTuple):
     made: Made
     filename: WheelFilename
     status: os.stat_result | None
-    """Of its file, if the index may have it."""
+    """What the system knows of its file, if that may go into the index."""
 
 
 def unpack_all(

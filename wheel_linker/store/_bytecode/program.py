@@ -61,7 +61,7 @@ class Source(NamedTuple):
     made: str
     """Where its bytecode goes, as if that were this root."""
     path: str
-    """Relative to that root."""
+    """The path of the source relative to the root of the unpacked wheel."""
     size: int
 
 
