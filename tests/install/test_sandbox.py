@@ -6,23 +6,25 @@ import ctypes
 import os
 import struct
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from proof.processes import in_child
-from wheels import snapshot
+from wheels import snapshot, zip_wheel
 
 from install.kit import check_recorded, no_litter, root_of
-from wheel_linker import LinkError, LinkMode
+from wheel_linker import LinkError, LinkMode, pack_wheel, unpack_wheel, write_record
 from wheel_linker._fs.moving import move
 from wheel_linker._link import transaction
-from wheel_linker.install import Layout, install_wheel, uninstall
+from wheel_linker.install import Layout, install_wheel, install_wheels, uninstall
+from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from wheel_linker._fs.folder import Folder
+    from wheel_linker.store import StoredWheel
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock is of Linux")
 # <linux/landlock.h>; these numbers of system calls are the same on every machine but Alpha.
@@ -94,3 +96,53 @@ def test_what_fails_is_undone(
 
     in_sandbox(act)
     assert snapshot(root_of(layout)) == before
+
+
+def destroy_bytecode(stored: StoredWheel) -> None:
+    for path in Path(stored.path).parent.glob("bytecode/*/w/**/*.pyc"):
+        path.write_bytes(b"")
+
+
+def test_a_store(layout: Layout, older: Path, tmp_path: Path) -> None:
+    """Entries are copied into place, and read once after another start: they are not on the disk yet."""
+    file = zip_wheel(older, tmp_path)
+
+    def act() -> None:
+        with WheelStore(tmp_path / "store") as store:
+            stored = store.add(file)
+            root = Path(stored.path)
+            assert (root.parent / "boot").exists()
+            (root / "added").mkdir()
+            (root / "added" / "more.py").write_bytes(b"")
+            module = next(root.glob("*/*.py"))
+            module.write_bytes(b"damaged\n")
+            store.repair(stored, file)
+            assert store.verify(deep=True) == []
+            install_wheels([file], layout, store=store)
+            check_recorded(layout, "demo-1.0.dist-info")
+            install_wheels([file], layout, store=store, compile_bytecode=True)
+            destroy_bytecode(stored)
+            store.compile([stored], layout)
+            assert store.verify(deep=True) == []
+            destroy_bytecode(stored)
+            store.repair(stored, file)
+            assert store.verify(deep=True) == []
+        with WheelStore(tmp_path / "store") as store:
+            assert [one.name for one in store.prune(unused_for=0)] == [stored.entry]
+        assert os.listdir(tmp_path / "store" / ".store" / "staging") == []
+
+    in_sandbox(act)
+    assert not list(tmp_path.rglob(".wheel_linker*"))
+
+
+def test_unpacking_and_packing(older: Path, tmp_path: Path) -> None:
+    file = zip_wheel(older, tmp_path)
+
+    def act() -> None:
+        unpack_wheel(file, tmp_path / "again")
+        write_record(tmp_path / "again")
+        pack_wheel(tmp_path / "again", tmp_path / "packed")
+
+    in_sandbox(act)
+    assert (tmp_path / "packed" / file.name).exists()
+    assert not list(tmp_path.rglob(".wheel_linker*"))

@@ -20,6 +20,7 @@ from store.conftest import entry_names, litter
 from wheel_linker import LinkError, link_wheels
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.remove_tree import remove_tree
+from wheel_linker.install import Layout, install_wheels
 from wheel_linker.store import WheelStore, symlinked
 
 if TYPE_CHECKING:
@@ -253,6 +254,39 @@ def test_store_in_a_layer_of_an_image(
         with WheelStore(root) as store:
             assert len(store.prune(unused_for=0)) == 2
         assert entry_names(root) == set()
+        assert litter(root) == []
+    finally:
+        subprocess.run(["umount", str(base / "merged")], check=True)
+
+
+@posix_only
+def test_mending_in_a_layer_of_an_image(
+    on_filesystem: Callable[[str], Path], wheel_file: Path, tmp_path: Path
+) -> None:
+    """Directories that are in the way, and bytecode, are removed in place."""
+    base = on_filesystem("tmpfs")
+    for name in ("lower", "upper", "work", "merged"):
+        (base / name).mkdir()
+    layout = Layout.for_target(tmp_path / "site")
+    with WheelStore(base / "lower" / "store") as store:
+        stored = store.add(wheel_file)
+        store.compile([stored], layout)
+    tree = base / "lower" / "store" / stored.entry / "w"
+    (tree / "single.py").unlink()
+    (tree / "single.py" / "deep").mkdir(parents=True)
+    (tree / "single.py" / "deep" / "x.py").write_bytes(b"")
+    layers = ",".join(f"{kind}dir={base / kind}" for kind in ("lower", "upper", "work"))
+    command = ["mount", "-t", "overlay", "overlay", "-o", layers, str(base / "merged")]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no overlayfs")
+    root = base / "merged" / "store"
+    try:
+        with WheelStore(root) as store:
+            install_wheels([wheel_file], layout, store=store, compile_bytecode=True)
+            assert store.verify(deep=True) == []
+            (root / stored.entry / "w" / "demo" / "__init__.py").write_bytes(b"damaged\n")
+            store.repair(stored.entry, wheel_file)
+            assert store.verify(deep=True) == []
         assert litter(root) == []
     finally:
         subprocess.run(["umount", str(base / "merged")], check=True)

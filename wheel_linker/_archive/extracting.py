@@ -13,6 +13,7 @@ from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.unpacking import amount, unpack
 from wheel_linker._archive.wheel_file import WheelFile, filename_of
 from wheel_linker._fs.destination import opened, resolved
+from wheel_linker._fs.moving import move
 from wheel_linker._fs.paths import possible
 from wheel_linker._fs.stage import staged
 from wheel_linker._threads import usable_cpus
@@ -64,7 +65,7 @@ def extract(
             )
         if os.name == "nt" and parent.lstat(name) is not None:
             parent.remove_directory(name)
-        stage.folder.move(_NEW, parent, name)
+        move(stage.folder, _NEW, parent, name)
     warn_of_problems(str(filename), result.problems)
     return UnpackedWheel(target, filename)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.destination import opened
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.moving import move
 from wheel_linker._fs.paths import possible
 from wheel_linker._fs.stage import staged
 from wheel_linker._wheel.dist_info import own_filename
@@ -62,7 +63,7 @@ def write_record(tree: str | os.PathLike[str]) -> str:
         with staged(folder) as stage:
             with open(os.path.join(stage.folder.path, _NAME), "xb") as file:
                 file.write(content)
-            stage.folder.move(_NAME, folder, RECORD)
+            move(stage.folder, _NAME, folder, RECORD)
     return os.path.join(found.path, dist_info, RECORD)
 
 
@@ -81,7 +82,7 @@ def pack(tree: str | os.PathLike[str], to: str | os.PathLike[str], timestamp: fl
     ):
         with zipfile.ZipFile(os.path.join(stage.folder.path, _NAME), "x") as archive:
             _pack(found, archive, moment)
-        stage.folder.move(_NAME, folder, name)
+        move(stage.folder, _NAME, folder, name)
     return target
 
 

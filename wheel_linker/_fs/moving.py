@@ -40,6 +40,23 @@ def move(source: Folder, name: str, target: Folder, new: str) -> None:
         _carry(source, name, target, new)
 
 
+def move_away(source: Folder, name: str, stage: Folder, new: str) -> None:
+    """Move an entry into a stage, with which it goes; remove it at once where the system moves none of its kind.
+
+    overlayfs renames no directory of a lower layer, and some sandboxes rename nothing from one directory to another.
+
+    :param stage: the stage's directory, or one in it.
+    :raises OSError: if it can neither be moved nor removed.
+    """
+    try:
+        source.move(name, stage, new)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        log("cannot move %s in %s: %s", name, source.path, error)
+        _remove(source, name)
+
+
 def copy_entry(source: Folder, name: str, target: Folder, new: str) -> None:
     """Copy a file or a symlink with its permission bits and times.
 
@@ -139,13 +156,17 @@ def _clear(source: Folder, aside: str, target: Folder, made: str) -> None:
     """Remove what is not needed any more: the entry if its copy has appeared, else the copy. May be begun again."""
     has_appeared = target.lstat(made) is None
     folder, name = (source, aside) if has_appeared else (target, made)
-    status = folder.lstat(name)
     try:
-        if status is None:
-            return
-        if stat.S_ISDIR(status.st_mode):
-            remove_tree(folder, name)
-        else:
-            os.unlink(folder.prefix + name, dir_fd=folder.fd)
+        _remove(folder, name)
     except OSError as error:
         log("cannot remove %s in %s: %s", name, folder.path, error)
+
+
+def _remove(folder: Folder, name: str) -> None:
+    status = folder.lstat(name)
+    if status is None:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        remove_tree(folder, name)
+    else:
+        os.unlink(folder.prefix + name, dir_fd=folder.fd)

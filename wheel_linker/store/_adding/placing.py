@@ -7,9 +7,12 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.folder import Folder
-from wheel_linker.store._entry.checking import whole
+from wheel_linker._fs.moving import move, move_away
+from wheel_linker.store._entry.checking import boot_note, whole
 from wheel_linker.store.entries import read_entry
+from wheel_linker.store.layout import BOOT
 from wheel_linker.store.names import names_for
 from wheel_linker.store.repairing import mend_entry
 
@@ -77,7 +80,7 @@ def _move(stage: Folder, made: str, root: Folder, name: str) -> None:
     if root.lstat(name) is not None:
         raise taken
     try:
-        stage.move(made, root, name)
+        _rename_or_copy(stage, made, root, name)
     except OSError:
         # Each system has an error of its own for a name that is taken; another process may have been faster.
         if root.lstat(name) is None:
@@ -85,9 +88,22 @@ def _move(stage: Folder, made: str, root: Folder, name: str) -> None:
         raise taken from None
 
 
+def _rename_or_copy(stage: Folder, made: str, root: Folder, name: str) -> None:
+    try:
+        stage.move(made, root, name)
+    except OSError as error:
+        if error.errno != errno.EXDEV or root.lstat(name) is not None:
+            raise
+        # A sandbox that lets nothing be renamed from one directory to another. The copy is not on the disk yet.
+        with stage.enter(made) as entry:
+            if entry.lstat(BOOT) is None:
+                create_with(boot_note(), entry.prefix + BOOT, entry.fd)
+        move(stage, made, root, name)
+
+
 def _move_away(session: Session, root: Folder, stage: Stage, name: str) -> None:
     """Make room where something lies that is no directory."""
     with session.going():
         status = root.lstat(name)
         if status is not None and not stat.S_ISDIR(status.st_mode):
-            root.move(name, stage.old, name)
+            move_away(root, name, stage.old, name)

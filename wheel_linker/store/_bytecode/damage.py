@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wheel_linker._fs.moving import move_away
 from wheel_linker.store._bytecode.sets import names_of_sets, never, sets_of
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.content import NOT_THERE, size_of
@@ -52,4 +53,4 @@ def remove_sets(entry: Folder, names: set[str], waste: Folder) -> None:
         return
     with entry.enter(BYTECODE) as sets:
         for name in names:
-            sets.move(name, waste, f"{BYTECODE}-{name}")
+            move_away(sets, name, waste, f"{BYTECODE}-{name}")

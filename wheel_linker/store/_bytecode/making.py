@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.moving import move, move_away
 from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
 from wheel_linker.store._bytecode.compiled import Compiled
@@ -170,9 +171,9 @@ def _publish(
                 # It may have been made meanwhile, and be linked from already.
                 if find_set(session.layout, entry, one.facts.digest, name, options.check):
                     return
-                sets.move(name, stage.old, f"{made}-{name}")
+                move_away(sets, name, stage.old, f"{made}-{name}")
             try:
-                stage.folder.move(made, sets, name)
+                move(stage.folder, made, sets, name)
             except OSError as error:
                 # Each system has an error of its own for a name that is taken.
                 if sets.lstat(name) is None:

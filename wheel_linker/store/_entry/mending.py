@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.moving import move, move_away
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._fs.windows import is_directory
 from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
@@ -184,7 +185,7 @@ def _tree(entry: Folder, waste: Folder) -> Folder:
     """Open the directory for the unpacked wheel, made anew if something else is there."""
     status = entry.lstat(TREE)
     if status is not None and not stat.S_ISDIR(status.st_mode):
-        entry.move(TREE, waste, TREE)
+        move_away(entry, TREE, waste, TREE)
     return entry.make(TREE)
 
 
@@ -193,7 +194,7 @@ def _mend_one(item: Damage, tree: Folder, fresh: Folder, waste: Folder, number: 
     above = tuple(parents)
     if item.kind == ADDED:
         with Descent(tree, Folder.enter) as descent:
-            descent.go(above).move(name, waste, number)
+            move_away(descent.go(above), name, waste, number)
         return
     with Descent(tree, Folder.make) as descent, Descent(fresh, Folder.enter) as source:
         _replace(descent.go(above), source.go(above), name, waste, number)
@@ -202,9 +203,9 @@ def _mend_one(item: Damage, tree: Folder, fresh: Folder, waste: Folder, number: 
 def _replace(folder: Folder, fresh: Folder, name: str, waste: Folder, number: str) -> None:
     status = folder.lstat(name)
     if status is not None and (not stat.S_ISREG(status.st_mode) or fresh.lstat(name) is None):
-        folder.move(name, waste, number)
+        move_away(folder, name, waste, number)
     if fresh.lstat(name) is not None:
-        fresh.move(name, folder, name)
+        move(fresh, name, folder, name)
 
 
 def _added_first(damage: Damage) -> bool:
