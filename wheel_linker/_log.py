@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker.errors import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 # The library's name; where it is vendored, more comes before it: `installer._vendor.wheel_linker`.
 PACKAGE = __name__.rpartition(".")[0]
+_listeners: list[Callable[[str], object]] = []
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
@@ -45,9 +48,23 @@ def log(message: str, *arguments: object) -> None:
 
 def log_warning(message: str, *arguments: object) -> None:
     """Log what the user should know while the call goes on."""
+    shown = _shown(arguments)
+    if _listeners:
+        _listeners[-1](message % tuple(shown))
+        return
     import logging
 
-    logging.getLogger("wheel_linker").warning(message, *_shown(arguments))
+    logging.getLogger("wheel_linker").warning(message, *shown)
+
+
+@contextmanager
+def telling(listener: Callable[[str], object]) -> Iterator[None]:
+    """Tell a listener, instead of the log, what the user should know: for the command line, in its own words."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 def _shown(arguments: tuple[object, ...]) -> list[object]:

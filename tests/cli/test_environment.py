@@ -245,3 +245,17 @@ def test_a_lock_that_is_missing(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(": No such file or directory")
     assert "Errno" not in line
+
+
+def test_what_the_library_notes_is_told_as_everything_is(
+    nowhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who sets up no log gets bare lines from Python otherwise."""
+    wheel = write_wheel(nowhere / "one-1.0-py3-none-any.whl", {"one.py": "1"})
+    words = ["--target", str(nowhere / "target")]
+    assert main.main(["install", str(wheel), *words, "--store", str(nowhere / "store")]) == 0
+    (nowhere / "target" / "one-1.0.dist-info" / "RECORD").write_bytes(b"")
+    capsys.readouterr()
+    assert main.main(["uninstall", "one", *words]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("wheel-linker: note: one 1.0 is an incomplete installation, ")

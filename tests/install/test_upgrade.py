@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from wheels import snapshot, write_tree
+from wheels import snapshot, write_tree, zip_wheel
 
 from install.kit import (
     FILES,
@@ -23,7 +23,16 @@ from install.kit import (
     root_of,
 )
 from wheel_linker import LinkError, LinkMode
-from wheel_linker.install import Layout, NoRecordError, install_wheel, install_wheels, uninstall
+from wheel_linker.install import (
+    IncompleteInstallationError,
+    Layout,
+    NoRecordError,
+    check_environment,
+    install_wheel,
+    install_wheels,
+    uninstall,
+)
+from wheel_linker.store import WheelStore
 
 pytestmark = pytest.mark.usefixtures("way")
 INFO, NEW_INFO = "demo-1.0.dist-info", "demo-2.0.dist-info"
@@ -174,6 +183,25 @@ def test_what_has_no_record(layout: Layout, older: Path, entry: str) -> None:
     with pytest.raises(NoRecordError, match="demo"):
         install_wheel(older, layout)
     assert snapshot(root_of(layout)) == before
+
+
+@pytest.mark.parametrize("repairs", [False, True])
+def test_a_record_of_its_own_that_is_missing_is_mended(
+    layout: Layout, older: Path, newer: Path, tmp_path: Path, repairs: bool
+) -> None:
+    """To be told to remove it with this very tool, which refuses, would lead nowhere."""
+    with WheelStore(tmp_path / "store") as store:
+        install_wheel(zip_wheel(older, tmp_path), layout, store=store)
+        (pure(layout) / INFO / "RECORD").unlink()
+        with pytest.raises(IncompleteInstallationError, match="it is missing"):
+            uninstall("demo", layout)
+        if repairs:
+            assert [one.wheel.name for one in check_environment(layout, store).repair().installed]
+            check_recorded(layout, INFO)
+        else:
+            assert install_wheel(newer, layout).upgraded == ("1.0",)
+            check_record(layout, NEW_INFO)
+            assert not (pure(layout) / INFO).exists()
 
 
 def test_missing_files_do_not_matter(layout: Layout, older: Path, newer: Path) -> None:

@@ -20,6 +20,7 @@ from wheel_linker._cli.output import (
     writing,
 )
 from wheel_linker._compat.override import override
+from wheel_linker._log import telling
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _warnings_in_one_line() -> Iterator[None]:
     def show(message: Warning | str, *_: object, **__: object) -> None:
         complain("warning", str(message))
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), telling(partial(complain, "note")):
         # Which of them are shown at all is decided by the filters, which are the user's.
         warnings.showwarning = show
         yield

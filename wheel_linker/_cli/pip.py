@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._cli.environment import add_environment, layout_to_change
 from wheel_linker._cli.options import add_json, add_linking, add_option, add_verbosity, modes
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wheel_linker.install import InstallReport, Layout
     from wheel_linker.integrations.pip.arguments import Arguments
     from wheel_linker.store import StoredWheel, WheelStore
+
+_NOTHING: Final = "everything that is asked for is installed already"
 
 
 def add_pip(parser: argparse.ArgumentParser) -> None:
@@ -136,7 +138,7 @@ def _tell(
     for report in () if arguments.json else reports:
         say(installed_line(report))
     if not anything and not arguments.json:
-        say("everything that is asked for is installed already")
+        say(_NOTHING)
 
 
 def _install_editable(layout: Layout, given: Arguments) -> None:
@@ -164,3 +166,5 @@ def _tell_plan(chosen: Sequence[_Planned], *, as_json: bool) -> None:
         )
     for one in () if as_json else chosen:
         say(f"{one.name} {one.version}: would be installed{' in place' if one.editable else ''}")
+    if not chosen and not as_json:
+        say(_NOTHING)

@@ -75,6 +75,7 @@ def remove(
     # The names are looked up before anything is made.
     with undisturbed(layout, locks):
         removals = _removals(wanted, layout)
+        _tell_of_guesses(removals)
         if dry_run:
             return _foretold(removals)
     what = ", ".join(map(repr, names))
@@ -93,7 +94,19 @@ def remove(
 
 def foreseen_removal(names: Sequence[str], layout: Layout) -> list[UninstallReport]:
     """Tell what an uninstall would do, and touch nothing. The errors are those of :func:`remove`."""
-    return _foretold(_removals(_by_normalised(names), layout))
+    removals = _removals(_by_normalised(names), layout)
+    _tell_of_guesses(removals)
+    return _foretold(removals)
+
+
+def _tell_of_guesses(removals: Sequence[_Removal]) -> None:
+    for removal in removals:
+        for one in removal.found if removal.incomplete else ():
+            log_warning(
+                "%s is an incomplete installation, with an empty RECORD, as after a power cut: what its notes and "
+                "names lead to is removed",
+                str(one),
+            )
 
 
 def _by_normalised(names: Sequence[str]) -> dict[str, str]:
@@ -177,8 +190,7 @@ def _belongings(one: Distribution, layout: Layout) -> tuple[list[Recorded], bool
     """
     try:
         return read_record(one), False
-    except IncompleteInstallationError as error:
+    except IncompleteInstallationError:
         if not is_empty(one):
             raise
-        log_warning("%s; here what its notes and names lead to is removed", error)
         return guess(one, layout.schemes["scripts"]), True

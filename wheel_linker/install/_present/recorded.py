@@ -26,6 +26,8 @@ _LONGEST: Final = 1 << 28
 # More than any file has bytes; Python reads no more than 4,300.
 _MOST_DIGITS: Final = 19
 _COLUMNS: Final = 3
+# What this library notes as the installer unless it is told another one.
+_OWN_NAME: Final = "wheel-linker"
 # In characters: that of an MD5, which some tools have written, with its name.
 _SHORTEST_DIGEST: Final = 26
 
@@ -119,6 +121,9 @@ def read_text(one: Distribution) -> str:
     except (FileNotFoundError, NotADirectoryError) as error:
         if one.entry.endswith(DIST_INFO) and os.path.isdir(one.path) and not names_in(one):
             return ""
+        if read_installer(one) == _OWN_NAME:
+            # Then no other tool knows more.
+            raise _unreadable(one, "it is missing") from error
         raise NoRecordError(
             f"cannot tell which files belong to {one} ({one.path!r}): it has no RECORD; remove it with "
             f"{_tool(one)}"
