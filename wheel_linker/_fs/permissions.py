@@ -45,7 +45,9 @@ _ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
 
 def owners() -> tuple[int, ...]:
     """Return the users whose files may be shared: the caller and root. On Windows all files have the number 0."""
-    return (_ROOT,) if sys.platform == "win32" else (_ROOT, os.geteuid())
+    if sys.platform == "win32":
+        return (_ROOT,)
+    return _ROOT, os.geteuid()
 
 
 def permissions_like(mode: int) -> int:
@@ -92,7 +94,7 @@ def chmod_itself(name: str, mode: int, fd: int | None) -> None:
 
 
 def _chmod_unreadable(name: str, mode: int, fd: int | None) -> None:
-    if not _LINUX:
+    if sys.platform == "win32" or not _LINUX:
         os.chmod(name, mode, dir_fd=fd, follow_symlinks=False)
         return
     # os.chmod() of Linux cannot be told not to follow. What only names a file needs no right to read it.

@@ -5,6 +5,7 @@ Which empty directories an uninstall leaves is decided in ``install/_present/emp
 
 from __future__ import annotations
 
+import unicodedata  # noqa: F401 - fold() imports it late, when something has been changed already
 from typing import TYPE_CHECKING
 
 from wheel_linker._fs.descent import Descent
