@@ -60,8 +60,8 @@ def link_wheel_files(
         name alone (``*`` stands for slashes, too), or what is called with each such path, of files, symlinks and
         directories. Of a directory that is left out, everything is. What is there already of these stays. In such a
         directory of the wheel ``site_packages`` itself may lie, but where a backend clones whole directories.
-    :param exact: whether ``site_packages`` ends as a mirror of the wheel: what is there beside that goes, in the same
-        all-or-nothing step, whoever put it there. What ``exclude`` names stays.
+    :param exact: whether ``site_packages`` ends as a mirror of the wheel: everything else that is there is removed, in
+        the same all-or-nothing step, whoever put it there. What ``exclude`` names stays.
     :returns: what became of the files.
     :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, or its
         name is neither given nor found. Nothing has been touched then.
@@ -159,7 +159,7 @@ def link_options(
 
     :raises ValueError: for an unknown mode, an empty chain, or fewer than one job.
     """
-    # Late, like the pipeline itself: importing the library costs an embedder little until it links.
+    # Imported late, like the pipeline itself: importing the library costs an embedder little until it links.
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.options import LinkOptions, excluding
     from wheel_linker._threads import usable_cpus

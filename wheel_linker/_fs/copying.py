@@ -38,7 +38,7 @@ _LINUX: Final = sys.platform == "linux"
 _SEEK_DATA: Final[int] = getattr(os, "SEEK_DATA", 3 if _LINUX else -1)
 _SEEK_HOLE: Final[int] = getattr(os, "SEEK_HOLE", 4 if _LINUX else -1)
 TIMES_BY_DESCRIPTOR: Final = os.utime in os.supports_fd
-"""Not on Windows, which keeps the time at which a file that was written is closed."""
+"""Whether times can be set by descriptor: not on Windows, which sets them once more when a file is closed."""
 _FINDS_HOLES: Final = _SEEK_DATA >= 0
 # copy_file_range(2) where the two ends or the kernel cannot do it, read and write still can.
 _PLAIN_COPY_INSTEAD: Final = frozenset(
@@ -56,7 +56,7 @@ _PLAIN_COPY_INSTEAD: Final = frozenset(
 
 
 class LeftBehindError(OSError):
-    """What a file that could not be made left behind cannot be removed: nobody else can make it now."""
+    """A file could not be made, and what there is of it cannot be removed: now its name is taken."""
 
 
 def create_from(
@@ -94,13 +94,13 @@ def create_from(
             try:
                 close_quietly(new)
             finally:
-                # Else the fallback would find the name taken, and blame the wheel for it.
+                # Otherwise the fallback would find the name taken, and blame the wheel for it.
                 _take_back(destination, destination_dir)
             raise
         try:
             os.close(new)
         except BaseException:
-            # Where writing is put off, close(2) is what tells that the disk is full.
+            # Where writing is put off, close(2) is the call that tells that the disk is full.
             _take_back(destination, destination_dir)
             raise
         if keep_time and not TIMES_BY_DESCRIPTOR:

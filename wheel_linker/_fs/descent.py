@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Folder, Parts
 
 _HELD_LEVELS: Final = 40
-# The process, or the machine, has no more.
+# The process, or the machine, has no more descriptors.
 _NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -74,7 +74,7 @@ class Descent:
         except OSError as error:
             if error.errno not in _NO_DESCRIPTORS or not self._levels:
                 raise
-        # Those that are held open may be all that there are.
+        # The directories that are held open may have taken all descriptors.
         self.close()
         self._levels = 0
         return self._go_step_by_step(parts)

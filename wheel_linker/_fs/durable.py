@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder
 
-# 524 is the kernel's own ENOTSUPP, which NFS and FUSE let out.
+# 524 is the kernel's own ENOTSUPP, which NFS and FUSE let through.
 _UNSUPPORTED: Final = frozenset(
     {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, 524}
 )

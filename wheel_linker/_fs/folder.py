@@ -20,7 +20,7 @@ from wheel_linker._fs.windows import extended, patiently
 
 Parts = tuple[str, ...]
 """The names leading from one directory down to another."""
-# By name: not every Python has all of them.
+# Named by texts, since not every Python has all of these functions.
 _NEEDED: Final = (
     *("open", "stat", "mkdir", "rmdir", "unlink", "rename"),
     *("link", "symlink", "readlink"),
@@ -220,7 +220,7 @@ class Folder:
     def close(self) -> None:
         """Let go of the directory; closing twice is harmless."""
         if self.fd is not None and self.fd != _CLOSED:
-            # Not None, which would turn a later use into one by path.
+            # The descriptor is not set to None, with which a later use would go by path.
             fd, self.fd = self.fd, _CLOSED
             close_quietly(fd)
 

@@ -119,10 +119,10 @@ def _try(fd: int, *, shared: bool) -> bool | None:
 
 @contextmanager
 def exclusive(directory: str, patience: Patience) -> Iterator[None]:
-    """Wait until no other process or thread is in here for this directory.
+    """Wait until no other process or thread holds the lock of a directory, and hold it.
 
-    On Windows, where directories have no locks, by a file in it, which the last one takes away. Where there are no
-    locks at all, as on some network file systems, nothing is waited for.
+    On Windows, where directories have no locks, this is the lock of a file in it, which the last of them removes. Where
+    there are no locks at all, as on some network file systems, nothing is waited for.
 
     :raises LockTimeoutError: if another has held it for too long.
     :raises OSError: if the directory cannot be opened, or the system refuses for another reason.
@@ -147,7 +147,7 @@ def _lock_file(directory: str) -> int:
     opened: list[int] = []
 
     def open_it() -> None:
-        # For a moment it may be there no more and not yet gone.
+        # For a moment a file that was removed may be neither there nor gone.
         opened.append(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
 
     patiently(open_it)

@@ -89,7 +89,7 @@ class Patience:
 
 
 def _holder(fd: int | None) -> str:
-    """Say who holds the lock of an open file; of None, which a thread holds."""
+    """Say who holds the lock of an open file; for None that is a thread."""
     if fd is None:
         return "another thread of this process"
     number = _holding_process(fd)

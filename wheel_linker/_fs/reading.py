@@ -17,7 +17,7 @@ READ: Final = (
 )
 """How such a file is opened: a symlink is not followed, and a FIFO not waited for."""
 FOLLOW: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
-"""The same, but that a symlink is followed."""
+"""How such a file is opened if a symlink may lead to it."""
 NOT_READABLE: Final = frozenset(
     {errno.ELOOP, errno.EMLINK, errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.EISDIR, errno.EIO}
 )

@@ -27,11 +27,11 @@ def remove_tree(
 ) -> None:
     """Remove the directory ``name`` in ``parent``, however deep it is; nothing happens if it is missing.
 
-    It may be begun again where it was left. As a rule that takes no room on the disk. Junctions of Windows go, not
-    what they lead to.
+    It may be begun again where it was left. As a rule that takes no room on the disk. Junctions of Windows are removed,
+    not what they lead to.
 
-    :param last: a file in it that goes after everything else.
-    :param before_last: called before that goes.
+    :param last: a file in it that is removed after everything else.
+    :param before_last: called before that file is removed.
     :raises OSError: if something in it cannot be removed; on Windows after two seconds, where a program has it open.
     """
     if parent.lstat(name) is None:
