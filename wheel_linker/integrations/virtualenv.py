@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from virtualenv.seed.embed.base_embed import BaseEmbed
 from virtualenv.seed.wheels import get_wheel
 
 from wheel_linker._compat.override import override
+from wheel_linker.integrations._filling.seeding import MODE, STORE, SeedingError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from virtualenv.create.creator import Creator
     from virtualenv.seed.wheels.util import Wheel
 
     from wheel_linker.install import Layout
+    from wheel_linker.store import WheelStore
 
 __all__ = ["StoreSeeder"]
 
@@ -32,7 +37,8 @@ class StoreSeeder(BaseEmbed):
         """Put pip, and what else is asked for, into an environment.
 
         :param creator: the environment.
-        :raises RuntimeError: if there is no wheel of something, or it cannot be installed.
+        :raises SeedingError: if it cannot be installed.
+        :raises RuntimeError: if there is no wheel of something.
         """
         if not self.enabled:
             return
@@ -41,19 +47,26 @@ class StoreSeeder(BaseEmbed):
         wheels = [self._wheel(name, version, creator) for name, version in self._wanted()]
         try:
             from wheel_linker.install import install_wheels
-            from wheel_linker.integrations._filling.user_store import open_store
 
-            with open_store() as store:
-                paths = [wheel.path for wheel in wheels]
+            with self._store() as store:
                 install_wheels(
-                    paths,
+                    [wheel.path for wheel in wheels],
                     _layout(creator),
                     store=store,
+                    mode=self.env.get(MODE) or None,
                     requested=True,
                     compile_bytecode=True,
                 )
-        except (ImportError, OSError, WheelLinkerError) as error:
-            raise RuntimeError(f"seeding by wheel-linker failed: {error}") from error
+        except (ImportError, OSError, ValueError, WheelLinkerError) as error:
+            raise SeedingError(f"seeding by wheel-linker failed: {error}") from error
+
+    def _store(self) -> AbstractContextManager[WheelStore]:
+        """Return the store to be used; one that a tool has open stays so."""
+        from wheel_linker.integrations._filling.user_store import open_store, shared_store
+
+        if STORE in self.env:
+            return nullcontext(shared_store(self.env[STORE] or None))
+        return open_store()
 
     def _wanted(self) -> list[tuple[str, str]]:
         return sorted(self.distribution_to_versions().items())

@@ -226,21 +226,31 @@ class LinkingInstaller(Pip):
         outcome.assert_success()
         return outcome.exit_code or 0
 
+    def named_store(self) -> str:
+        """Return the directory of the store, as it is set; nothing for the one in this user's cache."""
+        return str(self._env.conf["wheel_linker_store"])
+
+    def named_mode(self) -> str:
+        """Return how wheels are put into the environment, as it is set; nothing for the platform's default."""
+        return str(self._env.conf["wheel_linker_mode"])
+
     def _store(self) -> WheelStore:
-        return shared_store(self._env.conf.get("wheel_linker_store", str) or None)
+        return shared_store(self.named_store() or None)
 
     def _mode(self) -> Modes:
-        return self._env.conf.get("wheel_linker_mode", str) or None
+        return self.named_mode() or None
 
     def _constraints(self) -> list[str]:
-        return list(self.constraints.as_root_args)
+        found = getattr(self, "constraints", None)  # older tox has no such setting
+        return [] if found is None else list(found.as_root_args)
 
     def _constrained(self) -> list[str]:
         """Return what the files of constraints say."""
-        return list(self.constraints.unroll()[1])
+        found = getattr(self, "constraints", None)
+        return [] if found is None else list(found.unroll()[1])
 
     def _pre(self) -> list[str]:
-        return ["--pre"] if self._env.conf.get("pip_pre", bool) else []
+        return ["--pre"] if self._env.conf["pip_pre"] else []
 
     def _forced(self, needed: Iterable[Requirement]) -> list[str]:
         forced = {normalised(one.name): one for one in getattr(self._env.options, "force_dep", ())}
