@@ -64,7 +64,7 @@ def test_what_is_missing_goes_to_ones_own(
         assert [Path(wheel.path).is_relative_to(base) for wheel in wheels] == [False, True]
     (entry,) = layered.entries()
     assert Path(entry.path).is_relative_to(root)
-    layered.prune(unused_for=-1)
+    layered.prune(max_bytes=0)
     layered.close()
     assert snapshot(base, directory_times=True) == before
 
