@@ -131,6 +131,7 @@ def test_launcher_takes_the_place_of_a_script_of_its_name(
 HOSTILE = (
     *("../evil", "/evil", "a/b", "..", ".", "sub/../../evil", "C:evil"),
     *(("a\\b",) if os.name == "nt" else ("..\\evil",)),
+    *("a\x1b[2Jb", "\u202egnp.evil", "a\u200fb", "a\u2066b"),
 )
 
 

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from wheel_linker.install._scripts.entry_points import EntryPoint
     from wheel_linker.install.layout import Layout
 
+# Unicode's controls of bidirectional writing, UAX #9, and its separators of lines and paragraphs: whoever reads such a
+# name reads another one than is run.
+_TURNING: Final = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
+)
 _EXECUTABLE: Final = stat.S_IXUSR
 # APPNOTE.TXT 4.3.7 and 4.3.12: where time and date are in the local and in the central header of a zip file.
 _TIMES: Final = {b"PK\3\4": 10, b"PK\1\2": 12}
@@ -188,7 +193,8 @@ def _runs(piece: Piece, directory: Directory, name: str) -> bool:
 
 
 def _check_name(tree: Tree, name: str, layout: Layout) -> None:
-    if "/" in name or fault(name, windows=layout.os_name == "nt"):
+    disguised = not _TURNING.isdisjoint(name)
+    if "/" in name or disguised or fault(name, windows=layout.os_name == "nt"):
         raise _invalid(tree, f"a script is called {name!r}, which is no file name")
 
 
