@@ -259,3 +259,32 @@ def test_what_the_library_notes_is_told_as_everything_is(
     assert main.main(["uninstall", "one", *words]) == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("wheel-linker: note: one 1.0 is an incomplete installation, ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "has_table"),
+    [
+        (["-v", "list"], 0, True),
+        (["-q", "list"], 0, False),
+        (["--color", "never", "--quiet", "list"], 0, False),
+        (["--color=always", "store", "list"], 0, True),
+        (["-v", "-q", "list"], 2, False),
+        (["--color", "list"], 2, False),
+        (["-q", "lists"], 2, False),
+        (["-q"], 2, False),
+    ],
+)
+def test_what_every_command_takes_may_come_before_it(
+    nowhere: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    code: int,
+    has_table: bool,
+) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    store = ["--store", str(nowhere / "store")] if "store" in words else []
+    assert main.main([*words, *store]) == code
+    printed = capsys.readouterr()
+    assert bool(printed.out) == has_table
+    assert bool(printed.err) == bool(code)

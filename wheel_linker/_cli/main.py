@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
 _DISTRIBUTION: Final = "wheel-linker"
+_COLOR: Final = "--color"
+_OF_EVERY_COMMAND: Final = frozenset({"-q", "--quiet", "-v", "--verbose", _COLOR})
 _DONE: Final = 0
 _FAILED: Final = 1
 _ANY_WIDTH: Final = 80
@@ -75,7 +77,7 @@ def _said(error: Exception) -> str:
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; those of pip's, which only one command takes, as ``others``."""
-    words = sys.argv[1:] if argv is None else argv
+    words = _command_first(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         # So in nearly every call. To make the parser of all commands would take longer than to install a small wheel.
         parser, words = _parser_of(words[0]), words[1:]
@@ -87,6 +89,16 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.others = others
     arguments.whole_parser = partial(_parser, COMMANDS)
     return arguments
+
+
+def _command_first(words: Sequence[str]) -> Sequence[str]:
+    """Return the arguments with what every command takes behind them, where it was given before the command."""
+    number = 0
+    while number < len(words) and words[number].partition("=")[0] in _OF_EVERY_COMMAND:
+        number += 2 if words[number] == _COLOR else 1
+    if not number or number >= len(words) or words[number] not in COMMANDS:
+        return words
+    return [*words[number:], *words[:number]]
 
 
 def _parser_of(name: str) -> argparse.ArgumentParser:
