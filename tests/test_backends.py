@@ -221,6 +221,19 @@ class TestMacOS:
         assert contents(nobody / "site") == contents(source)
         assert snapshot(source, directory_times=True) == before
 
+    def test_what_cannot_be_given_its_bits_is_not_left_behind(
+        self, macos: MacOSBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").write_bytes(b"content")
+
+        def refuse(*_: object) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr("wheel_linker.backends.macos.follow_umask", refuse)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            macos.clone_file(str(tmp_path / "file"), str(tmp_path / "copy"))
+        assert not (tmp_path / "copy").exists()
+
     def test_without_the_library_the_error_is_one_of_the_system(self) -> None:
         if sys.platform == "darwin":
             pytest.skip("it is there")
@@ -278,6 +291,27 @@ class TestWindows:
         assert report.used.keys() == {LinkMode.HARDLINK, LinkMode.COPY}
         assert reflink.calls <= 2
         assert contents(site) == contents(wheel)
+
+    @pytest.mark.parametrize("number", [errno.EIO, errno.EPERM])
+    def test_what_cannot_be_given_its_bits(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        """A broken disk is an error, and nothing is left behind; a file system without bits is none."""
+
+        (tmp_path / "file").write_bytes(b"content")
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        backend = WindowsBackend(reflink=FakeReflink())
+        monkeypatch.setattr(os, "chmod", refuse)
+        if number == errno.EPERM:
+            backend.clone_file(str(tmp_path / "file"), str(tmp_path / "copy"))
+            assert (tmp_path / "copy").read_bytes() == b"content"
+            return
+        with pytest.raises(OSError, match=os.strerror(number)):
+            backend.clone_file(str(tmp_path / "file"), str(tmp_path / "copy"))
+        assert not (tmp_path / "copy").exists()
 
     @pytest.mark.parametrize("make", [reflink_refusal, windows_error])
     @pytest.mark.parametrize("number", [39, 112, 1295])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from _thread import get_ident
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker.errors import printable
 
@@ -18,8 +19,34 @@ PACKAGE = __name__.rpartition(".")[0]
 _listeners: list[Callable[[str], object]] = []
 
 
+# What was given in each thread that is in a body of WarningOnce.
+_given: Final[dict[int, set[tuple[str, type[Warning]]]]] = {}
+
+
+class WarningOnce:
+    """Gives each warning once, though what is done in the body of the ``with`` statement is begun anew in it.
+
+    It holds for the thread that enters it.
+    """
+
+    def __enter__(self) -> None:
+        self._before = _given.get(get_ident())
+        _given[get_ident()] = set()
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is None:
+            _given.pop(get_ident(), None)
+        else:
+            _given[get_ident()] = self._before
+
+
 def warn_caller(message: str, category: type[Warning]) -> None:
     """Give a warning for the innermost line on the way here that is outside this library."""
+    given = _given.get(get_ident())
+    if given is not None:
+        if (message, category) in given:
+            return
+        given.add((message, category))
     level = 1
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect would cost its import
     while frame is not None and _is_own(frame):

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ import pytest
 from store.archives import record_of, with_record, write_archive
 from store.conftest import settle
 
-from install.kit import check_record, files_in, layout_in, pure, root_of
-from wheel_linker import InvalidWheelError, ProgressBar
+from install.kit import check_record, files_in, layout_in, make, pure, root_of
+from wheel_linker import InvalidWheelError, PackageConflictWarning, ProgressBar
 from wheel_linker._link import staging
 from wheel_linker._link.helper import starting
 from wheel_linker.install import install_wheels, plan_sync, sync_wheels
@@ -198,6 +199,39 @@ def test_several_of_which_one_is_damaged(
         assert store.verify(deep=True) == []
     for name in ("one", "two", "three"):
         check_record(layout, f"{name}-1.0.dist-info")
+
+
+@pytest.mark.parametrize("call", [install_wheels, sync_wheels])
+def test_what_is_begun_anew_warns_once(
+    tmp_path: Path, root: Path, file: Path, layout: Layout, call: Callable[..., object]
+) -> None:
+    info = "other-1.0.dist-info"
+    own = {
+        "single.py": b"SINGLE = 22\n",
+        "single2.py": b"",
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: other\nVersion: 1.0\n",
+        f"{info}/WHEEL": FILES["demo-1.0.dist-info/WHEEL"],
+    }
+    own[f"{info}/RECORD"] = record_of(own, f"{info}/RECORD")
+    other = settle(write_archive(tmp_path / "dist" / "other-1.0-py3-none-any.whl", own))
+    zeros(entry_in(root, file) / MODULE)
+    with WheelStore(root) as store, warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        call([file, other], layout, store=store, mode="copy", on_conflict="warn")
+        assert store.verify(deep=True) == []
+    said = [str(each.message) for each in given if each.category is PackageConflictWarning]
+    assert len(said) == 1
+    assert "single.py" in said[0]
+
+
+def test_warnings_of_another_call_are_given_again(
+    tmp_path: Path, layout: Layout, recwarn: pytest.WarningsRecorder
+) -> None:
+    del recwarn
+    wheels = [make(tmp_path / name, {"one.py": name.encode()}, name=name) for name in ("a", "bb")]
+    for _ in range(2):
+        with pytest.warns(PackageConflictWarning, match="one.py"):
+            install_wheels(wheels, layout, mode="copy", on_conflict="warn")
 
 
 def test_an_upgrade_begun_anew_leaves_one_version(

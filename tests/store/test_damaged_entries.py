@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from install.kit import check_record
@@ -24,6 +24,7 @@ from store.conftest import entry_names, litter, settle
 from wheel_linker import InvalidWheelError, LinkError, link_wheels
 from wheel_linker.install import Layout, install_wheels
 from wheel_linker.store import WheelStore
+from wheel_linker.store._entry import checking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,6 +192,31 @@ class TestBrokenDescription:
         with pytest.raises(InvalidWheelError, match=r"repair the entry|add the wheel again$"):
             link_wheels(site, [stored])
         assert os.listdir(site) == []
+
+
+@pytest.mark.parametrize("check", ["size", "hash"])
+def test_adding_looks_once_before_it_unpacks(
+    root: Path, wheel_file: Path, monkeypatch: pytest.MonkeyPatch, check: Check
+) -> None:
+    """And once more when the entry is kept from others, who may have mended it meanwhile."""
+    with WheelStore(root, check=check) as store:
+        entry = store.add(wheel_file).entry
+    empty(root / entry / "w" / "single.py")
+    looks: list[str] = []
+    look = checking._is_intact
+
+    def noting(*arguments: Any) -> bool:
+        looks.append(arguments[1])
+        return look(*arguments)
+
+    monkeypatch.setattr(checking, "_is_intact", noting)
+    monkeypatch.setattr("wheel_linker.store._adding.batch.unpack_entry", lambda *_: 1 / 0)
+    with WheelStore(root, check=check) as store:
+        with pytest.raises(ZeroDivisionError):
+            store.add(wheel_file)
+        assert looks == [entry]
+        monkeypatch.undo()
+        assert files_below(store.add(wheel_file).path) == with_record(FILES)
 
 
 def test_repair_with_another_wheel(root: Path, wheel_file: Path, tmp_path: Path) -> None:

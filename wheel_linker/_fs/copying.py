@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.permissions import if_allowed, permissions_like, stay_executable
+from wheel_linker._fs.windows import remove_file
 from wheel_linker._log import log
 from wheel_linker.errors import ENOTSUPP
 
@@ -95,13 +96,13 @@ def create_from(
                 close_quietly(new)
             finally:
                 # Otherwise the fallback would find the name taken, and blame the wheel for it.
-                _take_back(destination, destination_dir)
+                take_back(destination, destination_dir)
             raise
         try:
             os.close(new)
         except BaseException:
             # Where writing is put off, close(2) is the call that tells that the disk is full.
-            _take_back(destination, destination_dir)
+            take_back(destination, destination_dir)
             raise
         if keep_time and not TIMES_BY_DESCRIPTOR:
             times = (status.st_atime_ns, status.st_mtime_ns)
@@ -110,9 +111,13 @@ def create_from(
         close_quietly(original)
 
 
-def _take_back(name: str, directory: int | None) -> None:
+def take_back(name: str, directory: int | None) -> None:
+    """Remove a file that was made, and could not be made as it should be.
+
+    :raises LeftBehindError: if that is refused.
+    """
     try:
-        os.unlink(name, dir_fd=directory)
+        remove_file(name, directory)
     except OSError as error:
         raise LeftBehindError(*error.args) from error
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.override import override
+from wheel_linker._fs.copying import take_back
 from wheel_linker._fs.permissions import follow_umask, granted
 from wheel_linker._fs.sharing import refuse_bound
 from wheel_linker.backends.protocol import Backend
@@ -65,11 +66,16 @@ class MacOSBackend(Backend):
         status = os.stat(source, dir_fd=source_dir, follow_symlinks=False)
         refuse_bound(status, source)
         self._clone(source, destination, source_dir, destination_dir)
-        if self._granted is None:
-            self._granted = granted(
-                destination[: -len(os.path.basename(destination))], destination_dir
-            )
-        follow_umask(destination, destination_dir, status.st_mode, self._granted)
+        try:
+            if self._granted is None:
+                self._granted = granted(
+                    destination[: -len(os.path.basename(destination))], destination_dir
+                )
+            follow_umask(destination, destination_dir, status.st_mode, self._granted)
+        except BaseException:
+            # Else the next mode of the chain would find the name taken.
+            take_back(destination, destination_dir)
+            raise
 
     @override
     def clone_directory(self, source: str, destination: str) -> None:

@@ -9,6 +9,8 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.override import override
+from wheel_linker._fs.copying import take_back
+from wheel_linker._fs.permissions import if_allowed
 from wheel_linker.backends.protocol import Backend, refuse
 
 if TYPE_CHECKING:
@@ -72,7 +74,13 @@ class WindowsBackend(Backend):
             raise _with_number(error, source, destination) from error
         # On Windows this is the read-only attribute, which would keep the file from being replaced.
         writable = stat.S_IWRITE if os.name == "nt" else 0
-        os.chmod(destination, os.stat(source).st_mode & _PERMISSIONS | writable)
+        try:
+            mode = os.stat(source).st_mode & _PERMISSIONS | writable
+            if_allowed(os.chmod, destination, mode)
+        except BaseException:
+            # Else the next mode of the chain would find the name taken.
+            take_back(destination, None)
+            raise
 
     def _reflink_function(self) -> Callable[[str, str], object]:
         if self._reflink is None:

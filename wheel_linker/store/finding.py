@@ -6,7 +6,8 @@ Entries of the bases, stores that are only read, come before those of the store 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.wheel_file import WheelFile, check_digest, filename_of, wanted_at
 from wheel_linker._fs.timestamps import unsettled_for
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
     from wheel_linker.store.session import Session
 
 
+class Unread(Enum):
+    """What is returned in the place of a wheel whose file has not been read."""
+
+    MAY_BE_THERE = auto()
+
+
+MAY_BE_THERE: Final = Unread.MAY_BE_THERE
+
+
 def find_digest(session: Session, options: UnpackOptions, digest: str) -> StoredWheel | None:
     """Return the wheel of a digest, if its entry is as it should be; the session holds it.
 
@@ -37,20 +47,27 @@ def find_digest(session: Session, options: UnpackOptions, digest: str) -> Stored
 
 
 def find_wheel(
-    session: Session,
-    options: UnpackOptions,
-    path: str,
-    expected: str | None,
-    *,
-    reads: bool = True,
+    session: Session, options: UnpackOptions, path: str, expected: str | None
 ) -> StoredWheel | None:
     """Return the entry of a wheel file that is in the store already, and as it should be; the session holds it.
 
     :param path: the absolute path of the wheel file.
     :param expected: the digest that the file must have.
-    :param reads: whether the file is read if the index does not know it.
     :raises InvalidWheelError: if the file is missing, has another one, or is called like another wheel.
     :raises OSError: if the file, or the store, cannot be read.
+    """
+    found = find_known(session, options, path, expected)
+    if found is not MAY_BE_THERE:
+        return found
+    return find_by_content(session, options, path, expected)
+
+
+def find_known(
+    session: Session, options: UnpackOptions, path: str, expected: str | None
+) -> StoredWheel | Unread | None:
+    """Do so without reading the file; parameters and errors as for :func:`find_wheel`.
+
+    :returns: :data:`MAY_BE_THERE` if the file has to be read to tell.
     """
     with wanted_at(path):
         status = os.stat(path)
@@ -61,16 +78,20 @@ def find_wheel(
         known = None
     if known is not None and expected in (None, known.digest):
         filename = WheelFilename.known(os.path.basename(path))
-        found = _held(session, options, known, filename, path)
-        if found is not None:
-            return found
-    if not reads:
-        return None
+        # The content of the file would lead to the same entry, or, if that is missing, to none.
+        return _held(session, options, known, filename, path)
     # It is worth reading the file twice if it may be an old one under a new name, or was just touched.
     if session.index.may_know(status.st_size) or not session.writable or others_write:
-        with options.crew, WheelFile(path) as file:
-            return _find_by_content(session, options, file, expected)
+        return MAY_BE_THERE
     return None
+
+
+def find_by_content(
+    session: Session, options: UnpackOptions, path: str, expected: str | None
+) -> StoredWheel | None:
+    """Do so by reading the file; parameters and errors as for :func:`find_wheel`."""
+    with options.crew, WheelFile(path) as file:
+        return _find_by_content(session, options, file, expected)
 
 
 def find_below(

@@ -34,10 +34,11 @@ _FOR_EVER: Final = 1e18
 def refuse_no_amount(unused_for: float | timedelta | None, max_bytes: int | None) -> None:
     """Refuse what nothing can be compared with.
 
-    :raises ValueError: if a time or a size is negative, or no number.
+    :raises ValueError: if the time is no number, or the size is negative or none.
     """
-    if unused_for is not None and not _seconds(unused_for) >= 0:
-        raise ValueError(f"unused_for is {shown(_seconds(unused_for))}: give 0 seconds or more")
+    # A negative time means what may be used in the future as well: everything.
+    if unused_for is not None and not abs(_seconds(unused_for)) >= 0:
+        raise ValueError(f"unused_for is {shown(_seconds(unused_for))}: give a number of seconds")
     if max_bytes is not None and not max_bytes >= 0:
         raise ValueError(f"max_bytes is {shown(max_bytes)}: give 0 bytes or more")
 
@@ -105,7 +106,7 @@ def prunable(
         return []
     oldest = None
     if unused_for is not None:
-        oldest = time.time() - min(_seconds(unused_for), _FOR_EVER)
+        oldest = time.time() - max(min(_seconds(unused_for), _FOR_EVER), -_FOR_EVER)
     measured = [_measured(entry) for entry in sorted(entries, key=_used)]
     chosen = [
         entry

@@ -276,7 +276,7 @@ class WheelStore:
         :param keep_linked: whether what an environment has as hard links stays in any case.
         :returns: what was removed; the ``frees`` of each says how many bytes that freed.
         :raises LinkError: if the store cannot be written.
-        :raises ValueError: if a time or a size is negative, or no number.
+        :raises ValueError: if the time is no number, or the size is negative or none.
         """
         from wheel_linker.store.pruning import prune, refuse_no_amount
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from wheel_linker._archive.wheel_file import is_archive, wanted_at
-from wheel_linker._log import log
+from wheel_linker._log import WarningOnce, log
 from wheel_linker._threads import telling_of_completion
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
@@ -87,7 +87,7 @@ def with_unpacked(
     """
     done: list[_Outcome] = []
     # An interrupt may come when everything is done: to remove what was unpacked for the moment may take long.
-    with telling_of_completion(lambda: bool(done) and not dry_run):
+    with WarningOnce(), telling_of_completion(lambda: bool(done) and not dry_run):
         if store is not None and not how.clones_whole():
             try:
                 with all_unpacked(
