@@ -66,7 +66,10 @@ def test_no_interpreter_is_asked_again_and_nothing_loaded_for_launchers(
     for _ in range(2):
         assert ASKED in loaded("install", wheel, *options)
     assert loaded("install", wheel, *options) & NOT_NEEDED == set()
-    # Another environment in the same place is another matter.
+    # Another environment in the same place is another matter: here one with a copy of the interpreter.
+    venv.create(environment, clear=True, symlinks=False)
+    assert ASKED in loaded("install", wheel, *options)
+    assert ASKED not in loaded("install", wheel, *options)
     configuration = environment / "pyvenv.cfg"
     configuration.write_text(configuration.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert ASKED in loaded("install", wheel, *options)
