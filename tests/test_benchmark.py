@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 # Last: what is tested is the installed package, not the one beside the benchmark.
 sys.path.append(str(ROOT))
 
-from benchmarks import commands, report  # noqa: E402
+from benchmarks import commands, report, tools  # noqa: E402
+from benchmarks.corpus import Wheel  # noqa: E402
 from benchmarks.merge import merged  # noqa: E402
 from benchmarks.part import Part  # noqa: E402, TC001
 from benchmarks.results import ImportTime, PlaceResult, Results, Row, Stamp  # noqa: E402
@@ -191,3 +192,23 @@ class TestPrograms:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX)
         assert time.monotonic() - started < 50
+
+
+def test_what_is_resolved_lacks_nothing_that_it_requires(tmp_path: Path) -> None:
+    """A wheel whose requirement is missing, or there in another version, is left out with all above it."""
+    requirements = {
+        "top-1.0": ["base>=1", 'more; extra == "other"', "never; python_version < '3'"],
+        "base-1.0": [],
+        "old-1.0": ["base<1"],
+        "above-1.0": ["lacking"],
+        "further-1.0": ["above"],
+        "with_extra-1.0": ["base[fast]"],
+    }
+    wheels = []
+    for name, requires in requirements.items():
+        info = tmp_path / name / f"{name}.dist-info"
+        info.mkdir(parents=True)
+        lines = [f"Requires-Dist: {one}" for one in requires]
+        (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines, "", ""]))
+        wheels.append(Wheel(tmp_path / f"{name}-py3-none-any.whl", tmp_path / name))
+    assert [tools.name_of(wheel) for wheel in tools.closed(wheels)] == ["top", "base"]

@@ -78,8 +78,10 @@ def test_library(tmp_path: Path) -> None:
 def test_tools(tmp_path: Path) -> None:
     text = page(tmp_path, "tools")
     locked = ("wheel_linker sync", "wheel_linker pip install", "uv pip sync", "pip --no-compile")
+    resolved = ("wheel_linker pip install", "uv pip install", "pip --no-compile")
     expected = {
         *(("locked", who) for who in locked),
+        *(("resolved", who) for who in resolved),
         ("second environment of tox", "tox"),
         ("second environment of tox", "wheel_linker, tox"),
     }
