@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wheel_linker import LinkError
-from wheel_linker._fs import paths
+from wheel_linker._fs import locking, paths, windows
 from wheel_linker._fs.destination import opened
 from wheel_linker._fs.paths import is_directory, is_within, named_by, real_path, upwards
+from wheel_linker._fs.patience import Patience
 from wheel_linker._fs.reading import (
     read_followed,
     read_regular,
@@ -72,6 +73,11 @@ class TestWithin:
         assert is_within("c:/a/b", "C:\\A")
         assert not is_within("D:\\a\\b", "C:\\a")
         assert not is_within("C:\\ab", "C:\\a")
+        for path, directory in (("C:\\a\\b", "\\\\?\\C:\\a"), ("\\\\?\\C:\\A\\b", "c:\\a")):
+            assert is_within(path, directory)
+        assert is_within("\\\\one\\Share\\a", "\\\\?\\UNC\\one\\share")
+        assert is_within("\\\\?\\unc\\one\\share\\a", "\\\\ONE\\share")
+        assert not is_within("\\\\?\\D:\\a\\b", "C:\\a")
 
 
 class TestUpwards:
@@ -113,6 +119,24 @@ class TestUpwards:
         monkeypatch.chdir(tmp_path)
         here = os.getcwd()
         assert existing_part("none/below") == here
+
+
+def test_the_path_of_a_lock_file_may_be_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def note(path: str) -> str:
+        asked.append(path)
+        return path
+
+    monkeypatch.setattr(windows, "WINDOWS", True)
+    monkeypatch.setattr(locking, "extended", note, raising=False)
+    file = tmp_path / locking.LOCK_FILE
+    with locking.exclusive(os.fspath(tmp_path), Patience("here", 1)):
+        assert asked == [os.fspath(file)]
+        assert file.exists()
+    assert not file.exists()
 
 
 class TestIsDirectory:

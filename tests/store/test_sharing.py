@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -222,3 +224,64 @@ def test_a_store_in_a_modules_globals_ends_quietly(root: Path, wheels: list[Path
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert os.listdir(root / ".store" / "leases") == []
+
+
+@contextmanager
+def turn_of_another_thread(store: WheelStore) -> Iterator[None]:
+    """Have another thread hold the turn of a store object, as one does that removes much."""
+    has, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store._session().turn():
+            has.set()
+            over.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    has.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_closing_does_not_wait_for_ever(root: Path, wheels: list[Path]) -> None:
+    store = WheelStore(root, timeout=0.2)
+    store.add(wheels[0])
+    with (
+        turn_of_another_thread(store),
+        pytest.raises(LockTimeoutError, match=r"waited 0\.2 seconds .*another thread"),
+    ):
+        store.close()
+    assert store.find(sha256_of(wheels[0])) is not None
+    store.close()
+
+
+def test_who_ends_using_an_entry_does_not_wait(root: Path, wheels: list[Path]) -> None:
+    with WheelStore(root, timeout=0.2) as store:
+        stored = store.add(wheels[0])
+        begun, ended = threading.Event(), threading.Event()
+        going_on = threading.Event()
+
+        def use() -> None:
+            with stored.hold():
+                begun.set()
+                going_on.wait()
+            with store._session().adding():
+                pass
+            ended.set()
+
+        thread = threading.Thread(target=use)
+        thread.start()
+        begun.wait()
+        with turn_of_another_thread(store):
+            going_on.set()
+            assert ended.wait(10)
+        thread.join()
+        store.remove(stored)
+        assert store.entries() == []
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

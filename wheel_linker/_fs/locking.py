@@ -20,7 +20,7 @@ from wheel_linker._fs import windows
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.timestamps import refresh
-from wheel_linker._fs.windows import patiently
+from wheel_linker._fs.windows import extended, patiently
 from wheel_linker._log import log
 from wheel_linker.errors import ENOTSUPP
 
@@ -143,7 +143,8 @@ def exclusive(directory: str, patience: Patience) -> Iterator[None]:
 
 def _lock_file(directory: str) -> int:
     """Open the lock file of a directory; as long as anybody has it open, nobody can remove it."""
-    path = os.path.join(directory, LOCK_FILE)
+    # In a directory whose path is nearly as long as Windows takes them, that of the file would be too long.
+    path = extended(os.path.join(directory, LOCK_FILE))
     opened: list[int] = []
 
     def open_it() -> None:

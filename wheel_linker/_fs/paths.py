@@ -5,12 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# learn.microsoft.com, "Maximum Path Length Limitation", as normcase() of Windows has them.
+_LONG: Final = "\\\\?\\"
+_LONG_SHARE: Final = "\\\\?\\unc\\"
+_SHARE: Final = "\\\\"
 
 
 def is_within(path: str, directory: str) -> bool:
@@ -18,10 +23,18 @@ def is_within(path: str, directory: str) -> bool:
     path, directory = os.path.normcase(path), os.path.normcase(directory)
     if _is_plain(path) and _is_plain(directory):
         return path == directory or path.startswith(directory + os.sep)
+    path, directory = _usual_form(path), _usual_form(directory)
     try:
         return os.path.commonpath((path, directory)) == directory
     except ValueError:  # different drives
         return False
+
+
+def _usual_form(path: str) -> str:
+    """Return a path without what long paths of Windows may begin with, which is not part of any name."""
+    if path.startswith(_LONG_SHARE):
+        return _SHARE + path[len(_LONG_SHARE) :]
+    return path.removeprefix(_LONG) if os.sep == "\\" else path
 
 
 def _is_plain(path: str) -> bool:

@@ -24,7 +24,7 @@ from wheel_linker.store.symlinked import note_symlinks
 from wheel_linker.store.trust import settle_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from wheel_linker._fs.folder import Folder
     from wheel_linker._fs.stage import Stage
@@ -66,6 +66,8 @@ class Session:
         self._turn = threading.RLock()
         self._opened: Opened | None = None
         self._held: set[str] = set()
+        # No thread has this lock for longer than an addition takes, so that nobody waits for it at the end of a call.
+        self._counting = threading.Lock()
         self._in_use: Counter[str] = Counter()
         self._mine = threading.local()
         self._keeps_bits: bool | None = None
@@ -187,8 +189,7 @@ class Session:
             yield
         finally:
             del self._mine.entries
-            with self._turn:
-                self._in_use.subtract(entries)
+            self._give_up(entries)
 
     def _hold(self, entry: str) -> None:
         self._held.add(entry)
@@ -198,7 +199,7 @@ class Session:
         entries: list[str] | None = getattr(self._mine, "entries", None)
         if entries is not None:
             entries.append(entry)
-            self._in_use[entry] += 1
+            self._use(entry)
 
     @contextmanager
     def keeping(self, entry: str, *, damaged: bool = False) -> Iterator[None]:
@@ -209,7 +210,7 @@ class Session:
         """
         with self.turn():
             held = self.hold(entry)
-            self._in_use[entry] += 1
+            self._use(entry)
         try:
             if not held and not damaged:
                 raise InvalidWheelError(
@@ -217,20 +218,18 @@ class Session:
                 )
             yield
         finally:
-            with self._turn:
-                self._in_use[entry] -= 1
+            self._give_up([entry])
 
     @contextmanager
     def looking_at(self, entry: str) -> Iterator[None]:
         """Keep an entry from being removed by anybody, whether it is there or not; to look at it is not to use it."""
         with self.turn():
             self._hold_for_a_look(entry)
-            self._in_use[entry] += 1
+            self._use(entry)
         try:
             yield
         finally:
-            with self._turn:
-                self._in_use[entry] -= 1
+            self._give_up([entry])
 
     @contextmanager
     def linking(self, entry: str) -> Iterator[None]:
@@ -269,7 +268,7 @@ class Session:
             with locked(opened.lock, patience), opened.lease.no_readers(patience) as ours:
                 used = leased(self.layout, opened.lease.name) if ours else None
                 if used is not None:
-                    used |= {entry for entry, count in self._in_use.items() if count > 0}
+                    used |= self._used()
                 yield used
 
     def note_damaged(self, entry: str) -> bool:
@@ -351,8 +350,11 @@ class Session:
         sweep_in(self.layout)
 
     def close(self) -> None:
-        """Let go of all entries; closing twice is harmless."""
-        with self._turn:
+        """Let go of all entries; closing twice is harmless.
+
+        :raises LockTimeoutError: if another thread has not been through for too long. It is still open then.
+        """
+        with self.turn():
             self._held.clear()
             opened, self._opened = self._opened, None
             if opened is not None:
@@ -361,8 +363,21 @@ class Session:
     def renew(self) -> None:
         """Forget what the parent's threads were about, in a child of fork(2)."""
         self._turn = threading.RLock()
+        self._counting = threading.Lock()
         self._in_use.clear()
         self._mine = threading.local()
+
+    def _use(self, entry: str) -> None:
+        with self._counting:
+            self._in_use[entry] += 1
+
+    def _give_up(self, entries: Iterable[str]) -> None:
+        with self._counting:
+            self._in_use.subtract(entries)
+
+    def _used(self) -> set[str]:
+        with self._counting:
+            return {entry for entry, count in self._in_use.items() if count > 0}
 
     def _patience(self) -> Patience:
         return Patience(self.layout.root, self._timeout)

@@ -341,7 +341,10 @@ class WheelStore:
             return repair(self._session(), self._options, entry, path)
 
     def close(self) -> None:
-        """Let others remove what was added through this object; it can be used again."""
+        """Let others remove what was added through this object; it can be used again.
+
+        :raises LockTimeoutError: if another thread that uses it has not been through for ``timeout`` seconds.
+        """
         for current, bases in self._sessions:
             for session in (current, *bases):
                 session.close()
