@@ -25,7 +25,9 @@ def is_within(path: str, directory: str) -> bool:
         return path == directory or path.startswith(directory + os.sep)
     path, directory = _usual_form(path), _usual_form(directory)
     try:
-        return os.path.commonpath((path, directory)) == directory
+        # Without a separator at its end Python takes the root of a share for a relative path.
+        common = os.path.commonpath((path + os.sep, directory + os.sep))
+        return common.rstrip(os.sep) == directory.rstrip(os.sep)
     except ValueError:  # different drives
         return False
 
