@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from wheels import make_wheel
 
@@ -134,3 +135,22 @@ def test_versions_are_compared_however_they_are_written(version: str) -> None:
     again = pickle.loads(pickle.dumps(WheelFilename.known(f"demo-{version}-py3-none-any.whl")))
     assert again.is_release_of(filename)
     assert not again.is_release_of(WheelFilename.from_dist_info(f"other-{version}.dist-info"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one-1.0-py3-none-any.whl",
+        "one-1.0-py2.py3-none-any.whl",
+        "one-1.0-2-cp311-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "one-1.0-CP311-cp311-Win_AMD64.whl",
+    ],
+)
+def test_tags_are_those_of_the_file_name(text: str) -> None:
+    found = WheelFilename.parse(text).tags()
+    assert len(found) == len(set(found))
+    assert set(found) == {str(tag) for tag in parse_wheel_filename(text)[3]}
+
+
+def test_without_tags_there_are_none() -> None:
+    assert WheelFilename.from_dist_info("one-1.0.dist-info").tags() == []

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 _DIST_INFO = ".dist-info"
+# With a build number, or without.
+_PARTS = (5, 6)
 # Characters: names of files have no more, and Python reads a number of so many digits.
 _SHORT = 255
 
@@ -113,6 +115,14 @@ class WheelFilename:
         name, version, _ = text.split("-", 2)
         parsed = cls.from_dist_info(f"{name}-{version}{_DIST_INFO}")
         return cls(text, parsed.name, parsed.version_text)
+
+    def tags(self) -> list[str]:
+        """Return its compatibility tags (PEP 425), such as ``py3-none-any``; none if its file name has none."""
+        parts = self._text.lower().removesuffix(".whl").split("-")
+        if len(parts) not in _PARTS:
+            return []
+        pythons, abis, platforms = (part.split(".") for part in parts[-3:])
+        return [f"{one}-{abi}-{other}" for one in pythons for abi in abis for other in platforms]
 
     def __str__(self) -> str:
         return self._text

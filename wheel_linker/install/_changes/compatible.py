@@ -69,14 +69,10 @@ def _wanted_python(plan: Plan) -> str:
 def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:
     if _is_universal(str(plan.wheel.name)):
         return
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-
-    try:
-        _, _, _, tags = parse_wheel_filename(str(plan.wheel.name))
-    except InvalidWheelFilename:
-        return  # an unpacked wheel whose WHEEL lists no tags
-    if not supported.intersection(map(str, tags)):
-        said = ", ".join(sorted(map(str, tags)))
+    # An unpacked wheel may have none, if its WHEEL lists none.
+    tags = plan.wheel.name.tags()
+    if tags and supported.isdisjoint(tags):
+        said = ", ".join(sorted(tags))
         raise InvalidWheelError(
             f"cannot install {_called(plan)}: its tags are {said}, and {layout.python!r} "
             f"({_version(layout)}) supports none of them; get the wheel for this interpreter and platform"
@@ -84,11 +80,14 @@ def _check_tags(plan: Plan, supported: set[str], layout: Layout) -> None:
 
 
 def _check_python(plan: Plan, interpreter: Interpreter, layout: Layout) -> None:
+    text = _wanted_python(plan)
+    if _is_newer(layout, text):
+        return
     from packaging.specifiers import SpecifierSet
 
     version = interpreter.environment.get("python_full_version", _version(layout)).rstrip("+")
     try:
-        wanted = SpecifierSet(_wanted_python(plan))
+        wanted = SpecifierSet(text)
         fits = wanted.contains(version, prereleases=True)
     except ValueError:  # InvalidSpecifier, or thousands of digits
         return  # pip takes it for a wish that nobody can fulfil or break

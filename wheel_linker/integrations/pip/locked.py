@@ -109,20 +109,13 @@ class Finder:
             wheel = self._store.find(digest)
             if wheel is None or not _is_of(filename_of(wheel), wanted):
                 continue
-            place = self._place(str(wheel.filename))
+            missing = len(self._rank)
+            place = min(
+                (self._rank.get(tag, missing) for tag in filename_of(wheel).tags()), default=missing
+            )
             if place < lowest:
                 best, lowest = wheel, place
         return best
-
-    def _place(self, filename: str) -> int:
-        """Return how far down the interpreter's tags the first is that a wheel's file name has."""
-        *_, pythons, abis, platforms = filename.lower().removesuffix(".whl").split("-")
-        return min(
-            self._rank.get(f"{python}-{abi}-{platform}", len(self._rank))
-            for python in pythons.split(".")
-            for abi in abis.split(".")
-            for platform in platforms.split(".")
-        )
 
 
 def filename_of(wheel: StoredWheel) -> WheelFilename:
