@@ -33,7 +33,7 @@ def unsealed(data: bytes) -> bytes:
 
 
 def is_sealed(path: str, limit: int) -> bool:
-    """Tell whether a file is what was sealed.
+    """Tell whether a file is what was sealed. One that is longer than it may be is not, nor is what is no regular file.
 
     :param limit: how many bytes it may have.
     :raises OSError: if it cannot be opened.
