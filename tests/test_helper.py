@@ -653,3 +653,25 @@ def test_installing(tmp_path: Path, witness: Witness) -> None:
     install_wheels(wheels, Layout.for_target(helped), mode=HARDLINK, jobs=2)
     assert witness.orders
     assert picture(helped) == picture(alone)
+
+
+def test_one_that_stands_still_at_the_end_is_killed(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller waited for it for ever before."""
+    monkeypatch.setattr(helper_process, "_MILLISECONDS_TO_END", 200)
+    with Folder.open(os.fspath(site)) as folder:
+        stage = Stage(folder)
+        stage.make()
+        begin = time.monotonic()
+        with helper_process.helper_in(stage) as helper:
+            assert helper is not None
+            process = helper._process
+            os.kill(process.pid, signal.SIGSTOP)
+            # Else the test would not end where the call does not.
+            rescue = threading.Timer(PATIENCE, process.send_signal, [signal.SIGCONT])
+            rescue.start()
+        rescue.cancel()
+        assert process.returncode == -signal.SIGKILL
+        assert time.monotonic() - begin < PATIENCE
+        stage.remove()

@@ -47,6 +47,7 @@ for count in range(1, len(parents) + 1):
 __import__(library + "._link.helper.program", fromlist=["main"]).main()
 """
 _MILLISECONDS_TO_START: Final = 5_000
+_MILLISECONDS_TO_END: Final = 30_000
 
 
 def may_clone(backend: Backend) -> bool:
@@ -168,11 +169,26 @@ def _is_ready(process: subprocess.Popen[bytes]) -> bool:
 def _end(process: subprocess.Popen[bytes]) -> None:
     orders, answers = _pipes(process)
     try:
-        with orders, answers:
+        with orders:
             orders.write(ENOUGH)
     except OSError as error:
         log("a helper process is gone already: %s", error)
+    with answers:
+        if not _says_or_ends(answers):
+            log("a helper process does not end: it is killed")
+            process.kill()
     process.wait()
+
+
+def _says_or_ends(answers: IO[bytes]) -> bool:
+    """Wait until a helper process closes its end or still answers; False if it does neither, as one that is stopped."""
+    if sys.platform == "win32":
+        return True
+    import select
+
+    poll = select.poll()
+    poll.register(answers, select.POLLIN)
+    return bool(poll.poll(_MILLISECONDS_TO_END))
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
