@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
 pytest_plugins = ["left_out", "proof.plugin"]
+# Before any test imports it: those of other directories do, too.
+pytest.register_assert_rewrite("install.kit")
 
 NOBODY = 65534
 

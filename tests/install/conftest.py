@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.register_assert_rewrite("install.kit")
-
-from install.kit import MODES, layout_in, newer_wheel, older_wheel  # noqa: E402 - as rewritten
-from wheel_linker import LinkMode  # noqa: E402
+from install.kit import MODES, layout_in, newer_wheel, older_wheel
+from wheel_linker import LinkMode
 
 if TYPE_CHECKING:
     from pathlib import Path

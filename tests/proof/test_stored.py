@@ -77,7 +77,12 @@ class Stored(Scene):
         """Upgrade."""
         self._install(2)
 
+    def has_returned(self) -> bool:
+        """Tell whether only the closing of the store was left."""
+        return self._returned
+
     def _install(self, version: int) -> None:
+        self._returned = False
         with WheelStore(self._store, durable=False, jobs=1) as store:
             install_wheels(
                 [self._files[version]],
@@ -87,6 +92,7 @@ class Stored(Scene):
                 jobs=1,
                 compile_bytecode=not self._damaged,
             )
+            self._returned = True
 
     def is_done(self) -> bool:
         """Tell whether the new version is there, and nothing else."""

@@ -82,6 +82,11 @@ def chmod_itself(name: str, mode: int, fd: int | None) -> None:
     if sys.platform == "win32":
         os.chmod(name, mode)  # which sets the attribute of a link itself
         return
+    if not hasattr(os, "fchmod"):
+        # Emscripten, where one process has the files to itself.
+        _refuse_link(os.lstat(name, dir_fd=fd), name)
+        os.chmod(name, mode, dir_fd=fd)
+        return
     try:
         itself = os.open(name, _OPEN, dir_fd=fd)
     except PermissionError:
@@ -100,8 +105,7 @@ def _chmod_unreadable(name: str, mode: int, fd: int | None) -> None:
     # os.chmod() of Linux cannot be told not to follow. What only names a file needs no right to read it.
     itself = os.open(name, _NAME | os.O_NOFOLLOW, dir_fd=fd)
     try:
-        if stat.S_ISLNK(os.fstat(itself).st_mode):
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
+        _refuse_link(os.fstat(itself), name)
         try:
             os.chmod(f"/proc/self/fd/{itself}", mode)
         except FileNotFoundError as error:
@@ -110,6 +114,11 @@ def _chmod_unreadable(name: str, mode: int, fd: int | None) -> None:
             ) from error
     finally:
         os.close(itself)
+
+
+def _refuse_link(status: os.stat_result, name: str) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
 
 
 def granted(directory: str, fd: int | None) -> int:

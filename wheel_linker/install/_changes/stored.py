@@ -10,6 +10,7 @@ from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
 from wheel_linker._wheel.record import RECORD
 from wheel_linker._wheel.tree import Directory, Tree, in_order
+from wheel_linker.errors import refused
 from wheel_linker.install._changes.compiled import LIBRARIES, with_rows
 from wheel_linker.store import StoredWheel
 from wheel_linker.store._bytecode.making import bytecode_trees
@@ -86,13 +87,17 @@ def _with_bytecode(one: Plan, tree: Tree | None) -> Plan:
 
 
 def _below(tree: Tree, piece: Piece) -> Tree | None:
-    """Return that part of the bytecode which is of a piece's sources; None if there is none."""
+    """Return that part of the bytecode which is of a piece's sources; None if there is none.
+
+    :raises LinkError: if the directory that it is in cannot be opened.
+    """
     prefix = tuple(piece.prefix.split("/")) if piece.prefix else ()
     sources = {directory.parts: directory.files for directory in piece.tree.directories}
     kept = list(_kept(tree, prefix, sources))
     if not kept:
         return None
-    with Folder.open(os.path.join(tree.path, *prefix)) as root:
+    path = os.path.join(tree.path, *prefix)
+    with refused(f"read the stored bytecode at {path!r}", source=path), Folder.open(path) as root:
         made = Tree.of(root.path, root.identity(), in_order([Directory((), [], []), *kept]))
     return made._replace(trusted=tree.trusted, unpacked=tree.unpacked)
 
