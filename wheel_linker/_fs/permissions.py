@@ -29,8 +29,6 @@ _REFUSED: Final = frozenset(
         errno.EINVAL,
     }
 )
-
-
 _LINUX: Final = sys.platform == "linux"
 # O_NONBLOCK: should a FIFO take the file's place, the open must not wait for a writer.
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

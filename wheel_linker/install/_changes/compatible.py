@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install.metadata import read_fields
 
-_MOST_DIGITS: Final = 9
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,6 +14,9 @@ if TYPE_CHECKING:
     from wheel_linker.install.interpreter import Interpreter
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.plan import Plan
+
+# Python reads no number of more than 4,300 digits, and none of a version has as many as these.
+_MOST_DIGITS: Final = 9
 
 
 def refuse_incompatible(
