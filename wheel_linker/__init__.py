@@ -66,50 +66,58 @@ __all__ = [
 
 # An embedder pays for what it uses: a name's module is imported when the name is first asked for.
 _MODULE_OF = {
-    "AUTO": ".mode",
-    "Fallback": "._link.report",
-    "InvalidWheelError": ".errors",
-    "LinkError": ".errors",
-    "LinkFallbackWarning": ".errors",
-    "LinkMode": ".mode",
-    "LinkReport": "._link.report",
-    "LockTimeoutError": ".errors",
-    "Locks": "._link.locks",
-    "Modes": ".mode",
-    "MustCopy": "._link.options",
-    "OnConflict": "._wheel.conflicts",
-    "PackageConflict": "._wheel.conflicts",
-    "PackageConflictError": "._wheel.conflicts",
-    "PackageConflictWarning": ".errors",
-    "Preview": "._link.locks",
-    "ProgressBar": "._wheel.progress",
-    "RecordMode": "._wheel.record_problems",
-    "RecordProblem": "._wheel.record_problems",
-    "RecordWarning": ".errors",
-    "UnpackedWheel": "._wheel.unpacked",
-    "WheelFilename": "._wheel.filename",
-    "WheelLike": "._wheel.unpacked",
-    "WheelLinkerError": ".errors",
-    "link_wheel_files": "._api",
-    "link_wheels": "._api",
-    "pack_wheel": "._api",
-    "supported_modes": "._api",
-    "unpack_wheel": "._api",
-    "write_record": "._api",
+    "AUTO": "mode",
+    "Fallback": "_link.report",
+    "InvalidWheelError": "errors",
+    "LinkError": "errors",
+    "LinkFallbackWarning": "errors",
+    "LinkMode": "mode",
+    "LinkReport": "_link.report",
+    "LockTimeoutError": "errors",
+    "Locks": "_link.locks",
+    "Modes": "mode",
+    "MustCopy": "_link.options",
+    "OnConflict": "_wheel.conflicts",
+    "PackageConflict": "_wheel.conflicts",
+    "PackageConflictError": "_wheel.conflicts",
+    "PackageConflictWarning": "errors",
+    "Preview": "_link.locks",
+    "ProgressBar": "_wheel.progress",
+    "RecordMode": "_wheel.record_problems",
+    "RecordProblem": "_wheel.record_problems",
+    "RecordWarning": "errors",
+    "UnpackedWheel": "_wheel.unpacked",
+    "WheelFilename": "_wheel.filename",
+    "WheelLike": "_wheel.unpacked",
+    "WheelLinkerError": "errors",
+    "link_wheel_files": "_api",
+    "link_wheels": "_api",
+    "pack_wheel": "_api",
+    "supported_modes": "_api",
+    "unpack_wheel": "_api",
+    "write_record": "_api",
 }
+
+
+def _found(name: str, modules: dict[str, str], package: dict[str, object]) -> object:
+    """Return a public name of a package, from the module that it is in; it is kept in the package.
+
+    :param modules: the module of each public name, seen from the library.
+    :param package: what is in the package.
+    :raises AttributeError: if there is no such name.
+    """
+    module = modules.get(name)
+    if module is None:
+        raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
+    found = getattr(__import__(f"{__name__}.{module}", fromlist=[name]), name)
+    package[name] = found
+    return found
 
 
 if not TYPE_CHECKING:  # checkers would take every name for one that there is
 
     def __getattr__(name: str) -> object:
-        """Return a public name, from the module that it is in."""
-        module = _MODULE_OF.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        found = globals()[name] = getattr(import_module(module, __name__), name)
-        return found
+        return _found(name, _MODULE_OF, globals())
 
 
 def __dir__() -> list[str]:

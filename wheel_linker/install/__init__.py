@@ -88,43 +88,38 @@ __all__ = [
 
 # A name's module is imported when the name is first asked for.
 _MODULE_OF = {
-    "ChangePlan": ".report",
-    "EnvironmentReport": ".checks",
-    "FileProblem": ".report",
-    "IncompleteInstallationError": "._present.recorded",
-    "InstallReport": ".report",
-    "InstalledDistribution": "._present.installed",
-    "Layout": ".layout",
-    "MissingRequirement": ".report",
-    "NoRecordError": "._present.recorded",
-    "NotInstalledError": "._present.distributions",
-    "RepairReport": ".report",
-    "Replacement": ".report",
-    "SyncReport": ".report",
-    "UninstallReport": ".report",
-    "WheelVersionWarning": ".metadata",
-    "check_environment": ".checks",
-    "install_wheel": ".calls",
-    "install_wheels": ".calls",
-    "installed": "._present.installed",
-    "plan_install": ".environment",
-    "plan_sync": ".environment",
-    "plan_uninstall": ".environment",
-    "sync_wheels": ".environment",
-    "uninstall": ".calls",
+    "ChangePlan": "install.report",
+    "EnvironmentReport": "install.checks",
+    "FileProblem": "install.report",
+    "IncompleteInstallationError": "install._present.recorded",
+    "InstallReport": "install.report",
+    "InstalledDistribution": "install._present.installed",
+    "Layout": "install.layout",
+    "MissingRequirement": "install.report",
+    "NoRecordError": "install._present.recorded",
+    "NotInstalledError": "install._present.distributions",
+    "RepairReport": "install.report",
+    "Replacement": "install.report",
+    "SyncReport": "install.report",
+    "UninstallReport": "install.report",
+    "WheelVersionWarning": "install.metadata",
+    "check_environment": "install.checks",
+    "install_wheel": "install.calls",
+    "install_wheels": "install.calls",
+    "installed": "install._present.installed",
+    "plan_install": "install.environment",
+    "plan_sync": "install.environment",
+    "plan_uninstall": "install.environment",
+    "sync_wheels": "install.environment",
+    "uninstall": "install.calls",
 }
 
 
 if not TYPE_CHECKING:  # checkers would take every name for one that there is
+    from wheel_linker import _found
 
     def __getattr__(name: str) -> object:
-        """Return a public name, from the module that it is in."""
-        module = _MODULE_OF.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(__import__(__name__ + module, fromlist=[name]), name)
-        globals()[name] = found
-        return found
+        return _found(name, _MODULE_OF, globals())
 
 
 def __dir__() -> list[str]:

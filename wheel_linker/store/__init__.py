@@ -26,16 +26,10 @@ _MODULE_OF = {
 
 
 if not TYPE_CHECKING:  # checkers would take every name for one that there is
+    from wheel_linker import _found
 
     def __getattr__(name: str) -> object:
-        """Return a public name, from the module that it is in."""
-        module = _MODULE_OF.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        library = __name__.rpartition(".")[0]
-        found = getattr(__import__(f"{library}.{module}", fromlist=[name]), name)
-        globals()[name] = found
-        return found
+        return _found(name, _MODULE_OF, globals())
 
 
 def __dir__() -> list[str]:

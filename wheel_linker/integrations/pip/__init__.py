@@ -22,27 +22,21 @@ __all__ = [
 
 # What asks pip takes long to be imported, and is not needed for locks whose wheels are all in the store.
 _MODULE_OF = {
-    "NotLockedError": ".wanted",
-    "PipError": ".running",
-    "Resolved": ".resolved",
-    "gather": ".resolved",
-    "obtain": ".resolved",
-    "obtain_locked": ".locked",
-    "resolve": ".resolved",
+    "NotLockedError": "integrations.pip.wanted",
+    "PipError": "integrations.pip.running",
+    "Resolved": "integrations.pip.resolved",
+    "gather": "integrations.pip.resolved",
+    "obtain": "integrations.pip.resolved",
+    "obtain_locked": "integrations.pip.locked",
+    "resolve": "integrations.pip.resolved",
 }
 
 
 if not TYPE_CHECKING:  # checkers would take every name for one that there is
+    from wheel_linker import _found
 
     def __getattr__(name: str) -> object:
-        """Return a public name, from the module that it is in."""
-        module = _MODULE_OF.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        found = globals()[name] = getattr(import_module(module, __name__), name)
-        return found
+        return _found(name, _MODULE_OF, globals())
 
 
 def __dir__() -> list[str]:
