@@ -78,6 +78,8 @@ class TestWithin:
         assert is_within("\\\\one\\Share\\a", "\\\\?\\UNC\\one\\share")
         assert is_within("\\\\?\\unc\\one\\share\\a", "\\\\ONE\\share")
         assert not is_within("\\\\?\\D:\\a\\b", "C:\\a")
+        assert is_within("\\a", "\\")
+        assert not is_within("\\\\one\\share2", "\\\\one\\share")
 
 
 class TestUpwards:

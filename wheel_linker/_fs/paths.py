@@ -25,18 +25,21 @@ def is_within(path: str, directory: str) -> bool:
         return path == directory or path.startswith(directory + os.sep)
     path, directory = _usual_form(path), _usual_form(directory)
     try:
-        # Without a separator at its end Python takes the root of a share for a relative path.
-        common = os.path.commonpath((path + os.sep, directory + os.sep))
+        common = os.path.commonpath((path, directory))
         return common.rstrip(os.sep) == directory.rstrip(os.sep)
     except ValueError:  # different drives
         return False
 
 
 def _usual_form(path: str) -> str:
-    """Return a path without what long paths of Windows may begin with, which is not part of any name."""
+    """Return a path of Windows without what long ones may begin with, which is not part of any name."""
+    if os.sep == "/":
+        return path
     if path.startswith(_LONG_SHARE):
-        return _SHARE + path[len(_LONG_SHARE) :]
-    return path.removeprefix(_LONG) if os.sep == "\\" else path
+        path = _SHARE + path[len(_LONG_SHARE) :]
+    path = path.removeprefix(_LONG)
+    # Without a separator at its end Python takes the root of a share for a relative path.
+    return path + os.sep if path.startswith(_SHARE) else path
 
 
 def _is_plain(path: str) -> bool:
