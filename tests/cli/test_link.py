@@ -311,10 +311,12 @@ class TestTables:
         output.print_table(self.COLUMNS, self.ROWS)
         assert capsys.readouterr().out == ""
 
+    @pytest.mark.parametrize("terminal", ["dumb", "xterm"])
     def test_rich(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: str
     ) -> None:
         pytest.importorskip("rich")
+        monkeypatch.setenv("TERM", terminal)
         monkeypatch.setattr(output._state, "color", "always")
         output.print_table(self.COLUMNS, [*self.ROWS, ("x" * 300, "")])
         printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)

@@ -171,7 +171,9 @@ class TestBase:
         assert first.schemes != second.schemes
         described = [describe(path, kept_in=kept) for path in environments]
         assert described[0] == described[1]
-        assert len(asked) == 2  # one for directories, one for markers and tags
+        # For directories, and for markers and tags. Debian's PyPy names another directory than the one that it lies in.
+        is_sure = sys.implementation.name == "cpython" or base_of(os.fspath(environments[0]))
+        assert len(asked) == (2 if is_sure else 4)
 
     def test_of_what_is_not_sure_nothing_is_taken(
         self, kept: Path, environments: list[Path]

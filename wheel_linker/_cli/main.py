@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from wheel_linker._cli.commands import COMMANDS
 from wheel_linker._cli.output import (
     PROGRAM,
+    close_output,
     complain,
     complain_of_interrupt,
     configure,
@@ -61,7 +62,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough of it; what was to be done is done when it is told.
-        _close_output()
+        close_output()
         return _DONE
     except (WheelLinkerError, OSError, Warning) as error:
         complain("error", _said(error))
@@ -193,8 +194,3 @@ def _somewhere_to_write() -> Iterator[None]:
                 nowhere = kept.enter_context(open(os.devnull, "w", encoding="utf-8"))
                 kept.enter_context(redirect(nowhere))
         yield
-
-
-def _close_output() -> None:
-    """Let nothing more be written to a pipe whose reader has gone, at exit neither."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -64,9 +65,15 @@ def writing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        close_output()
         raise WheelLinkerError(
             f"cannot write to standard output: {error.strerror or error}"
         ) from error
+
+
+def close_output() -> None:
+    """Let nothing more be written to standard output, at exit neither: what is left of it would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def configure(arguments: argparse.Namespace) -> None:
@@ -105,6 +112,7 @@ _state = _State()
 _GAP: Final = "  "
 # Characters; where nobody looks through a window, no line is broken.
 _UNLIMITED: Final = 1000
+_LINES: Final = 25
 
 
 class Column(NamedTuple):
@@ -208,6 +216,8 @@ def _console(file: TextIO, width: int | None = None) -> Console:
     return Told(
         file=file,
         width=width,
+        # On a terminal that calls itself dumb, rich takes a width for meant only beside a height.
+        height=None if width is None else _LINES,
         force_terminal=True if _state.color == "always" else None,
         no_color={"always": False, "never": True}.get(_state.color),
     )
