@@ -29,7 +29,6 @@ _REFUSED: Final = frozenset(
         errno.EINVAL,
     }
 )
-_LINUX: Final = sys.platform == "linux"
 # O_NONBLOCK: should a FIFO take the file's place, the open must not wait for a writer.
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 # <fcntl.h> of Linux: not every Python has the name.
@@ -97,7 +96,7 @@ def chmod_itself(name: str, mode: int, fd: int | None) -> None:
 
 
 def _chmod_unreadable(name: str, mode: int, fd: int | None) -> None:
-    if sys.platform == "win32" or not _LINUX:
+    if sys.platform != "linux":
         os.chmod(name, mode, dir_fd=fd, follow_symlinks=False)
         return
     # os.chmod() of Linux cannot be told not to follow. What only names a file needs no right to read it.

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs.reading import READ, regular_size
+from wheel_linker._fs.reading import FOLLOW, regular_size
 from wheel_linker._wheel.bytecode import CACHE
 from wheel_linker._wheel.record import encoded
 from wheel_linker.install._present.distributions import find_distributions, is_remnant
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from wheel_linker.install.report import FileProblemKind
 
 _CHUNK: Final = 1 << 20
-_FLAGS: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
 
 
 def file_problems(layout: Layout) -> tuple[list[FileProblem], list[InstalledDistribution]]:
@@ -88,7 +87,7 @@ def _digest(path: str, algorithm: str) -> str | None:
         return None
     if not digest.digest_size:
         return None
-    fd = os.open(path, _FLAGS)
+    fd = os.open(path, FOLLOW)
     try:
         regular_size(fd, path)
         while data := os.read(fd, _CHUNK):

@@ -7,7 +7,7 @@ from typing import Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import close_quietly
-from wheel_linker._fs.reading import READ, regular_size
+from wheel_linker._fs.reading import FOLLOW, regular_size
 
 _WHERE: Final = {
     ".dist-info": "METADATA",
@@ -16,8 +16,6 @@ _WHERE: Final = {
 }
 # The three fields that come first take a hundred bytes.
 _MUCH: Final = 4096
-# Linked in symlink mode it is a symlink, which is followed here.
-_FLAGS: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
 
 
 class Said(NamedTuple):
@@ -41,7 +39,8 @@ def read_said(path: str, suffix: str) -> Said:
 
 def _head(path: str) -> bytes | None:
     try:
-        fd = os.open(path, _FLAGS)
+        # Linked in symlink mode it is a symlink, which is followed here.
+        fd = os.open(path, FOLLOW)
     except OSError:
         return None
     try:
