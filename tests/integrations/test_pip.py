@@ -221,6 +221,11 @@ class TestLockedRequirements:
             ("-r other.txt", "pip has to resolve"),
             ("-e .", "pip has to resolve"),
             ("./directory", "is not locked"),
+            (
+                f"base==1.0 ; {'(' * 5000}os_name == ''{')' * 5000} --hash=sha256:{'0' * 64}",
+                "not locked",
+            ),
+            (f"base==1.0 ; platform_machine ~= '1' --hash=sha256:{'0' * 64}", "not locked"),
         ],
     )
     def test_what_is_not_locked_says_so(

@@ -45,13 +45,11 @@ def is_closed(
     :param known: returns what is known of a distribution, by its normalised name; None if it will not be there.
     :param environment: the interpreter's environment markers.
     """
-    from packaging.requirements import InvalidRequirement
-    from packaging.specifiers import InvalidSpecifier
-    from packaging.version import InvalidVersion
-
     try:
         return not _lacking(asked, known, environment)
-    except (OSError, InvalidRequirement, InvalidSpecifier, InvalidVersion) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # ValueError: it is no requirement, compares what cannot be compared, or has more digits than Python reads.
+        # RecursionError: it has thousands of parentheses.
         log("what is required cannot be told: %s", error)
         return False
 

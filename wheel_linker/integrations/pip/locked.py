@@ -134,10 +134,9 @@ def fulfils(version: str, pinned: str) -> bool:
     """Tell whether a version is one that ``==`` asks for."""
     if version == pinned:
         return True
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion
+    from packaging.specifiers import SpecifierSet
 
     try:
         return SpecifierSet(f"=={pinned}").contains(version, prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
+    except ValueError:  # one of them is no version, or has more digits than Python reads
         return False

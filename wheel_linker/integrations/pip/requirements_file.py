@@ -13,6 +13,8 @@ from wheel_linker.integrations.pip.wanted import SHA256, NotLockedError, Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from packaging.requirements import Requirement
+
     from wheel_linker.install.interpreter import Interpreter
 
 _HASH: Final = re.compile(r"\s--hash[=\s]\s*(\S+)")
@@ -63,18 +65,20 @@ def _requirement(line: str, path: str, interpreter: Interpreter) -> Wanted | Non
     pinned = _PINNED.fullmatch(text)
     if pinned is not None and digests:
         return Wanted(normalised(pinned[1]), digests, line, pinned[2])
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     try:
         requirement = Requirement(text)
-    except InvalidRequirement as error:
+        applies = _applies(requirement, interpreter)
+    except (ValueError, RecursionError) as error:
+        # It is none, compares what cannot be compared, or has thousands of digits or parentheses.
         raise NotLockedError(f"{line!r} in {path!r} is not locked: {error}") from error
     exact = [one.version for one in requirement.specifier if one.operator in _EXACT]
     if not digests or not (exact or requirement.url):
         raise NotLockedError(
             f"{text!r} in {path!r} is not locked: it needs == and a --hash={SHA256}:..."
         )
-    if requirement.marker and not requirement.marker.evaluate(dict(interpreter.environment)):
+    if not applies:
         return None
     if requirement.url and not urlsplit(requirement.url).path.endswith(".whl"):
         digests = ()
@@ -86,3 +90,8 @@ def _requirement(line: str, path: str, interpreter: Interpreter) -> Wanted | Non
         exact[0] if is_pinned else None,
         tuple(sorted(requirement.extras)),
     )
+
+
+def _applies(requirement: Requirement, interpreter: Interpreter) -> bool:
+    marker = requirement.marker
+    return marker is None or marker.evaluate(dict(interpreter.environment))
