@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -120,3 +122,31 @@ def test_plugin_can_be_a_package(project: Path, tmp_path: Path) -> None:
     (info / "entry_points.txt").write_text("[tox]\nwheels = tox_wheels\n", encoding="utf-8")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import tox.run; tox.run.run()"
     assert "\nhello\n" in run(["-c", code, "run", "-e", "greet"], project)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the page shows a command as it is quoted elsewhere")
+def test_the_tutorial_followed_literally(tmp_path: Path) -> None:
+    page = (EXAMPLES.parent / "tutorial-tox-plugin.md").read_text(encoding="utf-8")
+    names = re.findall(r"\{download\}`(\S+) <examples/(\S+)>`", page)
+    assert {name for name, _ in names} == {"tox.ini", "toxfile.py", "wheels.py"}
+    for name, path in names:
+        shutil.copy(EXAMPLES / path, tmp_path / name)
+    run(["wheels.py"], tmp_path)
+    first, second = re.findall(r"^```console\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert_shown(first, tox(tmp_path))
+
+    old, new = re.findall(r"`(GREETING = .*?)`", page)
+    script = tmp_path / "wheels.py"
+    text = script.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    script.write_text(text.replace(old, new), encoding="utf-8")
+    run(["wheels.py"], tmp_path)
+    assert_shown(second, tox(tmp_path).replace(str(tmp_path), "project"))
+
+
+def assert_shown(block: str, said: str) -> None:
+    """Compare what a page shows below the commands with what was said, in its order; dots stand for other lines."""
+    lines = iter(said.splitlines())
+    for shown in block.splitlines():
+        if shown != "..." and not shown.startswith("$ "):
+            assert shown in lines, (shown, said)
