@@ -14,7 +14,7 @@ from store.conftest import settle
 from wheels import snapshot
 
 from wheel_linker import ProgressBar, link_wheels, unpack_wheel
-from wheel_linker._archive import unpacking
+from wheel_linker._archive import member_data, unpacking
 from wheel_linker._compat.override import override
 from wheel_linker.install import install_wheels, sync_wheels
 from wheel_linker.store import WheelStore
@@ -125,7 +125,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     chosen: str = request.param
     if chosen != "at once":
         monkeypatch.setattr(unpacking, f"_{chosen.upper()}", 40_000)
-        monkeypatch.setattr(unpacking, "_PIECE", 10_000)
+        monkeypatch.setattr(member_data, "PIECE", 10_000)
     return chosen
 
 

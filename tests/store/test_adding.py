@@ -31,7 +31,7 @@ from store.archives import (
 )
 from store.conftest import entry_names, litter, settle
 from wheel_linker import InvalidWheelError, LinkError, UnpackedWheel, WheelFilename, link_wheels
-from wheel_linker._archive import checks, unpacking
+from wheel_linker._archive import checks, member_data, unpacking
 from wheel_linker.store import Limits, StoredWheel, WheelStore, names
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class TestContents:
         compression: int,
     ) -> None:
         monkeypatch.setattr(unpacking, limit, 1000)
-        monkeypatch.setattr(unpacking, "_PIECE", 70_000)
+        monkeypatch.setattr(member_data, "PIECE", 70_000)
         large = {f"demo/{number}.bin": os.urandom(200_000) * 2 for number in range(5)}
         path = write_wheel(tmp_path / NAME, large, compression=compression)
         stored = store.add(path, sha256=sha256_of(path))

@@ -27,7 +27,7 @@ from store.archives import (
 from store.conftest import entry_names, litter
 from wheel_linker import InvalidWheelError, unpack_wheel
 from wheel_linker._archive import inflate
-from wheel_linker._archive.unpacking import _pieces
+from wheel_linker._archive.member_data import pieces
 from wheel_linker._archive.zip_directory import DEFLATED, Member
 from wheel_linker._wheel.names import fault
 from wheel_linker._wheel.record_problems import RecordMode
@@ -472,4 +472,4 @@ def test_too_little_memory_is_no_damage(
     assert litter(root) == []
     large = Member("large", 0, 1, 10**8, 0, DEFLATED, executable=False)
     with pytest.raises(MemoryError):
-        list(_pieces(large, [b"x"]))
+        list(pieces(large, [b"x"]))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._archive import inflate
 from wheel_linker._archive.links import read_links
-from wheel_linker._archive.zip_directory import DEFLATED, Directory, Member, read_directory
+from wheel_linker._archive.member_data import LONGEST_HEADER, data_start, unpacked
+from wheel_linker._archive.zip_directory import Directory, Member, read_directory
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.dist_info import only_dist_info
 from wheel_linker._wheel.filename import WheelFilename
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from wheel_linker._archive.wheel_file import WheelFile
     from wheel_linker._wheel.record import Row
 
-_LOCAL: Final = Struct("<4s5H3L2H")  # APPNOTE.TXT 4.3.7
-_LOCAL_MARK: Final = b"PK\x03\x04"
-_LONGEST_HEADER: Final = _LOCAL.size + 2 * 0xFFFF
 # Bytes: of an entry that is there twice, both are compared in memory if they have no more.
 _SMALL: Final = 8 * 1024 * 1024
 
@@ -198,66 +194,7 @@ def _read_record(
 
 def _read(file: WheelFile, directory: Directory, member: Member) -> bytes:
     """Return the content of a small member. The errors are those of :func:`unpacked`."""
-    length = min(_LONGEST_HEADER + member.compressed, directory.start - member.offset)
+    length = min(LONGEST_HEADER + member.compressed, directory.start - member.offset)
     raw = memoryview(file.read(member.offset, length))
     start = data_start(member, raw)
     return bytes(unpacked(member, raw[start : start + member.compressed]))
-
-
-def data_start(member: Member, header: bytes | memoryview) -> int:
-    """Return how many bytes after its beginning a member's data begin.
-
-    :param header: the archive from the member's beginning on, at least as far as its local header goes.
-    :raises InvalidWheelError: if there is no local header, or it says another thing than the central directory.
-    """
-    if len(header) < _LOCAL.size:
-        raise damaged(member, "its header is cut short")
-    name_size: int
-    extra_size: int
-    mark, _, flags, method, _, _, _, _, _, name_size, extra_size = _LOCAL.unpack_from(header)
-    if mark != _LOCAL_MARK:
-        raise damaged(member, "it does not begin where the central directory says")
-    if flags & 1 or method != member.method:
-        raise damaged(member, "its two headers disagree")
-    if header[_LOCAL.size : _LOCAL.size + name_size] != member.name.encode():
-        raise damaged(member, "it has another name in its own header")
-    return _LOCAL.size + name_size + extra_size
-
-
-def unpacked(member: Member, data: bytes | memoryview) -> bytes | memoryview:
-    """Return the content of a member that fits into memory.
-
-    :param data: exactly its bytes in the archive.
-    :raises InvalidWheelError: if they do not unpack to what the central directory says.
-    """
-    if member.method == DEFLATED:
-        try:
-            # One byte more is asked for than there should be, to see whether there is one.
-            inflater = inflate.inflater()
-            content: bytes | memoryview = inflater.decompress(data, member.size + 1)
-        except inflate.LIBRARY.error as error:
-            raise inflate_error(member, error) from error
-        if not inflater.eof or inflater.unused_data:
-            raise damaged(member, "its data are cut short, or unpack to more than they should")
-    else:
-        content = data
-    if len(content) != member.size:
-        raise damaged(member, f"it has {len(content):,} bytes and should have {member.size:,}")
-    if inflate.crc32(content) != member.crc:
-        raise damaged(member, "its CRC is wrong")
-    return content
-
-
-def damaged(member: Member, how: str) -> InvalidWheelError:
-    """Return the error for a member that is not what it should be."""
-    return InvalidWheelError(
-        f"its entry {member.name!r} is damaged: {how}; download or build the wheel again"
-    )
-
-
-def inflate_error(member: Member, error: Exception) -> Exception:
-    """Return what an error of the inflating library means: a damaged member, or too little memory."""
-    # Z_MEM_ERROR of zlib.h, which Python does not tell from damage.
-    if str(error).startswith("Error -4 "):
-        return MemoryError(f"too little memory to unpack {member.name!r}")
-    return damaged(member, str(error))

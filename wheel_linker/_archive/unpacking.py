@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._archive import inflate
-from wheel_linker._archive.checks import damaged, data_start, inflate_error, unpacked
+from wheel_linker._archive.comparing import Comparison
 from wheel_linker._archive.links import files_led_to
-from wheel_linker._archive.stored_file import StoredFile
-from wheel_linker._archive.zip_directory import STORED, Member
+from wheel_linker._archive.member_data import (
+    LONGEST_HEADER,
+    damaged,
+    data_start,
+    in_chunks,
+    pieces,
+    unpacked,
+)
+from wheel_linker._archive.writing import Writer, read_digest
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs import copying
-from wheel_linker._fs.permissions import if_allowed
-from wheel_linker._wheel.names import ambiguous
 from wheel_linker._wheel.progress import Progress
-from wheel_linker._wheel.record import SHA256, Row, digest_of, encoded
-from wheel_linker._wheel.record_problems import RecordProblem
+from wheel_linker._wheel.record import digest_of
 from wheel_linker.errors import InvalidWheelError, refused
 
 if TYPE_CHECKING:
@@ -31,16 +34,15 @@ if TYPE_CHECKING:
 
     from wheel_linker._archive.checks import Contents
     from wheel_linker._archive.crew import Crew
+    from wheel_linker._archive.member_data import Piece
+    from wheel_linker._archive.stored_file import StoredFile
     from wheel_linker._archive.wheel_file import WheelFile
+    from wheel_linker._archive.zip_directory import Member
     from wheel_linker._fs.folder import Folder
+    from wheel_linker._wheel.record_problems import RecordProblem
 
-    _Piece: TypeAlias = bytes | memoryview
+    PassOn: TypeAlias = Callable[[Iterable[Piece], Callable[[Piece], None]], None]
 
-# O_EXCL never writes through a link, nor over a file that the checks of names have missed.
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_PLAIN: Final = 0o666
-_EXECUTABLE: Final = 0o777
-_READ_ONLY: Final = 0o555
 # What unpacking takes of the memory: bytes of an archive that are read, but not begun to be unpacked, and pieces of one
 # file that wait for the thread that writes them. More would not make it faster.
 _BYTES_AHEAD: Final = 48 * 1024 * 1024
@@ -53,7 +55,7 @@ _UNIT_MEMBERS: Final = 100
 # second size, they are read piece by piece as well.
 _LARGE: Final = 8 * 1024 * 1024
 _HUGE: Final = 32 * 1024 * 1024
-_PIECE: Final = 1024 * 1024
+_CHANGED: Final = "it was changed while it was read; try again"
 
 
 class Result(NamedTuple):
@@ -94,15 +96,16 @@ def unpack(
         written then.
     :raises LinkError: if the wheel cannot be read or the directory cannot be written.
     """
-    run = _Unpacking(file, contents, tree, stamp, read_only, progress or Progress(None), crew)
+    writer = Writer(tree, stamp, read_only=read_only)
+    run = _Unpacking(file, contents, tree, writer, progress or Progress(None), crew)
     doing = f"unpack the wheel {file.path!r} into {tree.path!r}"
     with refused(doing, source=file.path, destination=tree.path):
         for directory in contents.directories:
             os.mkdir(tree.at(directory), dir_fd=tree.fd)
         crew.share(run.units(), run.unpack, _weight, _BYTES_AHEAD)
         run.make_links()
-    problems = (*contents.problems, *sorted(run.problems))
-    return Result(run.digest(), sorted(run.files), problems)
+    problems = (*contents.problems, *sorted(run.compared.problems))
+    return Result(run.digest(), sorted(run.compared.files), problems)
 
 
 def amount(members: Sequence[Member]) -> tuple[int, int]:
@@ -115,37 +118,6 @@ def _weight(unit: _Unit) -> int:
     return len(unit.data)
 
 
-class _Large:
-    """A file while it is written, piece by piece.
-
-    :ivar size: how many bytes of it there are so far.
-    :ivar digest: the digest of these.
-    """
-
-    def __init__(self, member: Member, fd: int, digest: hashlib._Hash) -> None:
-        self.size = 0
-        self.digest = digest
-        self._member = member
-        self._fd = fd
-        self._crc = 0
-
-    def write(self, piece: _Piece) -> None:
-        """Add a piece; refuse more bytes than there should be."""
-        self.size += len(piece)
-        if self.size > self._member.size:
-            self.check()
-        self._crc = inflate.crc32(piece, self._crc)
-        self.digest.update(piece)
-        _write_all(self._fd, piece)
-
-    def check(self) -> None:
-        """Refuse a file that is not what the archive says."""
-        if self.size != self._member.size or self._crc != self._member.crc:
-            raise damaged(
-                self._member, "it has another size or CRC than the central directory says"
-            )
-
-
 class _Unpacking:
     """One wheel while it is unpacked."""
 
@@ -154,25 +126,19 @@ class _Unpacking:
         file: WheelFile,
         contents: Contents,
         tree: Folder,
-        stamp: int,
-        read_only: bool,
+        writer: Writer,
         progress: Progress,
         crew: Crew,
     ) -> None:
-        self.files: list[StoredFile] = []
-        self.problems: list[RecordProblem] = []
+        self.compared = Comparison(contents)
         self._file = file
         self._contents = contents
         self._tree = tree
-        self._times = (stamp, stamp)
-        self._permitted = _READ_ONLY if read_only else _EXECUTABLE
+        self._writer = writer
         self._digest = hashlib.sha256()
         self._progress = progress
         self._crew = crew
         self._name = os.path.basename(file.path)
-        record = Row(SHA256, digest_of(SHA256, contents.record), None)
-        # What was read before has decided which files there may be. What is unpacked now must be the same.
-        self._rows = {**contents.rows, contents.record_path: record}
 
     def units(self) -> Iterator[_Unit]:
         """Read the file up to its central directory; very large members are unpacked on the way."""
@@ -193,7 +159,7 @@ class _Unpacking:
         start = self._contents.directory.start
         rest = self._file.read(start, self._file.size - start)
         if rest != self._contents.directory.raw:
-            raise InvalidWheelError("it was changed while it was read; try again")
+            raise InvalidWheelError(_CHANGED)
         self._digest.update(rest)
         return self._digest.hexdigest()
 
@@ -214,11 +180,10 @@ class _Unpacking:
                 continue
             if member.offset in self._contents.replaced:
                 if self._contents.strict:
-                    self._compare(member, unpacked(member, data))
+                    self.compared.compare_replaced(member, unpacked(member, data))
                 continue
             if member.size > _LARGE:
-                chunks = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
-                self._write_pieces(member, _pieces(member, chunks))
+                self._write_pieces(member, pieces(member, in_chunks(data)))
                 large.append(member)
             else:
                 self._write(member, unpacked(member, data))
@@ -230,7 +195,7 @@ class _Unpacking:
         """Make the symlinks, when everything that they may lead to is there."""
         if not self._contents.links:
             return
-        content = {file.path: file for file in self.files}
+        files = {file.path for file in self.compared.files}
         for path, target in files_led_to(self._contents.links).items():
             text = self._contents.links[path]
             os.symlink(
@@ -239,81 +204,30 @@ class _Unpacking:
                 target_is_directory=target in self._contents.directories or not target,
                 dir_fd=self._tree.fd,
             )
-            self._check_link(path, text, content.get(target))
-            self.files.append(StoredFile(path, 0, False, "", text))
+            read = partial(read_digest, self._tree, path) if target in files else None
+            self.compared.add_link(path, text, read)
 
-    def _check_link(self, path: str, text: str, file: StoredFile | None) -> None:
-        """Compare a symlink with its row, which may be made of the file that it leads to, or of its text."""
-        row = self._rows[path]
-        if row is None or row.digest == digest_of(row.algorithm, text.encode()):
-            return
-        there = _read_digest(self._tree, path, row.algorithm) if file is not None else ""
-        if row.digest == there:
-            return
-        if self._contents.strict:
-            raise InvalidWheelError(
-                f"its entry {path!r} is not what its RECORD says; "
-                "get the wheel from elsewhere, or build it again"
-            )
-        detail = f"is a symlink to {text!r}, and RECORD has the hash of something else"
-        self.problems.append(RecordProblem("hash", path, detail))
-
-    def _compare_link(self, member: Member, content: bytes | memoryview) -> None:
+    def _compare_link(self, member: Member, content: Piece) -> None:
         """Refuse a symlink that is not what it was when it was found to stay inside."""
         if member.offset in self._contents.replaced:
             return
         if bytes(content) != self._contents.links[member.name].encode():
-            raise InvalidWheelError("it was changed while it was read; try again")
+            raise InvalidWheelError(_CHANGED)
 
-    def _compare(self, member: Member, content: bytes | memoryview) -> None:
-        """Refuse an entry that is there twice unless it is what ``RECORD`` says, as the other one has to be."""
-        row = self._rows[member.name]
-        if row is None or digest_of(row.algorithm, content) != row.digest:
-            raise ambiguous(member.name, member.name)
-
-    def _write(self, member: Member, content: bytes | memoryview) -> None:
-        algorithm = self._algorithm(member)
-        self._check(member, len(content), algorithm, digest_of(algorithm, content))
-        fd = self._create(member)
-        try:
-            written = os.write(fd, content) if content else 0
-            if written < len(content):
-                _write_all(fd, content[written:])
-            self._stamp_open(fd)
-        finally:
-            os.close(fd)
-        self._stamp_closed(member)
+    def _write(self, member: Member, content: Piece) -> None:
+        algorithm = self.compared.algorithm(member)
+        self.compared.add(member, len(content), algorithm, digest_of(algorithm, content))
+        self._writer.write(member, content)
 
     def _write_pieces(
-        self,
-        member: Member,
-        pieces: Iterable[bytes | memoryview],
-        pass_on: Callable[[Iterable[_Piece], Callable[[_Piece], None]], None] | None = None,
+        self, member: Member, content: Iterable[Piece], pass_on: PassOn | None = None
     ) -> None:
-        """Write a file of which there need not be more than some pieces in memory.
+        def tell(size: int) -> None:
+            self._progress(0, self._name, size)
 
-        :param pass_on: what has another thread write them, if any does.
-        """
-        algorithm = self._algorithm(member)
-        fd = self._create(member)
-        try:
-            large = _Large(member, fd, hashlib.new(algorithm))
-
-            def write(piece: _Piece) -> None:
-                large.write(piece)
-                self._progress(0, self._name, len(piece))
-
-            if pass_on is not None:
-                pass_on(pieces, write)
-            else:
-                for piece in pieces:
-                    write(piece)
-            large.check()
-            self._check(member, large.size, algorithm, encoded(large.digest.digest()))
-            self._stamp_open(fd)
-        finally:
-            os.close(fd)
-        self._stamp_closed(member)
+        algorithm = self.compared.algorithm(member)
+        digest = self._writer.write_pieces(member, content, algorithm, tell, pass_on)
+        self.compared.add(member, member.size, algorithm, digest)
         self._progress(1, self._name)
 
     def _unpack_huge(self, member: Member, start: int, stop: int) -> None:
@@ -321,7 +235,7 @@ class _Unpacking:
 
         Inflating takes one thread, whatever there are; another one writes meanwhile, and takes digests.
         """
-        head = self._file.read(member.offset, min(stop - member.offset, _PIECE))
+        head = self._file.read(member.offset, min(stop - member.offset, LONGEST_HEADER))
         begin = member.offset + data_start(member, head)
         end = begin + member.compressed
         if end > stop:
@@ -337,61 +251,11 @@ class _Unpacking:
         chunks = data()
         self._write_pieces(
             member,
-            _pieces(member, chunks),
-            lambda pieces, write: self._crew.pass_on(pieces, write, _PIECES_AHEAD),
+            pieces(member, chunks),
+            lambda content, write: self._crew.pass_on(content, write, _PIECES_AHEAD),
         )
         for _ in chunks:
             pass  # the digest is of what follows the data, too
-
-    def _algorithm(self, member: Member) -> str:
-        row = self._rows[member.name]
-        return SHA256 if row is None else row.algorithm
-
-    def _check(self, member: Member, size: int, algorithm: str, digest: str) -> None:
-        row = self._rows[member.name]
-        if row is not None and (
-            digest != row.digest or size != (size if row.size is None else row.size)
-        ):
-            if self._contents.strict or member.name == self._contents.record_path:
-                raise InvalidWheelError(
-                    f"its entry {member.name!r} is not what its RECORD says; "
-                    "get the wheel from elsewhere, or build it again"
-                )
-            self.problems += _differences(member.name, row, size, digest)
-        self.files.append(StoredFile(member.name, size, member.executable, f"{algorithm}={digest}"))
-
-    def _create(self, member: Member) -> int:
-        permissions = (_EXECUTABLE if member.executable else _PLAIN) & self._permitted
-        return os.open(self._tree.at(member.name), _CREATE, permissions, dir_fd=self._tree.fd)
-
-    def _stamp_open(self, fd: int) -> None:
-        if copying.TIMES_BY_DESCRIPTOR:
-            if_allowed(os.utime, fd, ns=self._times)
-
-    def _stamp_closed(self, member: Member) -> None:
-        # The time is set by the path, after the file was closed: on closing Windows sets the time of what was written
-        # once more.
-        if not copying.TIMES_BY_DESCRIPTOR:
-            if_allowed(os.utime, self._tree.at(member.name), ns=self._times, dir_fd=self._tree.fd)
-
-
-def _read_digest(tree: Folder, path: str, algorithm: str) -> str:
-    digest = hashlib.new(algorithm)
-    fd = os.open(tree.at(path), os.O_RDONLY | getattr(os, "O_BINARY", 0), dir_fd=tree.fd)
-    try:
-        while data := os.read(fd, _PIECE):
-            digest.update(data)
-    finally:
-        os.close(fd)
-    return encoded(digest.digest())
-
-
-def _differences(path: str, row: Row, size: int, digest: str) -> Iterator[RecordProblem]:
-    if digest != row.digest:
-        detail = f"has the {row.algorithm} {digest}, and {row.digest} in RECORD"
-        yield RecordProblem("hash", path, detail)
-    if row.size not in (None, size):
-        yield RecordProblem("size", path, f"has {size:,} bytes, and {row.size:,} in RECORD")
 
 
 def _batches(members: Sequence[Member], end: int) -> Iterator[tuple[Sequence[Member], int]]:
@@ -409,32 +273,3 @@ def _batches(members: Sequence[Member], end: int) -> Iterator[tuple[Sequence[Mem
         size += member.size
     if batch:
         yield batch, end
-
-
-def _pieces(member: Member, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """Yield the content of a member of any size.
-
-    :param chunks: its data in the archive.
-    :raises InvalidWheelError: if they cannot be unpacked.
-    """
-    if member.method == STORED:
-        yield from chunks
-        return
-    inflater = inflate.inflater()
-    try:
-        for chunk in chunks:
-            rest: bytes | memoryview = chunk
-            while rest and not inflater.eof:
-                yield inflater.decompress(rest, _PIECE)
-                rest = inflater.unconsumed_tail
-        yield inflater.flush()
-    except inflate.LIBRARY.error as error:
-        raise inflate_error(member, error) from error
-    if not inflater.eof or inflater.unused_data:
-        raise damaged(member, "its data are cut short, or followed by others")
-
-
-def _write_all(fd: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
