@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from examples.kit import write_wheel
+from integrations.projects import write_project
 
 from wheel_linker._cli import main
 from wheel_linker.install import Layout, install_wheels, installed
@@ -351,6 +352,26 @@ class TestByPip:
         (tmp_path / "options.txt").write_text("--no-binary :all:\n")
         with pytest.raises(StartedError):
             run("-r", lock(tmp_path, index, *WHOLE), *more)
+
+    def test_projects_in_place_in_a_file_of_requirements(
+        self,
+        tmp_path: Path,
+        index: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        project = write_project(tmp_path / "local")
+        put(environment, index, *WHOLE)
+        write_wheel(tmp_path / "wanted-1.0-py3-none-any.whl", {"wanted.py": ""})
+        (tmp_path / "more.txt").write_text("-e ./local\n")
+        (tmp_path / "all.txt").write_text("-r more.txt\ntop\n")
+        done = run("--no-index", "-f", tmp_path, "-r", tmp_path / "all.txt")
+        assert done.code == 0, done.output
+        found = there(environment)["local"]
+        assert (found.editable, found.direct_url["url"]) == (True, project.as_uri())
+        assert there(environment)["wanted"].installer == "wheel-linker"
 
     @pytest.mark.usefixtures("no_pip")
     def test_is_asked_where_its_settings_say_more(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -236,6 +237,51 @@ class TestLockedRequirements:
         with pytest.raises(NotLockedError, match=why) as caught:
             obtain_locked(lock, python=sys.executable, store=store)
         assert str(lock) in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("first", "encoding"),
+        [
+            pytest.param("", "utf-8-sig", id="UTF-8 with a mark"),
+            pytest.param("", "utf-16", id="as PowerShell writes it"),
+            pytest.param("# -*- coding: latin-1 -*-\n# Gr\u00fc\u00dfe\n", "latin-1", id="named"),
+            pytest.param("# via C:\\locks\\\n", "utf-8", id="a comment that ends in a backslash"),
+            pytest.param("# one\t# two\n  # three\n", "utf-8", id="comments"),
+        ],
+    )
+    @pytest.mark.usefixtures("no_pip")
+    def test_text_is_read_as_pip_reads_it(
+        self, store: WheelStore, tmp_path: Path, index: Path, first: str, encoding: str
+    ) -> None:
+        store.add(index / "base-1.0-py3-none-any.whl")
+        lock = tmp_path / "requirements.txt"
+        lock.write_bytes((first + pinned(index, "base-1.0")).encode(encoding))
+        (found,) = obtain_locked(lock, python=sys.executable, store=store)
+        assert str(found.filename) == "base-1.0-py3-none-any.whl"
+
+    @pytest.mark.parametrize("text", [b"# \xfc\n", b"# coding: none-such\n", b"\xff\xfe\x00"])
+    def test_text_that_cannot_be_decoded_is_left_to_pip(
+        self, store: WheelStore, tmp_path: Path, text: bytes
+    ) -> None:
+        lock = tmp_path / "requirements.txt"
+        lock.write_bytes(text)
+        with pytest.raises(NotLockedError, match="cannot be decoded"):
+            obtain_locked(lock, python=sys.executable, store=store)
+
+    def test_an_address_is_left_to_pip(self, store: WheelStore, tmp_path: Path) -> None:
+        for name in ("requirements.txt", "pylock.toml"):
+            with pytest.raises(NotLockedError, match="has to be fetched"):
+                obtain_locked((tmp_path / name).as_uri(), python=sys.executable, store=store)
+
+    def test_a_directory_of_wheels_may_be_named_from_beside_the_file(
+        self, store: WheelStore, tmp_path: Path, index: Path
+    ) -> None:
+        (tmp_path / "wheels").mkdir()
+        shutil.copy(index / "base-1.0-py3-none-any.whl", tmp_path / "wheels")
+        lock = tmp_path / "requirements.txt"
+        for option in ("--find-links=wheels", "-f ./wheels"):
+            lock.write_text(f"--no-index\n{option}\n" + pinned(index, "base-1.0"))
+            (found,) = obtain_locked(lock, python=sys.executable, store=store)
+            store.remove(found.digest)
 
     def test_a_missing_file_says_so(self, store: WheelStore, tmp_path: Path) -> None:
         with pytest.raises(WheelLinkerError, match="cannot read the requirements"):

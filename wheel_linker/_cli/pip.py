@@ -75,8 +75,9 @@ def pip_install(arguments: argparse.Namespace) -> None:
             [one.name for one in linked if one.requested],
             {one.name: one.direct_url for one in linked if one.direct_url is not None},
         )
-        done("the wheels are installed" if given.editable else COMPLETE)
-    _install_editable(layout, given)
+        editable = [one.project() for one in chosen if one.editable]
+        done("the wheels are installed" if editable else COMPLETE)
+    _install_editable(layout, editable, given)
     done()
     _tell(reports, arguments, anything=bool(chosen))
 
@@ -141,12 +142,12 @@ def _tell(
         say(_NOTHING)
 
 
-def _install_editable(layout: Layout, given: Arguments) -> None:
+def _install_editable(layout: Layout, editable: Sequence[str], given: Arguments) -> None:
     """Have pip itself install what is to be editable: it makes no wheel that could be linked."""
     from wheel_linker.integrations.pip.running import run_pip
 
-    if given.editable:
-        projects = [word for project in given.editable for word in ("--editable", project)]
+    if editable:
+        projects = [word for project in editable for word in ("--editable", project)]
         command = ["install", "--no-deps", *projects, *given.fetching]
         run_pip("install the editable projects", layout.python, command)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.install.asking import kept_in
 from wheel_linker.install.interpreter import describe
+from wheel_linker.integrations.pip.wanted import NotLockedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from wheel_linker.integrations.pip.running import RunPip
     from wheel_linker.integrations.pip.wanted import Wanted
     from wheel_linker.store import StoredWheel, WheelStore
+
+# What pip takes for the address of a file of requirements.
+_ADDRESS: Final = re.compile("(?:https?|file):", re.IGNORECASE)
 
 
 def obtain_locked(
@@ -78,6 +83,8 @@ def read_lock(
 
     The errors are those of :func:`obtain_locked`.
     """
+    if _ADDRESS.match(path):
+        raise NotLockedError(f"{path!r} has to be fetched: give the path of a file")
     if path.endswith(".toml"):
         from wheel_linker.integrations.pip.pylock import read_pylock
 

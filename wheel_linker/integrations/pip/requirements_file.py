@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -11,7 +13,7 @@ from wheel_linker.errors import WheelLinkerError
 from wheel_linker.integrations.pip.wanted import SHA256, NotLockedError, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from packaging.requirements import Requirement
 
@@ -20,7 +22,18 @@ if TYPE_CHECKING:
 _HASH: Final = re.compile(r"\s--hash[=\s]\s*(\S+)")
 # What most lines of a lock are. All others take the package packaging, whose import takes longer than reading them.
 _PINNED: Final = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*==\s*([\w.!+-]+)", re.ASCII)
+_FIND_LINKS: Final = re.compile(r"(?:-f|--find-links)[=\s]*(.+)")
 _EXACT: Final = ("==", "===")
+_COMMENT: Final = re.compile(r"(?:^|\s+)#.*")
+# What PowerShell writes begins with a mark. That of UTF-32 begins with that of UTF-16.
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ENCODING: Final = re.compile(rb"#.*coding[:=]\s*([-\w.]+)")
 
 
 def read_requirements(path: str, interpreter: Interpreter) -> tuple[list[Wanted], list[str]]:
@@ -40,21 +53,60 @@ def read_requirements(path: str, interpreter: Interpreter) -> tuple[list[Wanted]
 def _lines(path: str) -> Iterator[str]:
     """Yield the lines of a requirements file, continued ones joined, without comments."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
+        with open(path, "rb") as file:
+            data = file.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WheelLinkerError(f"cannot read the requirements {path!r}: {reason}") from error
-    for line in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
-        kept = f" {line}".partition(" #")[0].strip()
+    try:
+        text = _decoded(data)
+    except (LookupError, ValueError) as error:
+        raise NotLockedError(
+            f"{path!r} is not locked: its text cannot be decoded: {error}"
+        ) from error
+    for line in _joined(text.splitlines()):
+        kept = _COMMENT.sub("", line).strip()
         if kept:
             yield kept
+
+
+def _decoded(data: bytes) -> str:
+    """Decode a file of requirements as pip does: by its mark of byte order, or by what its first lines name.
+
+    :raises LookupError: if they name an encoding that is unknown.
+    :raises ValueError: if it is in another encoding.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding)
+    for line in data.split(b"\n", 2)[:2]:
+        named = _ENCODING.match(line)
+        if named is not None:
+            return data.decode(named[1].decode())
+    return data.decode()
+
+
+def _joined(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines, those together that a backslash joins. It joins nothing to a comment, as with pip."""
+    begun = ""
+    for line in lines:
+        if line.endswith("\\") and not _COMMENT.match(line):
+            begun += line[:-1] + " "
+        else:
+            yield begun + line
+            begun = ""
+    yield begun
 
 
 def _option(line: str, path: str) -> str:
     if line.startswith(("-r", "-c", "-e", "--requirement", "--constraint", "--editable")):
         raise NotLockedError(f"{path!r} has {line!r}, which is not locked: pip has to resolve it")
-    return line
+    found = _FIND_LINKS.fullmatch(line)
+    if found is None:
+        return line
+    # pip looks beside the file for it; the lines that pip is given lie in another file.
+    beside = os.path.join(os.path.dirname(os.path.abspath(path)), found[1])
+    return f"--find-links={beside}" if os.path.exists(beside) else line
 
 
 def _requirement(line: str, path: str, interpreter: Interpreter) -> Wanted | None:
