@@ -33,8 +33,8 @@ PICTURE = """\
 """
 
 INTRODUCTION = """\
-All figures come from one command, `nox -s bench`. Results come first, place by place; how they compare with the
-project's targets is [at the end](#targets).
+All figures come from one command, `nox -s bench`. Results come first, one file system after the other; how they compare
+with the project's targets is [at the end](#targets).
 
 ## What is measured
 
@@ -61,7 +61,7 @@ there.
 
 def place_section(place: PlaceResult) -> Iterator[str]:
     """A place's heading, plot, table and absentees; without threads of its own, against C with the most."""
-    yield f"## {place.name} ({place.filesystem})\n"
+    yield f"## Linking on {place.title}\n"
     yield f"![Seconds on {place.name}](benchmarks-{place.name}.svg)\n"
     yield place_table(place, Rival("x C", "C program", same_threads=True), Rival("x uv", "uv"))
     yield from absentees(place)
@@ -77,7 +77,7 @@ def part_section(part: Part, places: list[PlaceResult]) -> Iterator[str]:
     """A part beside linking, place by place."""
     yield part.introduction
     for place in places:
-        yield f"### {part.heading} {place.name} ({place.filesystem})\n"
+        yield f"### {part.heading} {place.title}\n"
         yield place_table(place, *part.rivals, what=part.what, unit=part.unit)
         yield from absentees(place)
 

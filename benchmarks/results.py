@@ -45,6 +45,11 @@ class PlaceResult:
     rows: list[Row] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """What headings call it: its name, and the file system unless it is called by that."""
+        return self.name if self.name == self.filesystem else f"{self.name} ({self.filesystem})"
+
     def modes(self) -> list[str]:
         """The modes measured."""
         return list(dict.fromkeys(row.mode for row in self.rows))

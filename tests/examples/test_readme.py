@@ -27,5 +27,5 @@ def test_example_of_install_wheels_runs(
     _, code, *_ = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert len(code.strip().splitlines()) <= 10
     exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out == "idna 3.20: took the place of ()\n"
+    assert capsys.readouterr().out == "idna 3.20 replaces nothing\n"
     assert not list((tmp_path / ".venv").rglob("idna*"))
