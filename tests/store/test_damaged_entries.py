@@ -77,6 +77,13 @@ def device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
+def leading_nowhere(path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    gone(path)
+    path.symlink_to("/dev/null/nowhere")
+
+
 def directory(path: Path) -> None:
     gone(path)
     path.mkdir()
@@ -88,6 +95,7 @@ SEEN_BY_ADDING = [
     *((f"w/{RECORD}", how) for how in (empty, gone)),
     *(("w/single.py", how) for how in (half, fifo, device, directory)),
     *(("w", how) for how in (gone, directory, fifo, device)),
+    *((path, leading_nowhere) for path in ("w", "w/demo", "w/single.py")),
 ]
 ONLY_DESCRIPTION = [("entry", how) for how in (empty, zeros, gone, fifo)]
 
@@ -318,20 +326,33 @@ class TestProblems:
             kept = root / store.add(odd_file).entry / "problems"
         zeros(kept)
         with WheelStore(root) as store:
-            with pytest.raises(InvalidWheelError, match="add the wheel again"):
-                store.add(odd_file, record="strict")
-            with pytest.raises(InvalidWheelError, match=r"no hash of: 'single\.py'"):
-                store.add(odd_file, record="strict")
+            for _ in range(2):
+                with pytest.raises(InvalidWheelError, match=r"no hash of: 'single\.py'"):
+                    store.add(odd_file, record="strict")
             store.add(odd_file)
+            assert store.verify(deep=True) == []
+
+    @pytest.mark.filterwarnings("ignore::wheel_linker.RecordWarning")
+    @pytest.mark.parametrize("destroy", [zeros, flipped, empty, half])
+    def test_destroyed_before_it_is_added_again(
+        self, root: Path, site: Path, odd_file: Path, destroy: Callable[[Path], None]
+    ) -> None:
+        """The wheel file is at hand: nobody has to be asked for it."""
+        with WheelStore(root) as store:
+            stored = store.add(odd_file)
+        destroy(root / stored.entry / "problems")
+        with WheelStore(root) as store:
+            link_wheels(site, [store.add(odd_file)])
             assert store.verify(deep=True) == []
 
     @pytest.mark.filterwarnings("ignore::wheel_linker.RecordWarning")
     def test_destroyed_since_it_was_added(self, root: Path, site: Path, odd_file: Path) -> None:
         with WheelStore(root) as store:
             stored = store.add(odd_file)
-            zeros(root / stored.entry / "problems")
             found = store.find(stored.digest)
             assert found is not None
+            zeros(root / stored.entry / "problems")
+            assert store.find(stored.digest) is None
             with pytest.raises(InvalidWheelError, match="add the wheel again"):
                 link_wheels(site, [found])
             link_wheels(site, [store.add(odd_file)])

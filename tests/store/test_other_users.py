@@ -19,7 +19,9 @@ from wheel_linker import InvalidWheelError, LinkError, link_wheels
 from wheel_linker._cli.main import main
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import PREFIX, sweep
+from wheel_linker.install.asking import kept_answer, kept_in
 from wheel_linker.store import WheelStore
+from wheel_linker.store._entry.seal import sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +96,34 @@ def owners(root: Path) -> set[int]:
     return {path.lstat().st_uid for path in [root, *root.rglob("*")]}
 
 
+NOTES: Final = ("boot", "times", "interpreters")
+"""What is not made with an entry, but after it."""
+
+
+def note_all(root: Path, wheels: list[Path], *, trusted: bool = False) -> list[Path]:
+    """Have every note made, and return where they are."""
+    with WheelStore(root, trusted=trusted) as store:
+        entry = root / store.add(wheels[0]).entry
+        ask(store)
+    for path in (entry / "w").rglob("*.py"):
+        os.utime(path, (10**9, 10**9))
+    with WheelStore(root, durable=False, trusted=trusted) as store:
+        store.add_all(wheels)
+    made = [path for path in root.rglob("*") if {path.name, path.parent.name}.intersection(NOTES)]
+    assert len(made) == len(NOTES) + 1
+    return made
+
+
+def ask(store: WheelStore) -> list[str]:
+    """Ask an interpreter something, and keep its answer in a store; return that."""
+    # No Python: the one that runs this may lie where other users cannot get.
+    interpreter = Path(store.root).parent / "interpreter"
+    if not interpreter.exists():
+        interpreter.write_text("#!/bin/sh\nprintf 'answer\\0right'\n")
+        interpreter.chmod(0o755)
+    return kept_answer(str(interpreter), "", (), "word", kept_in(store))
+
+
 class TestAnothersStore:
     @pytest.fixture
     def theirs(self, home: Path, wheels: list[Path]) -> Path:
@@ -150,6 +180,12 @@ class TestAnothersStore:
                 assert len(store.prune(unused_for=0)) == 2
         assert entry_names(theirs) == set()
 
+    def test_root_leaves_no_notes_of_its_own(self, home: Path, wheels: list[Path]) -> None:
+        (home / "store").mkdir()
+        os.chown(home / "store", ONE, ONE)  # type: ignore[attr-defined,unused-ignore]
+        note_all(home / "store", wheels, trusted=True)
+        assert owners(home / "store") == {ONE}
+
     def test_a_foreign_entry_spoils_nothing(self, theirs: Path, wheels: list[Path]) -> None:
         with user(ONE), WheelStore(theirs) as store:
             name = store.add(wheels[1]).entry
@@ -188,6 +224,15 @@ class TestEverybodysStore:
             os.umask(old)
         everything = [root, *root.rglob("*")]
         assert [path for path in everything if path.lstat().st_mode & stat.S_IWOTH] == []
+
+    def test_nor_are_notes_that_everybody_may_write(self, root: Path, wheel_file: Path) -> None:
+        other = write_wheel(root.parent / "other" / NAME, {"other.py": b"#"})
+        old = os.umask(0)
+        try:
+            made = note_all(root, [wheel_file, other])
+        finally:
+            os.umask(old)
+        assert [path for path in made if path.lstat().st_mode & stat.S_IWOTH] == []
 
 
 class TestLinksAndPipesInIt:
@@ -239,6 +284,16 @@ class TestLinksAndPipesInIt:
                 with pytest.raises(LinkError, match="regular file"):
                     store.prune(unused_for=0)
 
+    def test_answers_are_not_kept_through_them(
+        self, root: Path, wheel_file: Path, victim: Path, way: str
+    ) -> None:
+        with WheelStore(root) as store:
+            store.add(wheel_file)
+            (root / ".store" / "interpreters").symlink_to(victim)
+            before = files_below(victim)
+            assert ask(store) == ["right"]
+        assert files_below(victim) == before
+
     def test_sweeping_makes_nothing_through_them(self, tmp_path: Path) -> None:
         litter = tmp_path / "site" / f"{PREFIX}0123"
         litter.mkdir(parents=True)
@@ -278,6 +333,32 @@ class TestGroup:
             with WheelStore(shared) as store:
                 assert len(store.prune(unused_for=0)) == 2
         assert entry_names(shared) == set()
+
+    @pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])
+    def test_notes_can_be_read_by_each_of_them(
+        self, shared: Path, wheels: list[Path], umask: int
+    ) -> None:
+        shared.parent.chmod(0o777)
+        with user(ONE, GROUP, umask=umask):
+            made = note_all(shared, wheels)
+        assert [path for path in made if not path.stat().st_mode & stat.S_IRGRP] == []
+
+    def test_what_another_says_of_an_interpreter_is_not_believed(
+        self, shared: Path, wheels: list[Path]
+    ) -> None:
+        """It says where files go, and what starts scripts."""
+        shared.parent.chmod(0o777)
+        with user(ONE, GROUP), WheelStore(shared) as store:
+            store.add(wheels[0])
+            ask(store)
+        (note,) = (shared / ".store" / "interpreters").iterdir()
+        text = note.read_bytes()
+        note.write_bytes(sealed(unsealed(text).replace(b"\0right", b"\0wrong")))
+        assert b"wrong" in note.read_bytes()
+        with user(TWO, GROUP), WheelStore(shared) as store:
+            assert ask(store) == ["right"]
+        # One's own answer is kept in the place of the other.
+        assert b"wrong" not in note.read_bytes()
 
     def test_what_was_forged_is_not_installed_if_it_is_known_what_should_be(
         self, shared: Path, wheels: list[Path]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.sha256 import sha256
-from wheel_linker._fs.copying import create_with
+from wheel_linker._fs.copying import write_all
+from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import possible
-from wheel_linker._fs.reading import read_regular
+from wheel_linker._fs.reading import read_with_status
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
 
@@ -27,6 +30,8 @@ _LONGEST: Final = 1 << 20
 _SEPARATOR: Final = "\0"
 # In characters, of what is no Python: it may repeat the whole question.
 _MOST_SAID: Final = 80
+# Whatever the umask, nobody else may write to what says where files go.
+_MODE: Final = 0o644
 _START: Final = b"answer\0"
 SAY: Final = r"""
 sys.stdout.buffer.write("\0".join(["answer"] + answer).encode("utf-8", "surrogatepass"))
@@ -167,11 +172,11 @@ def kept_answer(
     if directory is None:
         return answer(path, question, arguments, what)
     key = [question, *arguments, *map(str, identity(path))]
-    note = os.path.join(directory, _name(path, what))
-    known = _read(note, key)
+    name = _name(path, what)
+    known = _read(directory, name, key)
     if known is None:
         known = answer(path, question, arguments, what)
-        _write(note, key, known)
+        _write(directory, name, key, known)
     return known
 
 
@@ -179,11 +184,15 @@ def _name(path: str, what: str) -> str:
     return f"{what}-{sha256(os.fsencode(path)).hexdigest()[:32]}"
 
 
-def _read(note: str, key: list[str]) -> list[str] | None:
+def _read(directory: str, name: str, key: list[str]) -> list[str] | None:
     from wheel_linker.store._entry.seal import unsealed  # a store has loaded it
 
     try:
-        found = _texts_in(unsealed(read_regular(note, _LONGEST)))
+        with _folder(directory) as folder:
+            data, status = read_with_status(folder.prefix + name, _LONGEST, dir_fd=folder.fd)
+        if not _is_ours(status):
+            return None
+        found = _texts_in(unsealed(data))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -193,23 +202,79 @@ def _read(note: str, key: list[str]) -> list[str] | None:
     return found[len(start) :] if found[: len(start)] == start else None
 
 
-def _write(note: str, key: list[str], known: Sequence[str]) -> None:
-    """Keep an answer; where that is refused, the interpreter is asked again the next time."""
-    from wheel_linker.store._entry.seal import sealed
+def _folder(directory: str) -> Folder:
+    """Open the directory of answers, never through a symlink that somebody put into its place.
 
-    new = f"{note}.{os.urandom(8).hex()}"
+    :raises OSError: if that cannot be done.
+    """
+    above, name = os.path.split(os.path.abspath(directory))
+    with Folder.open(above) as parent:
+        return parent.enter(name)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Tell whether nobody but the caller or root can have written an answer: it says where files go."""
+    if sys.platform == "win32":
+        return True
+    others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid in (os.geteuid(), 0) and not others_write
+
+
+def _write(directory: str, name: str, key: list[str], known: Sequence[str]) -> None:
+    """Keep an answer; where that is refused, the interpreter is asked again the next time."""
     text = _SEPARATOR.join((str(len(key)), *key, *known))
     try:
-        os.makedirs(os.path.dirname(note), exist_ok=True)
-        create_with(sealed(text.encode("utf-8", "surrogatepass")), new)
-        os.replace(new, note)
+        _make(directory)
+        with _folder(directory) as folder:
+            _put(folder, name, text.encode("utf-8", "surrogatepass"))
     except OSError as error:
         log("cannot keep what is known of an interpreter: %s", error)
-        _remove(new)
 
 
-def _remove(path: str) -> None:
+def _put(folder: Folder, name: str, text: bytes) -> None:
+    from wheel_linker.store._entry.seal import sealed
+    from wheel_linker.store.control import open_file
+
+    new = f"{name}.{os.urandom(8).hex()}"
     try:
-        os.unlink(path)
+        fd = open_file(folder, new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+        try:
+            write_all(fd, sealed(text))
+        finally:
+            os.close(fd)
+        _settle(folder, new)
+        folder.move(new, folder, name)
+    except OSError:
+        _remove(folder, new)
+        raise
+
+
+def _make(directory: str) -> None:
+    """Make the directory of answers if it is missing.
+
+    :raises OSError: if it cannot be made.
+    """
+    from wheel_linker.store.control import make_directory
+
+    above, name = os.path.split(os.path.abspath(directory))
+    os.makedirs(above, exist_ok=True)
+    with Folder.open(above) as parent:
+        if make_directory(parent, name):
+            _settle(parent, name)
+
+
+def _settle(folder: Folder, name: str) -> None:
+    """Give what was just made the owner of the directory that it is in, and its group if that shares it.
+
+    :raises OSError: if that is refused.
+    """
+    from wheel_linker.store.trust import settle_one, standing_in
+
+    settle_one(folder, name, standing_in([folder.stat()], None, trusted=True))
+
+
+def _remove(folder: Folder, name: str) -> None:
+    try:
+        os.unlink(folder.prefix + name, dir_fd=folder.fd)
     except OSError as error:
-        log("cannot remove %s: %s", path, error)
+        log("cannot remove %s in %s: %s", name, folder.path, error)

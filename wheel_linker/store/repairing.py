@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from wheel_linker._archive.wheel_file import WheelFile, check_digest, filename_of
-from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.folder import Folder
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._bytecode.damage import damaged_bytecode, remove_sets
 from wheel_linker.store._bytecode.sets import names_of_sets
 from wheel_linker.store._entry import manifest
-from wheel_linker.store._entry.checking import boot_note
+from wheel_linker.store._entry.checking import note_boot
 from wheel_linker.store._entry.making import have_on_disk, unpack_entry
 from wheel_linker.store._entry.mending import description_damage, find_damage, mend
 from wheel_linker.store.entries import named, read_entry, unreadable
@@ -49,7 +49,7 @@ def repair(session: Session, options: UnpackOptions, entry: EntryLike, path: str
     ):
         fresh = _unpack_again(session, stage, file, found, options)
         session.settle(stage.folder, fresh.name)
-        have_on_disk(stage.folder, [fresh], durable=options.durable)
+        have_on_disk(stage.folder, [fresh], session.standing, durable=options.durable)
         return mend_entry(session, stage, fresh, found.name)
 
 
@@ -108,7 +108,7 @@ def mend_entry(session: Session, stage: Stage, made: Made, name: str) -> list[Da
         useless = set(names_of_sets(layout, name) if damage else (each for each, _ in bytecode))
         with stage.folder.enter(made.name) as fresh, stage.old.make(made.name) as waste:
             if old.lstat(BOOT) is not None and fresh.lstat(BOOT) is None:
-                create_with(boot_note(), fresh.prefix + BOOT, fresh.fd)
+                note_boot(fresh, session.standing)
             remove_sets(old, useless, waste)
             mend(damage, old, fresh, waste, stamp)
     return [*damage, *(found for _, found in bytecode)]
@@ -118,5 +118,8 @@ def _is_protected(entry: Entry) -> bool:
     """Tell by the first file of an entry whether its files are read-only."""
     for above, _, names in os.walk(entry.path):
         for name in names:
-            return not os.stat(os.path.join(above, name)).st_mode & 0o222
+            status = os.lstat(os.path.join(above, name))
+            # A symlink may be what is damaged, and leads nowhere then.
+            if stat.S_ISREG(status.st_mode):
+                return not status.st_mode & 0o222
     return False

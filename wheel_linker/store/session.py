@@ -105,6 +105,11 @@ class Session:
         return self.open().standing
 
     @property
+    def notes(self) -> Standing | None:
+        """What the caller is to a store in which notes may be kept; None if nothing is written to it."""
+        return None if self.read_only else self.standing
+
+    @property
     def writable(self) -> bool:
         """Whether the store is ours to write."""
         return self.open().lock is not None

@@ -128,7 +128,8 @@ class Batch:
         for each in ready:
             self._session.settle(self._stage.folder, each.made.name)
         made = [each.made for each in ready]
-        have_on_disk(self._stage.folder, made, durable=self._options.durable)
+        standing = self._session.standing
+        have_on_disk(self._stage.folder, made, standing, durable=self._options.durable)
         for each in ready:
             self._publish(each)
 

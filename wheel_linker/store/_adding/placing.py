@@ -7,10 +7,10 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.moving import move, move_away
-from wheel_linker.store._entry.checking import boot_note, whole
+from wheel_linker.store._entry.checking import note_boot
+from wheel_linker.store._entry.stored_wheel import whole_entry
 from wheel_linker.store.entries import read_entry
 from wheel_linker.store.layout import BOOT
 from wheel_linker.store.names import names_for
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wheel_linker.store._entry.making import Made
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.session import Session
+    from wheel_linker.store.trust import Standing
 
 
 def entry_name(layout: Layout, digest: str) -> str:
@@ -56,7 +57,7 @@ def _place(session: Session, stage: Stage, made: Made, name: str, check: Check) 
         if status is None:
             try:
                 with session.coming(name):
-                    _move(stage.folder, made.name, root, name)
+                    _move(stage.folder, made.name, root, name, session.standing)
             except FileExistsError:
                 return False
             return session.hold(name)
@@ -67,20 +68,20 @@ def _place(session: Session, stage: Stage, made: Made, name: str, check: Check) 
     with session.keeping(name, damaged=True):
         if not os.path.isdir(session.layout.entry(name)):
             return False  # removed before it was kept
-        if whole(session.layout, name, made.facts.digest, check, session.mends_bits) is None:
+        if whole_entry(session, name, made.facts.digest, check) is None:
             mend_entry(session, stage, made, name)
             # In a store that was copied, files have other times. This look notes that they have been read.
-            whole(session.layout, name, made.facts.digest, check, session.mends_bits)
+            whole_entry(session, name, made.facts.digest, check)
         return session.hold(name)
 
 
-def _move(stage: Folder, made: str, root: Folder, name: str) -> None:
+def _move(stage: Folder, made: str, root: Folder, name: str, standing: Standing) -> None:
     taken = FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), root.path)
     # POSIX would replace an empty directory.
     if root.lstat(name) is not None:
         raise taken
     try:
-        _rename_or_copy(stage, made, root, name)
+        _rename_or_copy(stage, made, root, name, standing)
     except OSError:
         # Each system has an error of its own for a name that is taken; another process may have been faster.
         if root.lstat(name) is None:
@@ -88,7 +89,7 @@ def _move(stage: Folder, made: str, root: Folder, name: str) -> None:
         raise taken from None
 
 
-def _rename_or_copy(stage: Folder, made: str, root: Folder, name: str) -> None:
+def _rename_or_copy(stage: Folder, made: str, root: Folder, name: str, standing: Standing) -> None:
     try:
         stage.move(made, root, name)
     except OSError as error:
@@ -97,7 +98,7 @@ def _rename_or_copy(stage: Folder, made: str, root: Folder, name: str) -> None:
         # A sandbox that lets nothing be renamed from one directory to another. The copy is not on the disk yet.
         with stage.enter(made) as entry:
             if entry.lstat(BOOT) is None:
-                create_with(boot_note(), entry.prefix + BOOT, entry.fd)
+                note_boot(entry, standing)
         move(stage, made, root, name)
 
 

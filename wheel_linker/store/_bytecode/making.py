@@ -101,7 +101,7 @@ def have_sets(
     missing = []
     for entry in dict.fromkeys(entries):
         known = session.descriptions.read(layout.manifest(entry))
-        there = find_set(layout, entry, known.facts.digest, name, options.check)
+        there = find_set(session, entry, known.facts.digest, name, options.check)
         if there is not None:
             found[entry] = there
         else:
@@ -110,7 +110,7 @@ def have_sets(
         with session.stage() as stage:
             _make(session, options, stage, missing, interpreter.python, name, optimize)
     for one in missing:
-        there = find_set(layout, one.name, one.facts.digest, name, None)
+        there = find_set(session, one.name, one.facts.digest, name, None)
         if there is not None:
             found[one.name] = there
     return found
@@ -141,7 +141,7 @@ def _make(
     ]
     for made in sets:
         session.settle(stage.folder, made.name)
-    have_on_disk(stage.folder, sets, durable=options.durable)
+    have_on_disk(stage.folder, sets, session.standing, durable=options.durable)
     for one, made in zip(wanted, sets):
         _publish(session, options, stage, one, made.name, name)
 
@@ -169,7 +169,7 @@ def _publish(
         with held.enter(BYTECODE) as sets:
             if sets.lstat(name) is not None:
                 # It may have been made meanwhile, and be linked from already.
-                if find_set(session.layout, entry, one.facts.digest, name, options.check):
+                if find_set(session, entry, one.facts.digest, name, options.check):
                     return
                 move_away(sets, name, stage.old, f"{made}-{name}")
             try:

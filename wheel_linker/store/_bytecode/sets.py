@@ -119,14 +119,15 @@ def _is_library(directory: Directory) -> bool:
 
 
 def find_set(
-    layout: Layout, entry: str, digest: str, name: str, check: Check | None
+    session: Session, entry: str, digest: str, name: str, check: Check | None
 ) -> manifest.Description | None:
     """Return what a set has, if nothing of it is missing or destroyed, and it is of the sources as they are.
 
     :raises OSError: if it cannot be read.
     """
+    layout = session.layout
     sets = sets_of(layout, entry)
-    description = whole(sets, name, digest, check or "size", never)
+    description = whole(sets, name, digest, check or "size", never, session.notes)
     if description is None or not _is_of_sources(layout.tree(entry), sets.tree(name), description):
         return None
     return description

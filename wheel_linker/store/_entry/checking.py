@@ -18,7 +18,8 @@ from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.content import NOT_THERE, has_content, leads_to, size_of
 from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store._entry.seal import is_sealed, is_sealed_or_missing, sealed, unsealed
-from wheel_linker.store.layout import TREE
+from wheel_linker.store.layout import BOOT, TIMES, TREE
+from wheel_linker.store.trust import settle_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wheel_linker.store._entry.descriptions import Descriptions
     from wheel_linker.store._entry.manifest import Description
     from wheel_linker.store.layout import Layout
+    from wheel_linker.store.trust import Standing
 
 Check = Literal["size", "hash"]
 """What is compared before an entry is used."""
@@ -53,8 +55,8 @@ def whole(
     digest: str,
     check: Check | None,
     mends_bits: Callable[[], bool],
+    notes: Standing | None,
     *,
-    keeps_notes: bool = True,
     descriptions: Descriptions | None = None,
 ) -> Description | None:
     """Return what an entry has, if it is a wheel's and nothing of it is missing or destroyed.
@@ -66,7 +68,8 @@ def whole(
     :param digest: the wheel's SHA-256 in hexadecimal digits.
     :param check: ``"hash"`` to read all files in any case, None to look at the description alone.
     :param mends_bits: tells whether executables that are none any more count as destroyed; called if there are fewer.
-    :param keeps_notes: whether what was found out is noted for the next time.
+    :param notes: what the caller is to the store, in which it is noted for the next time what was found out; None to
+        note nothing.
     :param descriptions: the descriptions that were read before.
     :raises OSError: if it cannot be read.
     """
@@ -76,7 +79,7 @@ def whole(
         if description.facts.digest != digest:
             return None
         if check is not None and not _is_intact(
-            layout, name, description, check == "hash", mends_bits, keeps_notes
+            layout, name, description, check == "hash", mends_bits, notes
         ):
             return None
     except _GONE as error:
@@ -122,7 +125,7 @@ def _is_intact(
     description: Description,
     deep: bool,
     mends_bits: Callable[[], bool],
-    keeps_notes: bool,
+    notes: Standing | None,
 ) -> bool:
     rows = layout.rows(name)
     if size_of(rows) != description.facts.rows:
@@ -135,18 +138,19 @@ def _is_intact(
             return False
         late = seen.late
         settled = _is_settled(layout, name)
+        if not is_sealed_or_missing(layout.problems(name)):
+            return False
         if deep or not settled:
             intact = _has_contents(layout, name, tree, None)
             intact = intact and (
                 description.facts.rows < 0 or is_sealed(rows, description.facts.rows)
             )
-            intact = intact and is_sealed_or_missing(layout.problems(name))
         else:
             unread = _unread(layout, name, late) if late else ()
             intact = not unread or _has_contents(layout, name, tree, unread)
-            if unread and intact and keeps_notes:
-                _note_times(layout, name, max(late.values()))
-    if intact and not settled and keeps_notes:
+            if unread and intact and notes is not None:
+                _note_times(entry, max(late.values()), notes)
+    if intact and not settled and notes is not None:
         _forget_boot(layout, name)
     return intact
 
@@ -186,20 +190,21 @@ def _unread(layout: Layout, name: str, late: dict[str, int]) -> frozenset[str]:
     return frozenset(path for path, changed in late.items() if changed > seen)
 
 
-def _note_times(layout: Layout, name: str, latest: int) -> None:
+def _note_times(entry: Folder, latest: int, standing: Standing) -> None:
     """Note the latest time of files that were read and found to be right, as in a store that was copied.
 
     Whoever changes one from now on gives it a later time; not so just after, where clocks are coarse.
     """
     if latest > time.time_ns() - _COARSEST:
         return
-    path = layout.times(name)
+    path = entry.prefix + TIMES
     try:
-        if size_of(path) != NOT_THERE:
-            os.unlink(path)
-        create_with(sealed(str(latest).encode("ascii")), path)
+        if entry.lstat(TIMES) is not None:
+            os.unlink(path, dir_fd=entry.fd)
+        create_with(sealed(str(latest).encode("ascii")), path, entry.fd)
+        settle_one(entry, TIMES, standing)
     except OSError as error:
-        log("cannot note the times of %s: %s", layout.entry(name), error)
+        log("cannot note the times of %s: %s", entry.path, error)
 
 
 def _is_settled(layout: Layout, name: str) -> bool:
@@ -211,7 +216,16 @@ def _is_settled(layout: Layout, name: str) -> bool:
     except OSError as error:
         log("the boot of %s is not known: %s", layout.entry(name), error)
         return False
-    return noted == boot_note()
+    return noted == boot_note() != UNKNOWN_BOOT.encode("ascii")
+
+
+def note_boot(entry: Folder, standing: Standing) -> None:
+    """Note in a new entry, or a set of bytecode, that nobody knows it to be on the disk.
+
+    :raises OSError: if that cannot be done.
+    """
+    create_with(boot_note(), entry.prefix + BOOT, entry.fd)
+    settle_one(entry, BOOT, standing)
 
 
 def boot_note() -> bytes:

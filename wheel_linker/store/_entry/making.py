@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._archive.checks import examine, strictly
 from wheel_linker._archive.unpacking import unpack
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.durable import on_disk
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry import manifest, records
-from wheel_linker.store._entry.checking import boot_note
+from wheel_linker.store._entry.checking import note_boot
 from wheel_linker.store._entry.manifest import Manifest
-from wheel_linker.store.layout import BOOT, MANIFEST, PROBLEMS, ROWS, TREE
+from wheel_linker.store.layout import MANIFEST, PROBLEMS, ROWS, TREE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
     from wheel_linker.store._entry.options import UnpackOptions
+    from wheel_linker.store.trust import Standing
 
 # NTFS keeps time stamps in steps of 100 ns.
 _STAMP_STEP: Final = 100
@@ -91,16 +91,15 @@ def unpack_entry(
     return Made(name, facts, result.files, result.problems)
 
 
-def have_on_disk(stage: Folder, made: Sequence[Made], *, durable: bool) -> None:
+def have_on_disk(stage: Folder, made: Sequence[Made], standing: Standing, *, durable: bool) -> None:
     """Have new entries on the disk before others see them; where that is not wanted or cannot be had, note the boot.
 
     :raises OSError: if the disk is full, or broken.
     """
     if not durable or not on_disk(stage, _paths(made)):
-        note = boot_note()
         for each in made:
             with stage.enter(each.name) as entry:
-                create_with(note, entry.prefix + BOOT, entry.fd)
+                note_boot(entry, standing)
 
 
 def _paths(made: Sequence[Made]) -> Iterator[str]:

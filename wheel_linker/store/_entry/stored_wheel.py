@@ -287,6 +287,6 @@ def whole_entry(session: Session, name: str, digest: str, check: Check) -> Descr
         digest,
         check,
         session.mends_bits,
-        keeps_notes=not session.read_only,
+        session.notes,
         descriptions=session.descriptions,
     )
