@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -372,6 +373,56 @@ class TestByPip:
         found = there(environment)["local"]
         assert (found.editable, found.direct_url["url"]) == (True, project.as_uri())
         assert there(environment)["wanted"].installer == "wheel-linker"
+
+    def test_options_in_a_file_hold_for_what_is_built(
+        self,
+        tmp_path: Path,
+        index: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "nowhere").as_uri())
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        (tmp_path / "files" / "wheels").mkdir(parents=True)
+        for name in ("wanted", "helper"):
+            write_wheel(tmp_path / f"files/wheels/{name}-1.0-py3-none-any.whl", {f"{name}.py": ""})
+        write_project(tmp_path / "local")
+        file = tmp_path / "local" / "pyproject.toml"
+        file.write_text(file.read_text().replace("requires = []", 'requires = ["helper"]'))
+        (tmp_path / "files" / "options.txt").write_text("--no-index\n--find-links ./wheels\n")
+        for line in ("./local", "-e ./local"):
+            (tmp_path / "files" / "all.txt").write_text(f"-r options.txt\n{line}\n")
+            done = run("-r", "files/all.txt")
+            assert done.code == 0, done.output
+            assert there(environment)["local"].editable == line.startswith("-e")
+
+    def test_report(
+        self, tmp_path: Path, index: Path, environment: Path, run: Callable[..., Ran]
+    ) -> None:
+        place = ("--no-index", "-f", index)
+        done = run(*place, "--dry-run", "--report", tmp_path / "report.json", "base<2")
+        assert done.code == 0, done.output
+        report = json.loads((tmp_path / "report.json").read_text())
+        assert [one["metadata"]["version"] for one in report["install"]] == ["1.5"]
+        done = run(*place, "-q", "--report", "-", "--", "base<2")
+        assert done.code == 0, done.output
+        assert json.loads(done.output) == report
+        assert set(there(environment)) == {"base"}
+
+    def test_an_option_that_pip_does_not_know(self, run: Callable[..., Ran]) -> None:
+        done = run("--none-such", "base")
+        assert done.code == 2
+        assert "no such option: --none-such" in done.output
+        assert done.output.splitlines()[-1].startswith("wheel-linker: error: pip could not resolve")
+
+    def test_flags_in_one_word(
+        self, index: Path, environment: Path, run: Callable[..., Ran]
+    ) -> None:
+        put(environment, index, "base-1.0")
+        assert run("-qUf", index, "--no-index", "base<2") == (0, "")
+        assert there(environment)["base"].version == "1.5"
 
     @pytest.mark.usefixtures("no_pip")
     def test_is_asked_where_its_settings_say_more(

@@ -360,6 +360,12 @@ class TestArguments:
             (["-U", "--pre", "x"], ["--pre"], [], ["--upgrade", "--pre", "x"]),
             (["-vvv", "x"], [], [], ["-vvv", "x"]),
             (["--group", "dev"], [], [], ["--group", "dev"]),
+            (
+                ["--ignore-requires-python", "--only-final", "x", "--log-file", "y", "--", "-z"],
+                ["--ignore-requires-python", "--only-final", "x"],
+                [],
+                ["--ignore-requires-python", "--only-final", "x", "--log-file", "y", "-z"],
+            ),
         ],
     )
     def test_are_told_apart(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _DISTRIBUTION: Final = "wheel-linker"
 _COLOR: Final = "--color"
 _OF_EVERY_COMMAND: Final = frozenset({"-q", "--quiet", "-v", "--verbose", _COLOR})
+_OF_PIP: Final = "pip"
+_FLAGS: Final = re.compile(r"(-[qv]+)([^-qv].*)")
 _DONE: Final = 0
 _FAILED: Final = 1
 _ANY_WIDTH: Final = 80
@@ -79,6 +82,8 @@ def _said(error: Exception) -> str:
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; those of pip's, which only one command takes, as ``others``."""
     words = _command_first(sys.argv[1:] if argv is None else argv)
+    if words and words[0] == _OF_PIP:
+        words = [part for word in words for part in _flags_apart(word)]
     if words and words[0] in COMMANDS:
         # So in nearly every call. To make the parser of all commands would take longer than to install a small wheel.
         parser, words = _parser_of(words[0]), words[1:]
@@ -100,6 +105,12 @@ def _command_first(words: Sequence[str]) -> Sequence[str]:
     if not number or number >= len(words) or words[number] not in COMMANDS:
         return words
     return [*words[number:], *words[:number]]
+
+
+def _flags_apart(word: str) -> list[str]:
+    """Return flags that this command line knows apart from those of pip's that follow in one word, as in ``-qU``."""
+    found = _FLAGS.fullmatch(word)
+    return [word] if found is None else [found[1], f"-{found[2]}"]
 
 
 def _parser_of(name: str) -> argparse.ArgumentParser:

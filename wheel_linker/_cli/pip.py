@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._cli.environment import add_environment, layout_to_change
 from wheel_linker._cli.options import add_json, add_linking, add_option, add_verbosity, modes
-from wheel_linker._cli.output import done, say
+from wheel_linker._cli.output import done, misused, put, say
 from wheel_linker._cli.reports import installed_as_json, installed_line, print_json
 from wheel_linker._cli.store import needed_store
 from wheel_linker._compat.named_tuple import NamedTuple
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
     from wheel_linker.install import InstallReport, Layout
     from wheel_linker.integrations.pip.arguments import Arguments
+    from wheel_linker.integrations.pip.resolved import Resolved
     from wheel_linker.store import StoredWheel, WheelStore
 
+_REPORT: Final = "--report"
+_STANDARD_OUTPUT: Final = "-"
 _NOTHING: Final = "everything that is asked for is installed already"
 
 
@@ -50,15 +54,25 @@ def add_pip(parser: argparse.ArgumentParser) -> None:
 def pip_install(arguments: argparse.Namespace) -> None:
     """Do as ``pip install`` is told."""
     from wheel_linker.integrations.pip.arguments import parse
+    from wheel_linker.integrations.pip.running import NO_SUCH_OPTION, PipError
 
-    given = parse(arguments.others)
+    try:
+        _install(arguments, parse(arguments.others))
+    except PipError as error:
+        if error.returncode == NO_SUCH_OPTION:
+            misused(str(error))
+        raise
+
+
+def _install(arguments: argparse.Namespace, given: Arguments) -> None:
     with needed_store(arguments) as store:
         layout = layout_to_change(arguments, store)
         if _locked(arguments, store, layout, given):
             return
-        from wheel_linker.integrations.pip.resolved import resolve, wheels_of
+        from wheel_linker.integrations.pip.named_files import options_of
+        from wheel_linker.integrations.pip.resolved import install_editable, wheels_of
 
-        chosen = resolve([], python=layout.python, pip_args=given.all, ignore_installed=False)
+        chosen = _chosen(layout, given)
         if arguments.dry_run:
             _tell_plan(
                 [_Planned(one.name, one.version, editable=one.editable) for one in chosen],
@@ -66,7 +80,10 @@ def pip_install(arguments: argparse.Namespace) -> None:
             )
             return
         linked = [one for one in chosen if not one.editable]
-        wheels = wheels_of(linked, python=layout.python, store=store, index=given.fetching)
+        options = options_of(given.all)
+        wheels = wheels_of(
+            linked, python=layout.python, store=store, index=given.fetching, options=options
+        )
         reports = _link(
             arguments,
             store,
@@ -77,9 +94,28 @@ def pip_install(arguments: argparse.Namespace) -> None:
         )
         editable = [one.project() for one in chosen if one.editable]
         done("the wheels are installed" if editable else COMPLETE)
-    _install_editable(layout, editable, given)
+    if editable:
+        install_editable(editable, python=layout.python, index=given.fetching, options=options)
     done()
     _tell(reports, arguments, anything=bool(chosen))
+
+
+def _chosen(layout: Layout, given: Arguments) -> list[Resolved]:
+    """Have pip choose, and keep its report if that is asked for."""
+    from tempfile import TemporaryDirectory
+
+    from wheel_linker.integrations.pip.resolved import resolve
+
+    report = given.value_of(_REPORT)
+    with TemporaryDirectory(prefix="wheel_linker-pip-") as directory:
+        path = os.path.join(directory, "report.json") if report == _STANDARD_OUTPUT else report
+        chosen = resolve(
+            [], python=layout.python, pip_args=given.all, ignore_installed=False, report=path
+        )
+        if path is not None and path != report:
+            with open(path, encoding="utf-8") as file:
+                put(file.read())
+    return chosen
 
 
 def _locked(
@@ -140,16 +176,6 @@ def _tell(
         say(installed_line(report))
     if not anything and not arguments.json:
         say(_NOTHING)
-
-
-def _install_editable(layout: Layout, editable: Sequence[str], given: Arguments) -> None:
-    """Have pip itself install what is to be editable: it makes no wheel that could be linked."""
-    from wheel_linker.integrations.pip.running import run_pip
-
-    if editable:
-        projects = [word for project in editable for word in ("--editable", project)]
-        command = ["install", "--no-deps", *projects, *given.fetching]
-        run_pip("install the editable projects", layout.python, command)
 
 
 class _Planned(NamedTuple):

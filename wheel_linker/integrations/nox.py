@@ -170,6 +170,6 @@ def _run_by(
 
 def _lines(given: Sequence[str]) -> list[str]:
     """Return what the files of requirements say that are named, and those named there."""
-    from wheel_linker.integrations._filling.named_files import lines_of
+    from wheel_linker.integrations.pip.named_files import lines_of
 
     return lines_of(given)

@@ -250,6 +250,7 @@ class Filling:
         return self._found_by_pip(asked.arguments)
 
     def _found_by_pip(self, arguments: Arguments) -> Lot:
+        from wheel_linker.integrations.pip.named_files import options_of
         from wheel_linker.integrations.pip.resolved import resolve, wheels_of
 
         run, store = self.means.run, self._store()
@@ -258,7 +259,12 @@ class Filling:
         )
         linked = [one for one in chosen if not one.editable]
         wheels = wheels_of(
-            linked, python=self._python, store=store, index=arguments.fetching, run=run
+            linked,
+            python=self._python,
+            store=store,
+            index=arguments.fetching,
+            options=options_of(arguments.all, self.means.root),
+            run=run,
         )
         found = tuple(
             Chosen(wheel.digest, one.name, one.requested, one.direct_url)
@@ -270,11 +276,16 @@ class Filling:
         )
 
     def _install_editable(self, editable: Sequence[str], arguments: Arguments) -> None:
-        from wheel_linker.integrations.pip.running import run_pip
+        from wheel_linker.integrations.pip.named_files import options_of
+        from wheel_linker.integrations.pip.resolved import install_editable
 
-        projects = [word for project in editable for word in ("--editable", project)]
-        command = ["install", "--no-deps", *projects, *arguments.fetching]
-        run_pip("install the editable projects", self._python, command, self.means.run)
+        install_editable(
+            editable,
+            python=self._python,
+            index=arguments.fetching,
+            options=options_of(arguments.all, self.means.root),
+            run=self.means.run,
+        )
 
     def _sync(self, seeds: Sequence[str], lots: Sequence[Filled]) -> None:
         """Have exactly these lots in the environment, and what was there from the beginning."""

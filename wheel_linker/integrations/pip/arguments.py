@@ -27,11 +27,13 @@ _SHORT: Final = {
 # Where distributions are found, and how they are built.
 _FETCHING: Final = frozenset(
     {
+        "--all-releases",
         "--build-constraint",
         "--cache-dir",
         "--cert",
         "--client-cert",
         "--config-settings",
+        "--default-timeout",
         "--extra-index-url",
         "--find-links",
         "--global-option",
@@ -39,24 +41,29 @@ _FETCHING: Final = frozenset(
         "--keyring-provider",
         "--no-binary",
         "--only-binary",
+        "--only-final",
         "--progress-bar",
         "--proxy",
         "--pypi-url",
+        "--refresh-package",
         "--resume-retries",
         "--retries",
         "--timeout",
         "--trusted-host",
+        "--uploaded-prior-to",
         "--use-deprecated",
         "--use-feature",
     }
 )
 _FETCHING_FLAGS: Final = frozenset(
     {
+        "--ignore-requires-python",
         "--isolated",
         "--no-build-isolation",
         "--no-cache-dir",
         "--no-index",
         "--no-input",
+        "--no-proxy-env",
         "--pre",
         "--prefer-binary",
         "--quiet",
@@ -72,7 +79,9 @@ _WITH_VALUE: Final = _FETCHING | {
     "--exists-action",
     "--group",
     "--implementation",
+    "--local-log",
     "--log",
+    "--log-file",
     "--platform",
     "--prefix",
     "--python-version",
@@ -81,10 +90,12 @@ _WITH_VALUE: Final = _FETCHING | {
     "--requirements-from-script",
     "--root",
     "--root-user-action",
+    "--source",
+    "--source-dir",
+    "--source-directory",
     "--src",
     "--target",
     "--upgrade-strategy",
-    "--uploaded-prior-to",
 }
 # What the command that links has options of its own for, or does in another way.
 _REFUSED: Final = {
@@ -95,6 +106,10 @@ _REFUSED: Final = {
     "--target": "use: wheel-linker install --target DIRECTORY",
     "--user": "give the environment with --python",
 }
+
+
+# Whatever follows is no option.
+_END: Final = "--"
 
 
 class Arguments(NamedTuple):
@@ -110,6 +125,11 @@ class Arguments(NamedTuple):
     """Everything but the editable projects."""
     options: tuple[tuple[str | None, str | None], ...] = ()
     """Pairs of an option's long name and its value; requirements have no name."""
+
+    def value_of(self, option: str) -> str | None:
+        """Return the last value that an option is given, by its long name; None without."""
+        values = [value for name, value in self.options if name == option]
+        return values[-1] if values else None
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
@@ -144,6 +164,9 @@ def _options(arguments: Sequence[str]) -> list[tuple[str | None, str | None]]:
     waiting = list(reversed(arguments))
     while waiting:
         word = waiting.pop()
+        if word == _END:
+            found += [(None, each) for each in reversed(waiting)]
+            break
         if not word.startswith("-") or word == "-":
             found.append((None, word))
             continue

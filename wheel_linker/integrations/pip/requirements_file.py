@@ -40,7 +40,7 @@ def read_requirements(path: str, interpreter: Interpreter) -> tuple[list[Wanted]
     """Return what a requirements file names for the interpreter, and the options in it."""
     wanted: list[Wanted] = []
     options: list[str] = []
-    for line in _lines(path):
+    for line in read_lines(path):
         if line.startswith("-"):
             options.append(_option(line, path))
             continue
@@ -50,8 +50,12 @@ def read_requirements(path: str, interpreter: Interpreter) -> tuple[list[Wanted]
     return wanted, options
 
 
-def _lines(path: str) -> Iterator[str]:
-    """Yield the lines of a requirements file, continued ones joined, without comments."""
+def read_lines(path: str) -> Iterator[str]:
+    """Yield the lines of a requirements file, continued ones joined, without comments.
+
+    :raises NotLockedError: if its text cannot be decoded.
+    :raises WheelLinkerError: if it cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -101,10 +105,15 @@ def _joined(lines: Iterable[str]) -> Iterator[str]:
 def _option(line: str, path: str) -> str:
     if line.startswith(("-r", "-c", "-e", "--requirement", "--constraint", "--editable")):
         raise NotLockedError(f"{path!r} has {line!r}, which is not locked: pip has to resolve it")
+    return readable_elsewhere(line, path)
+
+
+def readable_elsewhere(line: str, path: str) -> str:
+    """Return an option of a requirements file as a file in another directory may have it."""
     found = _FIND_LINKS.fullmatch(line)
     if found is None:
         return line
-    # pip looks beside the file for it; the lines that pip is given lie in another file.
+    # pip looks for it beside the file.
     beside = os.path.join(os.path.dirname(os.path.abspath(path)), found[1])
     return f"--find-links={beside}" if os.path.exists(beside) else line
 

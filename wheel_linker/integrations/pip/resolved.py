@@ -106,24 +106,28 @@ def resolve(
     constraints: Iterable[str | os.PathLike[str]] = (),
     pip_args: Sequence[str] = (),
     ignore_installed: bool = True,
+    report: str | os.PathLike[str] | None = None,
     run: RunPip | None = None,
 ) -> list[Resolved]:
     """Have pip choose what satisfies requirements, without installing anything.
 
     :param ignore_installed: whether what the environment has already is chosen as well.
+    :param report: the file for pip's report, as ``pip install --report`` writes it; by default it is not kept.
     :param run: runs pip's command line, and returns what it ended with; by default a subprocess whose output goes to
         standard error.
     :returns: what would be installed, each after what it requires.
     :raises PipError: if pip fails; what it said went to standard error.
     """
     with TemporaryDirectory(prefix=_PREFIX) as directory:
-        report = os.path.join(directory, "report.json")
-        options = ["--dry-run", "--quiet", "--report", report]
+        path = os.path.join(directory, "report.json") if report is None else os.fsdecode(report)
+        options = ["--dry-run", "--quiet"]
         if ignore_installed:
             options.append("--ignore-installed")
         given = _arguments(requirements, requirement_files, constraints)
-        run_pip("resolve the requirements", python, ["install", *options, *given, *pip_args], run)
-        with open(report, encoding="utf-8") as file:
+        # pip takes the last of several reports.
+        command = ["install", *options, *given, *pip_args, "--report", path]
+        run_pip("resolve the requirements", python, command, run)
+        with open(path, encoding="utf-8") as file:
             return [_resolved(item) for item in json.load(file)["install"]]
 
 
@@ -156,7 +160,11 @@ def obtain(
     for one in chosen:
         if one.editable:
             raise PipError(f"{one.name!r} is to be editable, and has no wheel: install it by pip")
-    return list(wheels_of(chosen, python=python, store=store, index=index_options(pip_args)))
+    from wheel_linker.integrations.pip.named_files import options_of
+
+    given = [*_arguments((), requirement_files, constraints), *pip_args]
+    index, options = index_options(pip_args), options_of(given)
+    return list(wheels_of(chosen, python=python, store=store, index=index, options=options))
 
 
 def wheels_of(
@@ -165,11 +173,13 @@ def wheels_of(
     python: str | os.PathLike[str],
     store: WheelStore,
     index: Sequence[str] = (),
+    options: Sequence[str] = (),
     run: RunPip | None = None,
 ) -> list[StoredWheel]:
     """Return unpacked wheels of what pip chose, in the same order.
 
     :param index: the arguments of pip's that say where distributions are found.
+    :param options: lines of a requirements file that say so.
     :param run: as for :func:`resolve`.
     :raises PipError: if pip cannot fetch or build one.
     """
@@ -181,7 +191,7 @@ def wheels_of(
             missing.append(one)
         else:
             found[one.name] = wheel
-    found.update(_fetched(missing, python, store, index, run))
+    found.update(_fetched(missing, python, store, index, options, run))
     return [found[one.name] for one in chosen]
 
 
@@ -190,6 +200,7 @@ def _fetched(
     python: str | os.PathLike[str],
     store: WheelStore,
     index: Sequence[str],
+    options: Sequence[str],
     run: RunPip | None,
 ) -> dict[str, StoredWheel]:
     """Have pip fetch and build wheels, and add them to the store; return them by name."""
@@ -199,7 +210,8 @@ def _fetched(
     with TemporaryDirectory(prefix=_PREFIX) as directory:
         lines = [one.requirement() for one in missing if one.name not in paths]
         if lines:
-            paths.update(fetch_wheels(lines, python=python, into=directory, index=index, run=run))
+            whole = [*options, *lines]
+            paths.update(fetch_wheels(whole, python=python, into=directory, index=index, run=run))
         names = [one.name for one in missing]
         lacking = [name for name in names if name not in paths]
         if lacking:
@@ -223,12 +235,42 @@ def fetch_wheels(
     :returns: the paths of the wheel files by the normalised names of their distributions.
     :raises PipError: if pip fails.
     """
-    file = os.path.join(into, "requirements.txt")
-    with open(file, "w", encoding="utf-8") as opened:
-        opened.write("\n".join([*lines, ""]))
+    file = _written(lines, into)
     _wheel("fetch wheels", python, ["--no-deps", "--wheel-dir", into, "-r", file, *index], run)
     wheels = (name for name in os.listdir(into) if name.endswith(_WHEEL))
     return {normalised(name.split("-", 1)[0]): os.path.join(into, name) for name in wheels}
+
+
+def install_editable(
+    projects: Sequence[str],
+    *,
+    python: str | os.PathLike[str],
+    index: Sequence[str] = (),
+    options: Sequence[str] = (),
+    run: RunPip | None = None,
+) -> None:
+    """Have pip itself install projects in place: there are no wheels of them that could be linked.
+
+    :param projects: as :meth:`Resolved.project` names them.
+    :param index: as for :func:`wheels_of`.
+    :param options: as for :func:`wheels_of`.
+    :param run: as for :func:`resolve`.
+    :raises PipError: if pip fails.
+    """
+    with TemporaryDirectory(prefix=_PREFIX) as directory:
+        words = [word for project in projects for word in ("--editable", project)]
+        if options:
+            words += ["-r", _written(options, directory)]
+        command = ["install", "--no-deps", *words, *index]
+        run_pip("install the editable projects", python, command, run)
+
+
+def _written(lines: Iterable[str], directory: str) -> str:
+    """Write a file of requirements, and return its path."""
+    path = os.path.join(directory, "requirements.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join([*lines, ""]))
+    return path
 
 
 def index_options(pip_args: Sequence[str]) -> list[str]:

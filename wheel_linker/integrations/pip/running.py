@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     RunPip: TypeAlias = Callable[[Sequence[str]], int]
 
 _OLDEST: Final = "22.3"
-_NO_SUCH_OPTION: Final = 2
+# What pip ends with that does not know an option.
+NO_SUCH_OPTION: Final = 2
 
 
 class PipError(WheelLinkerError):
@@ -63,8 +64,10 @@ def run_pip(
     if returncode == 0:
         return
     advice = "what it said is above"
-    if returncode == _NO_SUCH_OPTION:
-        advice += f"; pip {_OLDEST} or newer is needed"
+    if returncode == NO_SUCH_OPTION:
+        advice += (
+            f"; if it does not know an option, it may be older than {_OLDEST}, which is needed"
+        )
     raise PipError(f"pip could not {doing}: {advice}", command, returncode)
 
 

@@ -6,13 +6,16 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._log import log
+from wheel_linker.errors import WheelLinkerError
+from wheel_linker.integrations.pip.requirements_file import read_lines, readable_elsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _NAMING: Final = ("-r", "-c", "--requirement", "--constraint")
 _GROUP: Final = "--group"
 _PYPROJECT: Final = "pyproject.toml"
+_NO_OPTIONS: Final = ("-r", "-c", "-e", "--requirement", "--constraint", "--editable")
 
 
 def lines_of(given: Sequence[str], directory: str = os.curdir) -> list[str]:
@@ -23,7 +26,25 @@ def lines_of(given: Sequence[str], directory: str = os.curdir) -> list[str]:
     :param given: arguments of pip.
     :param directory: what paths are relative to.
     """
-    found: list[str] = []
+    return [line for _, lines in _files_of(given, directory) for line in lines]
+
+
+def options_of(given: Sequence[str], directory: str = os.curdir) -> list[str]:
+    """Return the lines that are options for pip, such as ``--index-url``, as a file in any directory may have them.
+
+    :param given: as for :func:`lines_of`.
+    :param directory: as for :func:`lines_of`.
+    """
+    return [
+        readable_elsewhere(line, path)
+        for path, lines in _files_of(given, directory)
+        if not _is_toml(path)
+        for line in lines
+        if line.startswith("-") and not line.startswith(_NO_OPTIONS)
+    ]
+
+
+def _files_of(given: Sequence[str], directory: str) -> Iterator[tuple[str, list[str]]]:
     waiting = [os.path.join(directory, path) for path in _named(given)]
     seen = set()
     while waiting:
@@ -32,11 +53,14 @@ def lines_of(given: Sequence[str], directory: str = os.curdir) -> list[str]:
             continue
         seen.add(path)
         lines = _read(path)
-        found += lines
-        if not path.endswith(".toml"):
-            words = [word for line in lines for word in line.split(" #")[0].split()]
+        yield path, lines
+        if not _is_toml(path):
+            words = [word for line in lines for word in line.split()]
             waiting += [os.path.join(os.path.dirname(path), one) for one in _named(words)]
-    return found
+
+
+def _is_toml(path: str) -> bool:
+    return path.endswith(".toml")
 
 
 def _named(words: Sequence[str]) -> list[str]:
@@ -58,8 +82,7 @@ def _named(words: Sequence[str]) -> list[str]:
 
 def _read(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read().replace("\\\n", " ").splitlines()
-    except (OSError, ValueError) as error:
+        return list(read_lines(path))
+    except WheelLinkerError as error:
         log("cannot read what pip is given: %s", error)
         return []
