@@ -53,7 +53,18 @@ def _hex(row: list[str]) -> list[str]:
     return [row[0], f"sha256={hashlib.sha256(CONTENT[row[0]]).hexdigest()}", row[2]]
 
 
-HARMLESS: Final = ("line ends", "duplicate", "padded hash", "size after a blank")
+def _arabic(row: list[str]) -> list[str]:
+    """Write a size in digits that Python reads, and other tools do not."""
+    return [*row[:2], row[2].translate({ord("0") + n: 0x660 + n for n in range(10)})]
+
+
+HARMLESS: Final = (
+    "line ends",
+    "duplicate",
+    "padded hash",
+    "size after a blank",
+    "size in Arabic digits",
+)
 """Those that strictness does not refuse."""
 RECORDS: Final[Mapping[str, tuple[frozenset[str], bytes]]] = {
     name: (frozenset(kinds.split()), record)
@@ -99,6 +110,7 @@ RECORDS: Final[Mapping[str, tuple[frozenset[str], bytes]]] = {
         ("four columns", "columns", _some(lambda row: [*row, ""])),
         ("padded hash", "spelling", _each(lambda row: [row[0], row[1] and f"{row[1]}=", row[2]])),
         ("size after a blank", "spelling", _some(lambda row: [*row[:2], f" {row[2]}"])),
+        ("size in Arabic digits", "spelling", _some(_arabic)),
         ("size is no number", "size", _some(lambda row: [*row[:2], "many"])),
         ("open quote", "columns missing extra", as_csv(right_rows()[:3]) + b'"' + b"x\n" * 9),
         (

@@ -128,6 +128,24 @@ def test_launcher_takes_the_place_of_a_script_of_its_name(
     check_record(layout)
 
 
+def test_launcher_takes_the_place_of_a_script_that_could_not_be_run(
+    layout: Layout, tmp_path: Path
+) -> None:
+    """It is neither executable nor rewritten, so that it would have been made executable."""
+    files = {
+        **FILES,
+        "demo-1.0.data/scripts/demo": b"#!/usr/bin/env python\n",
+        "demo-1.0.data/scripts/demo-script.py": b"1\n",
+        "demo-1.0.data/scripts/other": b"#!/bin/sh\n",
+    }
+    install_wheel(make(tmp_path / "w", files), layout)
+    scripts = Path(layout.schemes["scripts"])
+    assert b"from demo.main import run" in (scripts / "demo").read_bytes()
+    assert not (scripts / "demo-script.py").exists()
+    assert os.access(scripts / "other", os.X_OK)
+    check_record(layout)
+
+
 HOSTILE = (
     *("../evil", "/evil", "a/b", "..", ".", "sub/../../evil", "C:evil"),
     *(("a\\b",) if os.name == "nt" else ("..\\evil",)),

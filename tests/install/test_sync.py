@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from odd_records import RECORDS, write_odd
 from wheels import snapshot, write_tree
 
-from install.kit import check_recorded, files_in, make, no_litter, pure, root_of
+from install.kit import (
+    check_recorded,
+    contents_of,
+    files_in,
+    layout_in,
+    make,
+    no_litter,
+    pure,
+    root_of,
+)
 from wheel_linker import (
     InvalidWheelError,
     LinkError,
@@ -170,6 +180,74 @@ def test_from_a_store(layout: Layout, cache: Path, tmp_path: Path) -> None:
         assert sync_wheels([path], layout, store=store).installed == ()
         assert plan_sync([path], layout, store=store).is_empty()
     assert sync_wheels([path], layout).installed == ()
+
+
+@pytest.mark.filterwarnings("ignore::wheel_linker.RecordWarning")
+@pytest.mark.parametrize("way", ["store", "file", "unpacked"])
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_wheel_whose_record_is_not_right(
+    layout: Layout, tmp_path: Path, name: str, way: str
+) -> None:
+    """What is installed has a RECORD that is right, so that the two never agree."""
+    given = write_odd(tmp_path, name)
+    if way == "unpacked":
+        with zipfile.ZipFile(given) as archive:
+            archive.extractall(tmp_path / "unpacked")
+        given = tmp_path / "unpacked"
+    with WheelStore(tmp_path / "store") as store:
+        used = store if way == "store" else None
+        assert len(sync_wheels([given], layout, store=used).installed) == 1
+        before = snapshot(root_of(layout))
+        assert plan_sync([given], layout, store=used).is_empty()
+        assert sync_wheels([given], layout, store=used).installed == ()
+    assert snapshot(root_of(layout)) == before
+
+
+NOT_WHERE_THEY_LIE = {
+    "data directory spelt otherwise": {"Demo-1.0.0.data/data/share/x": b"x"},
+    "package called like a data directory": {"demo.data/x": b"x"},
+    "one file from two places": {"demo.py": b"x", "demo-1.0.data/purelib/demo.py": b"x"},
+    "wrapper that a launcher takes the place of": {
+        "demo-1.0.data/scripts/demo-script.py": b"x",
+        "demo-1.0.dist-info/entry_points.txt": b"[console_scripts]\ndemo = demo:x\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", NOT_WHERE_THEY_LIE)
+def test_what_is_not_installed_where_it_lies(layout: Layout, cache: Path, name: str) -> None:
+    made = make(cache, NOT_WHERE_THEY_LIE[name])
+    sync_wheels([made], layout)
+    before = snapshot(root_of(layout))
+    assert sync_wheels([made], layout).installed == ()
+    assert snapshot(root_of(layout)) == before
+
+
+SOME = {"demo/__init__.py": b"", "demo-1.0.data/scripts/tool": b"#!python\n1\n"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "lost"),
+    [
+        ({"demo/more.py": b""}, "demo/more.py"),
+        ({"demo-1.0.data/data/share/more": b""}, "share/more"),
+        ({"demo-1.0.data/scripts/more": b"#!python\n"}, "bin/more"),
+        ({"demo-1.0.data/scripts/tool": b"#!python\n2\n"}, None),
+        ({"demo-1.0.data/scripts/tool": b"#!/bin/sh\n"}, None),
+    ],
+)
+def test_the_same_version_built_anew(
+    layout: Layout, cache: Path, changes: dict[str, bytes], lost: str | None
+) -> None:
+    """A file that the wheel has not any more goes; a script that is another one is replaced."""
+    older, newer = make(cache / "older", {**SOME, **changes}), make(cache / "newer", SOME)
+    install_wheel(older, layout)
+    (report,) = sync_wheels([newer], layout).installed
+    if lost is not None:
+        assert [os.path.basename(path) for path in report.removed] == [os.path.basename(lost)]
+    fresh = layout_in(cache.parent / "fresh")._replace(python=layout.python)
+    install_wheel(newer, fresh)
+    assert contents_of(layout) == contents_of(fresh)
 
 
 @pytest.mark.parametrize("fails", ["add", "replace", "remove"])

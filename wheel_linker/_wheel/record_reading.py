@@ -102,6 +102,7 @@ class _Reading:
                             len(digest) == lengths.get(algorithm)
                             and path in files
                             and path not in known
+                            and size.isascii()
                             and size.isdecimal()
                             and "+" not in digest
                             and "/" not in digest
@@ -235,7 +236,7 @@ class _Reading:
         except ValueError:
             self._note("size", path, f"has the size {size[:40]!r} in RECORD")
             return None
-        if not size.isdecimal():
+        if not (size.isascii() and size.isdecimal()):
             self._note("spelling", path, f"has the size {size[:40]!r} in RECORD")
         return number
 

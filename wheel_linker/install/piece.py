@@ -27,6 +27,8 @@ class Written(NamedTuple):
     name: str
     data: bytes
     executable: bool = False
+    is_launcher: bool = False
+    """Whether it is made for an entry point."""
 
 
 class Piece(NamedTuple):

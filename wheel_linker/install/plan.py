@@ -74,6 +74,16 @@ class Plan(NamedTuple):
         trees = [tree for piece in self.pieces for tree in (piece.tree, piece.bytecode)]
         return sum(tree.files for tree in trees if tree is not None)
 
+    def launchers(self) -> set[str]:
+        """Return the paths of the launchers that are made for entry points, as ``RECORD`` has them."""
+        return {
+            start + file.name
+            for piece, start in zip(self.pieces, self.starts)
+            if piece.scheme == "scripts"
+            for file in piece.written
+            if not file.parts and file.is_launcher
+        }
+
     def record(self) -> bytes:
         """Return the ``RECORD`` that is installed."""
         (record,) = (file.data for file in self.pieces[-1].written if file.name == RECORD)

@@ -15,6 +15,7 @@ from wheel_linker.install._changes.unchanged import unchanged
 from wheel_linker.install._present.distributions import find_distributions, is_left_over
 from wheel_linker.install._present.installed import described
 from wheel_linker.install.installing import change, foreseen
+from wheel_linker.install.plan import plan
 from wheel_linker.install.report import SyncReport
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wheel_linker.install._present.distributions import Distribution
     from wheel_linker.install.installing import Change, InstallOptions
     from wheel_linker.install.layout import Layout
+    from wheel_linker.install.plan import Plan
 
 # An attempt fails only if somebody else changes the environment at that moment.
 _ATTEMPTS: Final = 10
@@ -90,8 +92,12 @@ class Wanted(NamedTuple):
         stays = self.wheels.keys() | self.keep
         return [one for one in installed if one.name not in stays and not is_left_over(one)]
 
-    def decide(self, layout: Layout) -> Decision:
+    def decide(self, layout: Layout, how: LinkOptions, options: InstallOptions) -> Decision:
         """Compare with what is installed."""
+
+        def planned(wheel: UnpackedWheel) -> Plan:
+            return plan(wheel, layout.resolved(), layout, how, options.notes)
+
         present: dict[str, list[Distribution]] = {}
         for one in find_distributions(layout):
             present.setdefault(one.name, []).append(one)
@@ -100,7 +106,7 @@ class Wanted(NamedTuple):
             found = present.get(name, [])
             if len(found) != 1:
                 continue
-            left_alone = unchanged(found[0], wheel, self.filenames[name])
+            left_alone = unchanged(found[0], wheel, self.filenames[name], layout, planned)
             if left_alone is not None:
                 same[name] = left_alone
         everything = [one for found in present.values() for one in found]
@@ -127,7 +133,7 @@ def sync(
             held.enter_context(wheel.hold())
         wanted = Wanted.of(given, keep)
         for _ in range(_ATTEMPTS):
-            decision = wanted.decide(layout)
+            decision = wanted.decide(layout, how, options)
             try:
                 return _sync(wanted, decision, layout, how, options)
             except _MeanwhileError:
@@ -160,7 +166,7 @@ def foreseen_sync(
 ) -> Change:
     """Decide what a sync would do, and touch nothing."""
     wanted = Wanted.of(given, keep)
-    decision = wanted.decide(layout)
+    decision = wanted.decide(layout, how, options)
     return foreseen(
         decision.wheels,
         layout,

@@ -55,9 +55,16 @@ def _with_launchers(piece: Piece, made: Sequence[Written], given: Collection[str
         for name in piece.tree.directories[0].files
         if name not in names and not is_wrapper_of(name, points)
     ]
+    remaining = set(root)
     kept = [
         file
         for file in piece.written
         if file.parts or not (file.name in names or is_wrapper_of(file.name, points))
     ]
-    return piece._replace(tree=piece.tree.with_files({(): root}), written=(*kept, *made))
+    return piece._replace(
+        tree=piece.tree.with_files({(): root}),
+        written=(*kept, *made),
+        to_run=frozenset(
+            parts for parts in piece.to_run if len(parts) > 1 or parts[0] in remaining
+        ),
+    )

@@ -64,7 +64,7 @@ def launchers(
         point = _for_version(given, layout, distribution)
         _check_name(tree, point.name, layout)
         file, data = _launcher(point, layout)
-        made[file] = Written((), file, data, executable=True)
+        made[file] = Written((), file, data, executable=True, is_launcher=True)
     return list(made.values()), {point.name for point in points}
 
 
