@@ -16,7 +16,7 @@ from wheels import snapshot
 from store.archives import FILES, NAME, RECORD, claim, info, record_of, write_archive
 from wheel_linker import InvalidWheelError, link_wheel_files, unpack_wheel
 from wheel_linker._wheel.scan import scan
-from wheel_linker.install import Layout, install_wheel, uninstall
+from wheel_linker.install import Layout, check_environment, install_wheel, uninstall
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -127,12 +127,34 @@ def test_are_installed_and_uninstalled(
         assert rows[name] == (("", "") if content is None else (claim(content), str(len(content))))
     for name, data in FILES.items():
         assert rows[name] == (claim(data), str(len(data)))
+    assert check_environment(layout).is_sound()
     uninstall("demo", layout)
     assert not site.exists() or list(site.rglob("*")) == []
     if loses_rows:
         # What is destroyed is removed, so that nobody takes the entry for whole.
         del before[f"{linked.entry}/rows"]
     assert snapshot(Path(store.root)) == before
+
+
+def test_to_a_script_that_is_rewritten(tmp_path: Path, store: WheelStore) -> None:
+    data = "demo-1.0.data/scripts"
+    files = {
+        **FILES,
+        f"{data}/run": b"#!python\n",
+        f"{data}/demo": b"#!python\n",
+        "demo-1.0.dist-info/entry_points.txt": b"[console_scripts]\ndemo = demo:run\n",
+    }
+    links = {"to-run": "run", "to-demo": "demo", "again": "to-run"}
+    said = {f"{data}/{name}": target.encode() for name, target in links.items()}
+    path = write_archive(tmp_path / "dist" / NAME, {**files, RECORD: record_of({**files, **said})})
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, target in said.items():
+            archive.writestr(info(name, stat.S_IFLNK | 0o777), target)
+    layout = Layout.for_target(tmp_path / "env")
+    install_wheel(store.add(path), layout)
+    scripts = Path(layout.schemes["scripts"])
+    assert targets(scripts) == links
+    assert check_environment(layout).is_sound()
 
 
 @pytest.mark.parametrize("damage", ["elsewhere", "gone", "a file", "a directory"])

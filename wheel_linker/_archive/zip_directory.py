@@ -299,7 +299,8 @@ def _check_kind(name: str, flags: int, method: int, mode: int, size: int, compre
     directory = name.endswith("/")
     if flags & _ENCRYPTED:
         fault = "is encrypted"
-    elif kind not in ((0, stat.S_IFDIR) if directory else (0, stat.S_IFREG, stat.S_IFLNK)):
+    # By its name it is a directory to every reader, also if the tool that wrote it gave all entries one mode.
+    elif kind not in (0, stat.S_IFREG, stat.S_IFDIR if directory else stat.S_IFLNK):
         fault = f"is {_KINDS.get(kind, 'of an unknown kind')} by its attributes"
     elif directory and size:
         fault = "is a directory with content"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._compat.sha256 import sha256
+from wheel_linker._wheel.links import led_to
 from wheel_linker._wheel.record import (
     NOTES,
     RECORD,
@@ -220,11 +221,26 @@ def _elsewhere(
     if rows is None:
         text = read_text(tree, metadata.dist_info, RECORD)
         rows = parse_record(_about(text, {piece.prefix for piece, _, _ in moved}).encode("utf-8"))
+    written = {piece.prefix: _led_to_written(piece) for piece in pieces}
     return [
-        _entry(tree, original, start + path, rows.get(original))
+        _entry(tree, original, start + path, written[piece.prefix].get(path, rows.get(original)))
         for piece, start, path in moved
         for original in (f"{piece.prefix}/{path}",)
     ]
+
+
+def _led_to_written(piece: Piece) -> dict[str, Row]:
+    """Return what is true of symlinks that lead to a file of their piece which is written, such as a script."""
+    links = {
+        (*directory.parts, name): target
+        for directory in piece.tree.directories
+        for name, target in directory.links
+    }
+    if not links:
+        return {}
+    written = {(*file.parts, file.name): file.data for file in piece.written}
+    found = {"/".join(parts): written.get(led_to(parts, links) or ()) for parts in links}
+    return {path: _row_of(data) for path, data in found.items() if data is not None}
 
 
 def _about(text: str, prefixes: Iterable[str]) -> str:
@@ -254,11 +270,15 @@ def _of_written(pieces: Sequence[Piece], starts: Sequence[str]) -> list[_Entry]:
     return [
         (
             start + "/".join((*file.parts, file.name)),
-            Row(SHA256, encoded(sha256(file.data).digest()), len(file.data)),
+            _row_of(file.data),
         )
         for piece, start in zip(pieces, starts)
         for file in piece.written
     ]
+
+
+def _row_of(data: bytes) -> Row:
+    return Row(SHA256, encoded(sha256(data).digest()), len(data))
 
 
 def _digested(tree: Tree, path: str, recorded: str) -> _Entry:

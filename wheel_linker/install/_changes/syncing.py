@@ -11,7 +11,7 @@ from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import InvalidWheelError, LinkError
 from wheel_linker.install._changes.given import own_filename
 from wheel_linker.install._changes.litter import littered
-from wheel_linker.install._changes.unchanged import unchanged
+from wheel_linker.install._changes.unchanged import start_of_scripts, unchanged
 from wheel_linker.install._present.distributions import find_distributions, is_left_over
 from wheel_linker.install._present.installed import described
 from wheel_linker.install.installing import change, foreseen
@@ -102,11 +102,12 @@ class Wanted(NamedTuple):
         for one in find_distributions(layout):
             present.setdefault(one.name, []).append(one)
         same: dict[str, Unchanged] = {}
+        scripts = start_of_scripts(layout)
         for name, wheel in self.wheels.items():
             found = present.get(name, [])
             if len(found) != 1:
                 continue
-            left_alone = unchanged(found[0], wheel, self.filenames[name], layout, planned)
+            left_alone = unchanged(found[0], wheel, self.filenames[name], scripts, planned)
             if left_alone is not None:
                 same[name] = left_alone
         everything = [one for found in present.values() for one in found]

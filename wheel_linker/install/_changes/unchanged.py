@@ -52,11 +52,12 @@ def unchanged(
     one: Distribution,
     wheel: UnpackedWheel,
     name: WheelFilename,
-    layout: Layout,
+    scripts: bytes,
     planned: Callable[[UnpackedWheel], Plan],
 ) -> Unchanged | None:
     """Tell whether a wheel is installed, in the same version and by the same hashes: all of its files, and no others.
 
+    :param scripts: as :func:`start_of_scripts` returns it.
     :param planned: says what installing a wheel would do; it is asked if the wheel's own ``RECORD`` does not tell.
     """
     recorded = one.recorded
@@ -70,11 +71,20 @@ def unchanged(
     if own is None:
         return None
     carried = _carried(one, wheel, own)
-    if not _is_plainly(one, there, carried, own, layout) and not _is_as_planned(
+    if not _is_plainly(one, there, carried, own, scripts) and not _is_as_planned(
         one, there, own, planned(wheel)
     ):
         return None
     return Unchanged(one._replace(known_record=there), recorded, _stamp(status))
+
+
+def start_of_scripts(layout: Layout) -> bytes:
+    """Return what the paths of launchers usually start with in ``RECORD``."""
+    try:
+        start = os.path.relpath(layout.schemes["scripts"], layout.schemes["purelib"])
+    except ValueError:  # the two are on different drives
+        start = layout.schemes["scripts"]
+    return f"{start.replace(os.sep, '/')}/".encode("utf-8", "surrogateescape")
 
 
 def is_made_of(one: Distribution, wheel: UnpackedWheel, name: WheelFilename) -> bool:
@@ -135,7 +145,7 @@ def _carried(one: Distribution, wheel: UnpackedWheel, own: bytes) -> bytes:
 
 
 def _is_plainly(
-    one: Distribution, there: bytes, carried: bytes, own: bytes, layout: Layout
+    one: Distribution, there: bytes, carried: bytes, own: bytes, scripts: bytes
 ) -> bool:
     """Tell whether a ``RECORD`` has the rows that a wheel's own has, and no others.
 
@@ -151,18 +161,9 @@ def _is_plainly(
         if not staying <= set(found):
             return False
         rest = [row for row in found if row not in staying]
-    added = (f"{one.entry}/".encode(), _start_of_scripts(layout))
+    added = (f"{one.entry}/".encode(), scripts)
     others = [row for row in rest if row and b".pyc," not in row and not row.startswith(added)]
     return Counter(map(_digest_and_size, others)) == Counter(_moved(own))
-
-
-def _start_of_scripts(layout: Layout) -> bytes:
-    """Return what the paths of launchers usually start with in ``RECORD``."""
-    try:
-        start = os.path.relpath(layout.schemes["scripts"], layout.schemes["purelib"])
-    except ValueError:  # the two are on different drives
-        start = layout.schemes["scripts"]
-    return f"{start.replace(os.sep, '/')}/".encode("utf-8", "surrogateescape")
 
 
 def _is_as_planned(one: Distribution, there: bytes, own: bytes, plan: Plan) -> bool:
@@ -194,8 +195,8 @@ def _parsed(record: bytes, starts: tuple[str, ...], without: Collection[str]) ->
     with suppress(csv.Error):
         for row in csv.reader(StringIO(record.decode("utf-8", "replace"), newline="")):
             if row and row[0] not in without and not row[0].endswith(".pyc"):
-                path = "" if row[0].startswith(starts) else row[0]
-                rows[(path, *row[1:])] += 1
+                said = ("" if row[0].startswith(starts) else row[0], *row[1:])
+                rows[said] += 1
     return rows
 
 

@@ -63,10 +63,15 @@ def _compared(row: Row, one: Distribution, roots: Sequence[str]) -> FileProblem 
     try:
         kind = _difference(row)
     except (FileNotFoundError, NotADirectoryError):
-        kind = "missing"
+        kind = None if _leads_nowhere(row) else "missing"
     except OSError:
         kind = "unreadable"
     return None if kind is None else FileProblem(row.path, kind, one.name)
+
+
+def _leads_nowhere(row: Row) -> bool:
+    """Tell whether a symlink is there that leads to nothing, and its row says nothing of a content either."""
+    return not row.digest and row.size is None and os.path.islink(row.path)
 
 
 def _difference(row: Row) -> FileProblemKind | None:
