@@ -14,10 +14,13 @@ nox.options.sessions = ["lint", "types", "tests", "docs"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Spelt out, because what nox derives from the classifiers depends on its version.
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t", "3.15t", "pypy3.11"]
+PROCESSORS = (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)
 # Each file's tests stay together: what a module makes once is made once.
 SHARED_OUT = (
-    "--numprocesses=auto",
-    "--maxprocesses=4",
+    # Removing what a test has made waits for the disk, and leaves a processor to one process more.
+    f"--numprocesses={min(PROCESSORS + 1, 4)}",
     "--dist=loadfile",
     # The order is ours: see tests/conftest.py.
     "--no-loadscope-reorder",

@@ -29,6 +29,7 @@ from wheels import (
 )
 
 from wheel_linker import LinkError, LinkMode, link_wheel_files, link_wheels
+from wheel_linker._link import staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,11 +214,13 @@ def test_a_source_that_vanishes(target: Path, cached: Path, mode: LinkMode) -> N
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if not mode.is_symlink()])
 @pytest.mark.parametrize("jobs", [1, 3])
-@pytest.mark.parametrize("count", [60, 900], ids=["small", "large"])
+@pytest.mark.parametrize("per_unit", [400, 50], ids=["one unit", "several"])
 def test_a_source_that_another_takes_the_place_of(
-    tmp_path: Path, mode: LinkMode, jobs: int, count: int
+    tmp_path: Path, mode: LinkMode, jobs: int, per_unit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was checked is not what would be linked from then on; symlinks always lead to what is there."""
+    monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", per_unit)
+    count = 150
     files = {f"big/p{n % 50}/m{n}.py": b"checked" for n in range(count)}
     source = make_wheel(tmp_path / "cache" / "big", files)
     other = make_wheel(tmp_path / "other", dict.fromkeys(files, b"not checked"))

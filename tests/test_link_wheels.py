@@ -12,6 +12,7 @@ from standins import ScriptedBackend
 from wheels import SAMPLE, contents, make_wheel, names, sample_wheel
 
 from wheel_linker import LinkMode, UnpackedWheel, WheelFilename, link_wheel_files, link_wheels
+from wheel_linker._link import staging
 
 MODES = list(LinkMode)
 
@@ -180,9 +181,11 @@ def test_a_backend_of_the_callers_is_used(site: Path, overlapping: list[Path]) -
 
 
 @pytest.fixture
-def flat(tmp_path: Path) -> Path:
-    """One wheel with so many files that several threads share it."""
-    return make_wheel(tmp_path / "flat", {f"p{n % 60}/m{n}.py": b"%d" % n for n in range(3000)})
+def flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One wheel with enough files for several threads to share it."""
+    monkeypatch.setattr(staging, "_ENTRIES_PER_THREAD", 600)
+    monkeypatch.setattr(staging, "_ENTRIES_PER_UNIT", 100)
+    return make_wheel(tmp_path / "flat", {f"p{n % 60}/m{n}.py": b"%d" % n for n in range(700)})
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -190,7 +193,7 @@ def test_one_large_wheel_is_shared_by_threads(site: Path, flat: Path, mode: Link
     counts: list[int] = []
     report = link_wheel_files(site, flat, mode=mode, jobs=4, progress=counts.append)
     assert contents(site) == contents(flat)
-    assert report.files == sum(report.used.values()) == sum(counts) == 3003
+    assert report.files == sum(report.used.values()) == sum(counts) == 703
 
 
 def test_nothing_is_left_in_site_packages_but_the_wheels(site: Path, tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_one_large_wheel_is_shared(
         return really(helper, order)
 
     monkeypatch.setattr(Helper, "place", place)
-    files = {f"large/d{index}/sub/m.py": b"%d" % index for index in range(6_000)}
+    files = {f"large/d{index}/sub/m.py": b"%d" % index for index in range(2_500)}
     wheel = make_wheel(tmp_path / "large", files, name="large")
     link_wheel_files(site, wheel, mode=HARDLINK, jobs=2)
     assert contents(site) == contents(wheel)
