@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from store.archives import write_wheel
 from wheel_linker import InvalidWheelError, LinkError
+from wheel_linker.install import Layout, install_wheels
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -80,6 +82,33 @@ def test_damage_is_found_and_made_anew(
         assert store.repair(stored, wheel_file) == [damage._replace(entry=damage.entry)]
         assert list(kept(stored).parent.iterdir()) == []
     assert store.compile([stored], Interpreter()) == [made]
+    assert store.verify(deep=True) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no FIFOs")
+@pytest.mark.parametrize("what", ["fifo", "device", "nothing"])
+def test_what_is_no_source_is_not_waited_for(
+    store: WheelStore, stored: StoredWheel, wheel_file: Path, tmp_path: Path, what: str
+) -> None:
+    source = Path(stored.path, "single.py")
+    source.unlink()
+    if what == "fifo":
+        os.mkfifo(source)  # type: ignore[attr-defined,unused-ignore]
+    elif what == "device":
+        source.symlink_to("/dev/zero")
+    layout = Layout.for_target(tmp_path / "site")
+
+    def too_late(*_: object) -> None:
+        raise RuntimeError
+
+    before = signal.signal(signal.SIGALRM, too_late)  # type: ignore[attr-defined,unused-ignore]
+    signal.alarm(20)  # type: ignore[attr-defined,unused-ignore]
+    try:
+        install_wheels([wheel_file], layout, store=store, compile_bytecode=True)
+    finally:
+        signal.alarm(0)  # type: ignore[attr-defined,unused-ignore]
+        signal.signal(signal.SIGALRM, before)  # type: ignore[attr-defined,unused-ignore]
+    assert list((tmp_path / "site" / "__pycache__").glob("single.*"))
     assert store.verify(deep=True) == []
 
 

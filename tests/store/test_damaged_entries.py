@@ -84,6 +84,22 @@ def leading_nowhere(path: Path) -> None:
     path.symlink_to("/dev/null/nowhere")
 
 
+def leading_to_itself(path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    gone(path)
+    path.symlink_to(path.name)
+
+
+def moved(path: Path) -> None:
+    """Leave a symlink to the same files, as somebody does who needs room."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    elsewhere = next(above for above in path.parents if above.name == "store").with_name("moved")
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
 def directory(path: Path) -> None:
     gone(path)
     path.mkdir()
@@ -96,6 +112,8 @@ SEEN_BY_ADDING = [
     *(("w/single.py", how) for how in (half, fifo, device, directory)),
     *(("w", how) for how in (gone, directory, fifo, device)),
     *((path, leading_nowhere) for path in ("w", "w/demo", "w/single.py")),
+    *((path, leading_to_itself) for path in ("w", "w/demo", "w/single.py")),
+    *((path, moved) for path in ("w", "w/single.py")),
 ]
 ONLY_DESCRIPTION = [("entry", how) for how in (empty, zeros, gone, fifo)]
 
@@ -356,6 +374,37 @@ class TestProblems:
             with pytest.raises(InvalidWheelError, match="add the wheel again"):
                 link_wheels(site, [found])
             link_wheels(site, [store.add(odd_file)])
+
+
+class TestMovedDirectory:
+    """A stored directory is a symlink to what it was: a look at its files goes through, linking does not."""
+
+    @pytest.fixture
+    def moved(self, root: Path, wheel_file: Path) -> Path:
+        with WheelStore(root) as store:
+            path = Path(store.add(wheel_file).path, "demo")
+        moved(path)
+        return path
+
+    @pytest.mark.parametrize("mode", ["hardlink", "copy", "symlink"])
+    def test_is_mended_by_adding(
+        self, root: Path, site: Path, wheel_file: Path, moved: Path, mode: str
+    ) -> None:
+        with WheelStore(root) as store:
+            with pytest.raises(InvalidWheelError, match="add the wheel again"):
+                link_wheels(site, [store.add(wheel_file)], mode=mode)
+            assert not site.exists() or not os.listdir(site)
+            link_wheels(site, [store.add(wheel_file)], mode=mode)
+            assert store.verify(deep=True) == []
+        assert files_below(site) == with_record(FILES)
+        assert not moved.is_symlink()
+
+    def test_is_mended_by_installing(
+        self, root: Path, site: Path, wheel_file: Path, moved: Path
+    ) -> None:
+        with WheelStore(root) as store:
+            install_wheels([wheel_file], Layout.for_target(site), store=store)
+        assert not moved.is_symlink()
 
 
 class TestEdited:

@@ -281,7 +281,7 @@ class TestLinksAndPipesInIt:
             if name.startswith("leases"):
                 assert len(store.prune(unused_for=0)) == 1
             else:
-                with pytest.raises(LinkError, match="regular file"):
+                with pytest.raises(LinkError, match=f"at '{path}': it is no regular file"):
                     store.prune(unused_for=0)
 
     def test_answers_are_not_kept_through_them(

@@ -170,6 +170,9 @@ def _read(folder: Folder) -> bytes:
         return read_regular(folder.prefix + INDEX, LONGEST, dir_fd=folder.fd)
     except FileNotFoundError:
         return b""
+    except OSError as error:
+        error.filename = os.path.join(folder.path, INDEX)  # a name alone would not say where
+        raise
 
 
 def _pairs(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -13,6 +13,7 @@ from wheel_linker._fs.locking import locked
 from wheel_linker._fs.stage import sweep
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
+from wheel_linker.store._entry.errors import doing_at
 from wheel_linker.store.control import (
     control_folder,
     directory_of,
@@ -63,7 +64,7 @@ class Opened:
             self.root: str = os.path.realpath(layout.root)
         except OSError as error:
             self.close()
-            doing = f"open the store {layout.root!r}"
+            doing = doing_at(error, f"open the store {layout.root!r}")
             raise LinkError.from_os_error(error, doing, destination=layout.root) from error
         except BaseException:
             self.close()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # the sources and of the bytecode, the entry's number and the path of a source. Its output are groups of four as well:
 # the entry's number, the path of the bytecode, its size and its hash. What does not compile has none.
 _PROGRAM: Final = r"""
-import base64, hashlib, os, py_compile, sys
+import base64, hashlib, os, py_compile, stat, sys
 from importlib.util import cache_from_source
 level, stamp, read_only = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "1"
 sys.pycache_prefix = None
@@ -30,11 +30,15 @@ mode = py_compile.PycInvalidationMode.TIMESTAMP
 asked = iter(os.fsdecode(sys.stdin.buffer.read()).split("\0"))
 said = sys.stdout.buffer
 for sources, made, number, path in zip(asked, asked, asked, asked):
+    source = os.path.join(sources, path)
+    # A FIFO or a device would never end; whoever links it instead of a source says what is wrong.
+    if not stat.S_ISREG(os.lstat(source).st_mode):
+        continue
     cached = cache_from_source(path, optimization=level or "")
     target = os.path.join(made, cached)
     try:
         py_compile.compile(
-            os.path.join(sources, path), target, doraise=True, optimize=level, invalidation_mode=mode
+            source, target, doraise=True, optimize=level, invalidation_mode=mode
         )
     except py_compile.PyCompileError:
         continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import TYPE_CHECKING, Final, Literal
@@ -12,6 +13,7 @@ from wheel_linker._fs.durable import boot_id
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._fs.timestamps import look_at
+from wheel_linker._fs.windows import is_directory
 from wheel_linker._log import log
 from wheel_linker._wheel.tree import Unpacked, is_metadata
 from wheel_linker.store._entry import manifest
@@ -82,7 +84,9 @@ def whole(
             layout, name, description, check == "hash", mends_bits, notes
         ):
             return None
-    except _GONE as error:
+    except (OSError, BrokenManifestError) as error:
+        if not _is_damage(error):
+            raise
         log("the entry %s cannot be used: %s", layout.entry(name), error)
         return None
     return description
@@ -111,12 +115,33 @@ def promising(
             return None
         with Folder.open(layout.entry(name)) as entry, entry.enter(TREE) as tree:
             seen = _look_at(tree, description, filter(is_metadata, description.directories))
-    except _GONE as error:
+    except (OSError, BrokenManifestError) as error:
+        if not _is_damage(error):
+            raise
         log("the entry %s cannot be used: %s", layout.entry(name), error)
         return None
     if seen is None or seen.late:
         return None
     return description, Unpacked(facts.stamp, description.executables - seen.executables)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Tell whether an error says that something of an entry is missing, or that a symlink took its place."""
+    return isinstance(error, _GONE) or getattr(error, "errno", None) == errno.ELOOP
+
+
+def has_directories(tree: str, directories: Iterable[Directory]) -> bool:
+    """Tell whether each directory of an unpacked wheel is one, and not a symlink.
+
+    A look at files goes through symlinks to directories, since it costs less; linking does not.
+    """
+    try:
+        return all(
+            is_directory(os.lstat(os.path.join(tree, *directory.parts)))
+            for directory in directories
+        )
+    except OSError as error:
+        return not _is_damage(error)
 
 
 def _is_intact(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,17 @@ def named_errors(doing: str, path: str) -> Iterator[None]:
     :raises LinkError: for any error of the system.
     """
     try:
-        with refused(doing, source=path):
+        with refused(lambda error: doing_at(error, doing), source=path):
             yield
     except BrokenManifestError as error:
         raise InvalidWheelError(
             f"cannot {doing}: {str(error)!r} is not what was written; prune, and add the wheel again"
         ) from error
+
+
+def doing_at(error: OSError, doing: str) -> str:
+    """Return what could not be done, with the path that the system refused, unless it is in there already."""
+    path = error.filename
+    if isinstance(path, str) and os.path.isabs(path) and repr(path) not in doing:
+        return f"{doing} at {path!r}"
+    return doing

@@ -9,7 +9,7 @@ from wheel_linker._compat.override import override
 from wheel_linker._log import log
 from wheel_linker._wheel.tree import NotAsUnpackedError
 from wheel_linker._wheel.unpacked import UnpackedWheel
-from wheel_linker.errors import InvalidWheelError, refused
+from wheel_linker.errors import InvalidWheelError, WheelLinkerError, refused
 from wheel_linker.store._entry.entry import Entry
 from wheel_linker.store._entry.errors import BrokenManifestError
 
@@ -116,7 +116,24 @@ class StoredWheel(UnpackedWheel):
                     self._session, self.entry, self.digest, check
                 ):
                     raise self._damaged("its files are not as they were unpacked")
-            yield
+            try:
+                yield
+            except WheelLinkerError as error:
+                if self._lacks_directories():
+                    self._session.note_damaged(self.entry)
+                    raise self._damaged("a directory is none any more") from error
+                raise
+
+    def _lacks_directories(self) -> bool:
+        from wheel_linker.store._entry.checking import has_directories
+
+        layout = self._session.layout
+        try:
+            description = self._session.descriptions.read(layout.manifest(self.entry))
+        except (OSError, BrokenManifestError) as error:
+            log("cannot tell what is wrong about %s: %s", layout.entry(self.entry), error)
+            return False
+        return not has_directories(layout.tree(self.entry), description.directories)
 
     def _reading(self) -> AbstractContextManager[None]:
         """Turn an error of the system into the library's."""
