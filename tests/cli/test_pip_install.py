@@ -425,6 +425,29 @@ class TestByPip:
         assert there(environment)["base"].version == "1.5"
 
     @pytest.mark.usefixtures("no_pip")
+    def test_variables_for_what_has_no_meaning_are_refused(
+        self,
+        tmp_path: Path,
+        index: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        path = lock(tmp_path, index, *WHOLE)
+        monkeypatch.setenv("PIP_TARGET", os.fspath(tmp_path / "elsewhere"))
+        for words in (["base"], ["-r", path]):
+            done = run(*words)
+            assert done.code == 1
+            assert "pip's variable PIP_TARGET has no meaning here" in done.output
+        assert run("--isolated", "--dry-run", "-r", path).code == 0
+        monkeypatch.delenv("PIP_TARGET")
+        monkeypatch.setenv("PIP_USER", "no")
+        assert run("--dry-run", "-r", path).code == 0
+        monkeypatch.setenv("PIP_DRY_RUN", "1")
+        assert run("-r", path).output.startswith("top 1.0: would be installed")
+        assert there(environment) == {}
+
+    @pytest.mark.usefixtures("no_pip")
     def test_is_asked_where_its_settings_say_more(
         self,
         tmp_path: Path,

@@ -258,14 +258,25 @@ class TestLockedRequirements:
         (found,) = obtain_locked(lock, python=sys.executable, store=store)
         assert str(found.filename) == "base-1.0-py3-none-any.whl"
 
-    @pytest.mark.parametrize("text", [b"# \xfc\n", b"# coding: none-such\n", b"\xff\xfe\x00"])
-    def test_text_that_cannot_be_decoded_is_left_to_pip(
-        self, store: WheelStore, tmp_path: Path, text: bytes
+    @pytest.mark.parametrize("text", [b"\x1f\x8b\x81\n", b"# coding: none-such\n", b"\xff\xfe\x00"])
+    def test_text_that_cannot_be_decoded_says_so(
+        self, store: WheelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
     ) -> None:
+        monkeypatch.setattr("locale.getpreferredencoding", lambda **_: "utf-8")
         lock = tmp_path / "requirements.txt"
         lock.write_bytes(text)
-        with pytest.raises(NotLockedError, match="cannot be decoded"):
+        with pytest.raises(WheelLinkerError, match="cannot read the requirements"):
             obtain_locked(lock, python=sys.executable, store=store)
+
+    @pytest.mark.usefixtures("no_pip")
+    def test_text_is_in_the_encoding_of_the_locale(
+        self, store: WheelStore, tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("locale.getpreferredencoding", lambda **_: "cp1252")
+        store.add(index / "base-1.0-py3-none-any.whl")
+        lock = tmp_path / "requirements.txt"
+        lock.write_bytes(b"# Gr\xfc\xdfe\n" + pinned(index, "base-1.0").encode())
+        assert len(obtain_locked(lock, python=sys.executable, store=store)) == 1
 
     def test_an_address_is_left_to_pip(self, store: WheelStore, tmp_path: Path) -> None:
         for name in ("requirements.txt", "pylock.toml"):
@@ -376,7 +387,19 @@ class TestArguments:
         assert list(found.editable) == editable
         assert list(found.resolving) == resolving
 
-    @pytest.mark.parametrize("option", ["--target", "--prefix", "--root", "--platform", "--user"])
+    @pytest.mark.parametrize(
+        "option",
+        [
+            "--target",
+            "--prefix",
+            "--root",
+            "--platform",
+            "--user",
+            "--abi",
+            "--implementation",
+            "--python-version",
+        ],
+    )
     def test_what_has_no_meaning_is_refused(self, option: str) -> None:
         with pytest.raises(WheelLinkerError, match=f"option {option} has no meaning here"):
             parse([option, "x", "rich"])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wheel_linker.integrations.pip.resolved import Resolved
     from wheel_linker.store import StoredWheel, WheelStore
 
+_DRY_RUN: Final = "--dry-run"
 _REPORT: Final = "--report"
 _STANDARD_OUTPUT: Final = "-"
 _NOTHING: Final = "everything that is asked for is installed already"
@@ -53,11 +54,14 @@ def add_pip(parser: argparse.ArgumentParser) -> None:
 
 def pip_install(arguments: argparse.Namespace) -> None:
     """Do as ``pip install`` is told."""
-    from wheel_linker.integrations.pip.arguments import parse
+    from wheel_linker.integrations.pip.arguments import parse, refuse_variables
     from wheel_linker.integrations.pip.running import NO_SUCH_OPTION, PipError
 
+    given = parse(arguments.others)
+    refuse_variables(given)
+    arguments.dry_run = arguments.dry_run or given.is_flagged(_DRY_RUN)
     try:
-        _install(arguments, parse(arguments.others))
+        _install(arguments, given)
     except PipError as error:
         if error.returncode == NO_SUCH_OPTION:
             misused(str(error))

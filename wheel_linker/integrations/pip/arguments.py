@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
@@ -97,10 +98,14 @@ _WITH_VALUE: Final = _FETCHING | {
     "--target",
     "--upgrade-strategy",
 }
+_OWN: Final = "wheels are chosen for the environment's own interpreter"
 # What the command that links has options of its own for, or does in another way.
 _REFUSED: Final = {
-    "--platform": "wheels are chosen for the environment's own platform",
+    "--abi": _OWN,
+    "--implementation": _OWN,
+    "--platform": _OWN,
     "--prefix": "give the environment with --python",
+    "--python-version": _OWN,
     "--python": "give it before the word pip, or as --python ENVIRONMENT after it once",
     "--root": "give the environment with --python",
     "--target": "use: wheel-linker install --target DIRECTORY",
@@ -108,6 +113,10 @@ _REFUSED: Final = {
 }
 
 
+# With it, no environment variable counts. pip knows no variable that stands for it.
+ISOLATED: Final = "--isolated"
+_PYTHON: Final = "--python"
+_NO: Final = frozenset({"", "0", "f", "false", "n", "no", "off"})
 # Whatever follows is no option.
 _END: Final = "--"
 
@@ -130,6 +139,14 @@ class Arguments(NamedTuple):
         """Return the last value that an option is given, by its long name; None without."""
         values = [value for name, value in self.options if name == option]
         return values[-1] if values else None
+
+    def has(self, option: str) -> bool:
+        """Tell whether an option is given, by its long name."""
+        return any(name == option for name, _ in self.options)
+
+    def is_flagged(self, option: str) -> bool:
+        """Tell whether a flag is given, here or by the environment variable that stands for it."""
+        return self.has(option) or (not self.has(ISOLATED) and is_set(variable_of(option)))
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
@@ -156,6 +173,29 @@ def parse(arguments: Sequence[str]) -> Arguments:
     return Arguments(
         tuple(everything), tuple(fetching), tuple(editable), tuple(resolving), tuple(options)
     )
+
+
+def refuse_variables(given: Arguments) -> None:
+    """Refuse environment variables that stand for options which cannot be kept, as :func:`parse` refuses these.
+
+    :raises WheelLinkerError: if one is set.
+    """
+    if given.has(ISOLATED):
+        return
+    for option, advice in _REFUSED.items():
+        variable = variable_of(option)
+        if option != _PYTHON and is_set(variable):
+            raise WheelLinkerError(f"pip's variable {variable} has no meaning here: {advice}")
+
+
+def variable_of(option: str) -> str:
+    """Return the environment variable that stands for an option."""
+    return f"PIP_{option.removeprefix('--').replace('-', '_').upper()}"
+
+
+def is_set(variable: str) -> bool:
+    """Tell whether an environment variable says something to pip, and not that a flag is off."""
+    return os.environ.get(variable, "").lower() not in _NO
 
 
 def _options(arguments: Sequence[str]) -> list[tuple[str | None, str | None]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._log import log
 from wheel_linker.install._present.distributions import find_distributions, is_remnant
+from wheel_linker.integrations.pip.arguments import ISOLATED, is_set
 from wheel_linker.integrations.pip.locked import (
     Finder,
     described,
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
 
 _REQUIREMENT: Final = "--requirement"
 _NO_DEPS: Final = "--no-deps"
-_ISOLATED: Final = "--isolated"
 # They change nothing about what is installed of a lock whose wheels are all at hand.
 _HARMLESS: Final = frozenset(
     {
-        _ISOLATED,
+        ISOLATED,
+        "--dry-run",
         "--cache-dir",
         "--cert",
         "--check-build-dependencies",
@@ -80,7 +81,6 @@ _HARMLESS: Final = frozenset(
 _TOLD: Final = re.compile(r"-[qv]+")
 # Variables that say something else than an option does.
 _NO_OPTIONS: Final = frozenset({"PIP_CONFIG_FILE", "PIP_PYTHON"})
-_NO: Final = frozenset({"", "0", "f", "false", "n", "no", "off"})
 _LOCK: Final = re.compile(r"(?P<path>.*pylock(?:\.[^./\\]+)?\.toml)(?:\[(?P<extras>[^\]]*)\])?")
 _SYSTEM_TOO: Final = re.compile(r"(?im)^\s*include-system-site-packages\s*=\s*true\s*$")
 _INSTALLED: Final = (".dist-info", ".egg-info", ".egg-link", ".egg")
@@ -123,7 +123,7 @@ def lacking(given: Arguments, layout: Layout, store: WheelStore) -> list[Locked]
             present.setdefault(one.name, []).append(one)
     found = _found(wanted, present, Finder(store, interpreter))
     if found is None or (
-        not _without_dependencies(given) and not _is_whole(wanted, found, present, interpreter)
+        not given.is_flagged(_NO_DEPS) and not _is_whole(wanted, found, present, interpreter)
     ):
         return None
     return found
@@ -138,7 +138,7 @@ def _locks(given: Arguments) -> list[str]:
         elif name is None or not (name in _HARMLESS or name == _NO_DEPS or _TOLD.fullmatch(name)):
             log("asking pip: %s", value if name is None else name)
             return []
-    others = [] if _is_isolated(given) else _variables()
+    others = [] if given.has(ISOLATED) else _variables()
     if others:
         log("asking pip: %s", ", ".join(others))
     return [] if others else files
@@ -148,26 +148,16 @@ def _variables() -> list[str]:
     """Return the environment variables that have pip do something else."""
     return [
         name
-        for name, text in os.environ.items()
+        for name in os.environ
         if name.startswith("PIP_")
         and name not in _NO_OPTIONS
-        and text.lower() not in _NO
+        and is_set(name)
         and _option(name) not in (*_HARMLESS, _NO_DEPS)
     ]
 
 
 def _option(variable: str) -> str:
     return "--" + variable.removeprefix("PIP_").lower().replace("_", "-")
-
-
-def _is_isolated(given: Arguments) -> bool:
-    return any(name == _ISOLATED for name, _ in given.options)
-
-
-def _without_dependencies(given: Arguments) -> bool:
-    if any(name == _NO_DEPS for name, _ in given.options):
-        return True
-    return not _is_isolated(given) and os.environ.get("PIP_NO_DEPS", "").lower() not in _NO
 
 
 def _is_alone(layout: Layout) -> bool:

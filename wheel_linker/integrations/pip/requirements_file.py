@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import locale
 import os
 import re
 from typing import TYPE_CHECKING, Final
@@ -53,21 +54,14 @@ def read_requirements(path: str, interpreter: Interpreter) -> tuple[list[Wanted]
 def read_lines(path: str) -> Iterator[str]:
     """Yield the lines of a requirements file, continued ones joined, without comments.
 
-    :raises NotLockedError: if its text cannot be decoded.
-    :raises WheelLinkerError: if it cannot be read.
+    :raises WheelLinkerError: if it cannot be read, or its text not be decoded.
     """
     try:
         with open(path, "rb") as file:
-            data = file.read()
-    except (OSError, ValueError) as error:
+            text = _decoded(file.read())
+    except (LookupError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WheelLinkerError(f"cannot read the requirements {path!r}: {reason}") from error
-    try:
-        text = _decoded(data)
-    except (LookupError, ValueError) as error:
-        raise NotLockedError(
-            f"{path!r} is not locked: its text cannot be decoded: {error}"
-        ) from error
     for line in _joined(text.splitlines()):
         kept = _COMMENT.sub("", line).strip()
         if kept:
@@ -75,10 +69,12 @@ def read_lines(path: str) -> Iterator[str]:
 
 
 def _decoded(data: bytes) -> str:
-    """Decode a file of requirements as pip does: by its mark of byte order, or by what its first lines name.
+    """Decode a file of requirements as pip does: by its mark of byte order, by what its first lines name, or as UTF-8.
+
+    What is not in UTF-8 is in the encoding of the user's locale.
 
     :raises LookupError: if they name an encoding that is unknown.
-    :raises ValueError: if it is in another encoding.
+    :raises ValueError: if it is in none of these.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -87,7 +83,10 @@ def _decoded(data: bytes) -> str:
         named = _ENCODING.match(line)
         if named is not None:
             return data.decode(named[1].decode())
-    return data.decode()
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode(locale.getpreferredencoding(do_setlocale=False))
 
 
 def _joined(lines: Iterable[str]) -> Iterator[str]:
