@@ -162,13 +162,12 @@ def link_options(
     # Imported late, like the pipeline itself: importing the library costs an embedder little until it links.
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.options import LinkOptions, excluding
-    from wheel_linker._threads import usable_cpus
+    from wheel_linker._threads import refuse_no_jobs, usable_cpus
     from wheel_linker._wheel.progress import Progress
     from wheel_linker.backends import default_backend
     from wheel_linker.mode import fallback_chain
 
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
+    refuse_no_jobs(jobs)
     return LinkOptions(
         chain=fallback_chain(mode),
         locks=Locks() if locks is None else locks,
@@ -254,11 +253,11 @@ def unpack_wheel(
     :raises ValueError: if ``record`` is another word, or for fewer than one job.
     """
     from wheel_linker._archive.extracting import extract
+    from wheel_linker._threads import refuse_no_jobs
     from wheel_linker._wheel.record_problems import refuse_unknown_record
 
     refuse_unknown_record(record)
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
+    refuse_no_jobs(jobs)
     strict = record == "strict"
     return extract(
         wheel_file, to, sha256=sha256, strict=strict, limits=limits, jobs=jobs, progress=progress

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _Task = TypeVar("_Task")
 # Descriptors that the program has for other things.
 _OTHERS: Final = 24
-# Seconds until a thread that has nothing to do looks for a task again.
-_MOMENT: Final = 0.0005
+MOMENT: Final = 0.0005
+"""Seconds until a thread that waits for another one looks again whether it has to."""
 # Seconds until a thread is looked at again that has not said that it is through.
 _LOOK_AGAIN: Final = 1.0
 COMPLETE: Final = "what was asked for is done"
@@ -34,6 +34,16 @@ def usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
+
+
+def refuse_no_jobs(jobs: int | None) -> None:
+    """Refuse a number of threads that can do no work.
+
+    :param jobs: how many threads; None for as many as there are CPUs.
+    :raises ValueError: for fewer than one.
+    """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
 
 
 def affordable(jobs: int, descriptors: int) -> int:
@@ -163,7 +173,7 @@ class _Agenda(Generic[_Task]):
                 self._at_work.discard(me)
             if not self._at_work:
                 break
-            time.sleep(_MOMENT)
+            time.sleep(MOMENT)
         return None
 
 

@@ -17,6 +17,7 @@ ENOTSUPP: Final = 524
 
 
 _BACKSLASHES = os.sep == "\\"
+_SHOWN: Final = 40  # characters
 
 
 class WheelLinkerError(Exception):
@@ -219,7 +220,7 @@ _ADVICE: Final = {
 }
 
 
-# The classes that were made, and what of.
+# The classes that _kind() has made, and for each of them the class that it was made from.
 _kinds: dict[tuple[type[LinkError], type[OSError]], type[LinkError]] = {}
 _made_from: dict[type[LinkError], type[LinkError]] = {}
 
@@ -251,6 +252,11 @@ def _remake_link_error(
     mode: LinkMode | None,
 ) -> LinkError:
     return kind(message, errno=errno, source=source, destination=destination, mode=mode)
+
+
+def shortened(text: str) -> str:
+    """Return a text with as many characters as a message shows of what somebody gave."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def printable(text: str) -> str:

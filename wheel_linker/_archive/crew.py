@@ -7,16 +7,14 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from wheel_linker._threads import Thread, ended, uninterrupted, wait_for
+from wheel_linker._threads import MOMENT, Thread, ended, uninterrupted, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _Task = TypeVar("_Task")
-# Seconds until a thread that is ahead of another looks whether it still is.
-_MOMENT: Final = 0.0005
 
 
 class Crew:
@@ -114,7 +112,7 @@ def _wait_while(shift: _Shift[Any], behind: Callable[[], bool]) -> None:
     """Let the other thread do its work; where there is none, do it here. Pieces are never done by two at once."""
     while behind() and not shift.failures:
         if shift.is_helped():
-            time.sleep(_MOMENT)
+            time.sleep(MOMENT)
         else:
             shift.work_on_one()
 

@@ -11,7 +11,7 @@ from wheel_linker._archive.checks import examine, strictly
 from wheel_linker._archive.crew import Crew
 from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.unpacking import amount, unpack
-from wheel_linker._archive.wheel_file import WheelFile, filename_of
+from wheel_linker._archive.wheel_file import WheelFile, check_digest, filename_of
 from wheel_linker._fs.destination import opened, resolved
 from wheel_linker._fs.moving import move
 from wheel_linker._fs.paths import possible
@@ -58,11 +58,7 @@ def extract(
     ):
         _refuse_what_is_there(parent, name, target)
         result = _unpack(file, filename, stage.folder, strict, limits or Limits(), jobs, told)
-        if sha256 is not None and result.digest != sha256.lower():
-            raise InvalidWheelError(
-                f"the wheel {path!r} has the SHA-256 {result.digest} and should have {sha256}: "
-                "download it again, or get it from elsewhere"
-            )
+        check_digest(file, result.digest, None if sha256 is None else sha256.lower())
         if os.name == "nt" and parent.lstat(name) is not None:
             parent.remove_directory(name)
         move(stage.folder, _NEW, parent, name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._archive import inflate
 from wheel_linker._archive.member_data import PIECE, damaged
 from wheel_linker._fs import copying
+from wheel_linker._fs.copying import CREATE
 from wheel_linker._fs.permissions import if_allowed
 from wheel_linker._wheel.record import encoded
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from wheel_linker._archive.zip_directory import Member
     from wheel_linker._fs.folder import Folder
 
-# O_EXCL never writes through a link, nor over a file that the checks of names have missed.
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _PLAIN: Final = 0o666
 _EXECUTABLE: Final = 0o777
 _READ_ONLY: Final = 0o555
@@ -45,7 +44,7 @@ class Writer:
         try:
             written = os.write(fd, content) if content else 0
             if written < len(content):
-                _write_all(fd, content[written:])
+                copying.write_all(fd, content[written:])
             self._stamp_open(fd)
         finally:
             os.close(fd)
@@ -89,7 +88,8 @@ class Writer:
 
     def _create(self, member: Member) -> int:
         permissions = (_EXECUTABLE if member.executable else _PLAIN) & self._permitted
-        return os.open(self._tree.at(member.name), _CREATE, permissions, dir_fd=self._tree.fd)
+        # CREATE neither writes through a link nor over a file that the checks of names have missed.
+        return os.open(self._tree.at(member.name), CREATE, permissions, dir_fd=self._tree.fd)
 
     def _stamp_open(self, fd: int) -> None:
         if copying.TIMES_BY_DESCRIPTOR:
@@ -122,7 +122,7 @@ class _Large:
             self.check()
         self._crc = inflate.crc32(piece, self._crc)
         self.digest.update(piece)
-        _write_all(self._fd, piece)
+        copying.write_all(self._fd, piece)
 
     def check(self) -> None:
         """Refuse a file that is not what the archive says."""
@@ -130,12 +130,6 @@ class _Large:
             raise damaged(
                 self._member, "it has another size or CRC than the central directory says"
             )
-
-
-def _write_all(fd: int, data: Piece) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def read_digest(tree: Folder, path: str, algorithm: str) -> str:

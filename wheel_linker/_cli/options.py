@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, Final
 
 from wheel_linker._fs.patience import TIMEOUT
+from wheel_linker.errors import shortened
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from wheel_linker.store import WheelStore
 
 _DIGITS: Final = 9  # of more threads than there can be
-_SHOWN: Final = 40  # characters
 _FOR_EVER: Final = float("inf")
 
 
@@ -156,6 +156,6 @@ def _seconds(text: str) -> float | None:
 def _number_of_jobs(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text)):
         raise argparse.ArgumentTypeError(
-            f"{text[:_SHOWN]!r} is no number of threads: use 1 or more"
+            f"{shortened(text)!r} is no number of threads: use 1 or more"
         )
     return int(text)

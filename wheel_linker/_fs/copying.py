@@ -16,15 +16,15 @@ from wheel_linker.errors import ENOTSUPP
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# O_NONBLOCK: should a FIFO take the file's place, the open must not wait for a writer.
-_READ: Final = (
+READ: Final = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_BINARY", 0)
 )
-# O_EXCL never writes through a link that happens to be there.
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+"""How a file is opened that may have been exchanged: a symlink in its place is not followed, a FIFO not waited for."""
+CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+"""How a new file is made: never through a link that happens to be there."""
 _EVERYBODY_RUNS: Final = 0o777
 _EVERYBODY_READS: Final = 0o666
 # PyPy has no os.copy_file_range, nor has CPython for an old C library.
@@ -80,11 +80,11 @@ def create_from(
         No file is left behind.
     :raises LeftBehindError: if one is.
     """
-    original = os.open(source, _READ, dir_fd=source_dir)
+    original = os.open(source, READ, dir_fd=source_dir)
     try:
         status = os.fstat(original)
         bits = permissions_like(status.st_mode)
-        new = os.open(destination, _CREATE, bits, dir_fd=destination_dir)
+        new = os.open(destination, CREATE, bits, dir_fd=destination_dir)
         try:
             fill(new, original, status.st_size)
             if bits & stat.S_IXUSR:
@@ -147,10 +147,10 @@ def open_new(destination: str, destination_dir: int | None, *, executable: bool)
     :raises OSError: FileExistsError if ``destination`` is there already.
     """
     bits = _EVERYBODY_RUNS if executable else _EVERYBODY_READS
-    return os.open(destination, _CREATE, bits, dir_fd=destination_dir)
+    return os.open(destination, CREATE, bits, dir_fd=destination_dir)
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write every byte: write(2) may take fewer."""
     view = memoryview(data)
     while view:

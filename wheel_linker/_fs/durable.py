@@ -13,18 +13,18 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import close_quietly
+from wheel_linker._fs.folder import LIST
 from wheel_linker._log import log
+from wheel_linker.errors import ENOTSUPP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wheel_linker._fs.folder import Folder
 
-# 524 is the kernel's own ENOTSUPP, which NFS and FUSE let through.
 _UNSUPPORTED: Final = frozenset(
-    {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, 524}
+    {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, ENOTSUPP}
 )
-_LIST: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 # FlushFileBuffers wants a descriptor that may write, fsync(2) any.
 _FLUSH: Final = (
     (os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -76,7 +76,7 @@ def _sync_file_system(folder: Folder) -> bool:
     syncfs.argtypes = [ctypes.c_int]
     syncfs.restype = ctypes.c_int
     # The descriptor of a folder may be one that only names it, which syncfs refuses.
-    fd = os.open(".", _LIST, dir_fd=folder.fd)
+    fd = os.open(".", LIST, dir_fd=folder.fd)
     try:
         if syncfs(fd) != 0:
             number = ctypes.get_errno()
@@ -111,7 +111,7 @@ def _files_below(folder: Folder) -> Iterator[str]:
     pending = [""]
     while pending:
         above = pending.pop()
-        fd = None if folder.fd is None else os.open(above or ".", _LIST, dir_fd=folder.fd)
+        fd = None if folder.fd is None else os.open(above or ".", LIST, dir_fd=folder.fd)
         try:
             with os.scandir(folder.at(above) if fd is None else fd) as entries:
                 for entry in entries:
@@ -137,7 +137,7 @@ def _flush_each(folder: Folder, paths: Iterable[str]) -> None:
     if os.name == "nt":
         return  # NTFS writes names in order, and directories cannot be flushed
     for directory in directories:
-        _flush(folder, directory or ".", _LIST)
+        _flush(folder, directory or ".", LIST)
     if sys.platform == "darwin" and last:
         _flush_drive(folder, last)
 

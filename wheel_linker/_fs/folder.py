@@ -31,12 +31,19 @@ BY_DESCRIPTOR: bool = os.scandir in os.supports_fd and all(
 """Whether directories are traversed by descriptor, so that no symlink can take the place of one."""
 _DIRECTORY: Final = getattr(os, "O_DIRECTORY", 0)
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-_LIST: Final = os.O_RDONLY | _DIRECTORY
+LIST: Final = os.O_RDONLY | _DIRECTORY
+"""How a directory is opened whose entries will be listed."""
 # A descriptor that only names the directory is cheaper to open, but cannot list it.
 _NAME: Final = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY
 _ENTER: Final = _NAME | _NO_FOLLOW
-_ENTER_LIST: Final = _LIST | _NO_FOLLOW
+_ENTER_LIST: Final = LIST | _NO_FOLLOW
 _SEPARATOR: Final = os.sep
+LONGEST_RELATIVE: Final = 700
+"""Characters that the path of a directory below an open one may have to be named by that path.
+
+Directories of longer paths are opened one after the other: path_resolution(7) ends at 4,096 bytes, and a character has
+up to four.
+"""
 _CLOSED: Final = -1
 _ASIDE: Final = "aside-"
 
@@ -71,7 +78,7 @@ class Folder:
         :raises OSError: if it is missing, not a directory, or not accessible.
         """
         if BY_DESCRIPTOR:
-            return cls(path, os.open(path, _LIST if listing else _NAME), "")
+            return cls(path, os.open(path, LIST if listing else _NAME), "")
         if not stat.S_ISDIR(os.stat(extended(path)).st_mode):
             raise _os_error(errno.ENOTDIR, path)
         return cls.by_path(path)
@@ -136,7 +143,7 @@ class Folder:
         """
         if self.fd is None:
             return os.listdir(self.prefix)
-        fd = os.open(".", _LIST, dir_fd=self.fd)
+        fd = os.open(".", LIST, dir_fd=self.fd)
         try:
             return os.listdir(fd)
         finally:

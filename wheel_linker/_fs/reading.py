@@ -7,15 +7,8 @@ import os
 import stat
 from typing import Final
 
-from wheel_linker._fs.copying import close_quietly
+from wheel_linker._fs.copying import READ, close_quietly
 
-READ: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-"""How such a file is opened: a symlink is not followed, and a FIFO not waited for."""
 FOLLOW: Final = READ & ~getattr(os, "O_NOFOLLOW", 0)
 """How such a file is opened if a symlink may lead to it."""
 NOT_READABLE: Final = frozenset(

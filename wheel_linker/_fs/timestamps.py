@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.permissions import SET_ID, owners
 from wheel_linker._log import log
+from wheel_linker.errors import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 # Nanoseconds. Kernels before Linux 6.13 stamp files by a clock that ticks every 1 to 10 ms.
 _TICK: Final = 50_000_000
 _SECOND: Final = 1_000_000_000
-_SHOWN: Final = 40  # characters
 # FAT and exFAT: "Volume and File Structure of Disk Drives", time stamps in steps of two seconds.
 _COARSE_TICK: Final = 2 * _SECOND
 
@@ -44,10 +44,9 @@ def refuse_no_time(timestamp: float | None) -> None:
 def shown(number: float) -> str:
     """Return a number as text, however many digits it has: Python writes no more than 4,300."""
     try:
-        text = repr(number)
+        return shortened(repr(number))
     except ValueError:
         return "a number of thousands of digits"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def identity(status: os.stat_result) -> str:

@@ -7,11 +7,11 @@ no descriptor, because the stage has some in reserve; no import.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.folder import LONGEST_RELATIVE, Folder
 from wheel_linker._fs.moving import move
 from wheel_linker._fs.stage import OLD
 from wheel_linker.errors import LinkError
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Parts
     from wheel_linker._fs.stage import Stage
     from wheel_linker._link.containment import Containment
-
-# Characters. Directories of longer paths are opened one after the other: path_resolution(7) ends at 4,096 bytes, and a
-# character has up to four.
-_LONGEST_RELATIVE: Final = 700
 
 
 class Step(NamedTuple):
@@ -99,7 +95,7 @@ class Journal:
         if parts == (OLD,):
             return self._stage.old
         relative = os.sep.join(parts)
-        if len(relative) > _LONGEST_RELATIVE and self._stage.folder.fd is not None:
+        if len(relative) > LONGEST_RELATIVE and self._stage.folder.fd is not None:
             return folders.go(parts)
         return self._stage.folder.below(relative)
 

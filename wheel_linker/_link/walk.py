@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.folder import LONGEST_RELATIVE, Folder
 from wheel_linker.errors import LinkError
 
 if TYPE_CHECKING:
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Identity, Parts
     from wheel_linker._wheel.tree import Directory
-
-# Characters. Directories of longer paths are opened one after the other: path_resolution(7) ends at 4,096 bytes, and a
-# character has up to four.
-_LONGEST_RELATIVE: Final = 700
 
 
 def walk(
@@ -131,7 +127,7 @@ class _Targets:
         if not parts:
             return self._root
         relative = os.sep.join(parts)
-        if len(relative) > _LONGEST_RELATIVE and self._root.fd is not None:
+        if len(relative) > LONGEST_RELATIVE and self._root.fd is not None:
             return self._deep.go(parts)
         try:
             self._make(relative)

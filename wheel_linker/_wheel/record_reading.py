@@ -14,7 +14,7 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.filename import normalised
 from wheel_linker._wheel.record import ALGORITHMS, RECORD, SIGNATURES, Row, encoded
 from wheel_linker._wheel.record_problems import RecordProblem
-from wheel_linker.errors import InvalidWheelError
+from wheel_linker.errors import InvalidWheelError, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -234,10 +234,10 @@ class _Reading:
         try:
             number = int(size)
         except ValueError:
-            self._note("size", path, f"has the size {size[:40]!r} in RECORD")
+            self._note("size", path, f"has the size {shortened(size)!r} in RECORD")
             return None
         if not (size.isascii() and size.isdecimal()):
-            self._note("spelling", path, f"has the size {size[:40]!r} in RECORD")
+            self._note("spelling", path, f"has the size {shortened(size)!r} in RECORD")
         return number
 
     def _note(self, kind: RecordProblemKind, path: str, detail: str) -> None:

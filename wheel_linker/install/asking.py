@@ -28,7 +28,7 @@ _KEPT: Final = os.path.join(".store", "interpreters")
 _LONGEST: Final = 1 << 20
 # No path, tag or number has it.
 _SEPARATOR: Final = "\0"
-# In characters, of what is no Python: it may repeat the whole question.
+# Characters that are shown of what a program says that is no Python: it may repeat the whole question.
 _MOST_SAID: Final = 80
 # Whatever the umask, nobody else may write to what says where files go.
 _MODE: Final = 0o644

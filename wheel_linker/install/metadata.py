@@ -53,7 +53,7 @@ def read_metadata(tree: Tree, name: WheelFilename) -> Metadata:
     dist_info = tree.dist_info("build the wheel again")
     inner = WheelFilename.from_dist_info(dist_info)
     if not inner.is_release_of(name):
-        raise _invalid(tree, f"it is called {name} and is {inner.name} {inner.version} inside")
+        raise invalid(tree, f"it is called {name} and is {inner.name} {inner.version} inside")
     _check_project(tree, dist_info, name)
     wheel = _fields(read_text(tree, dist_info, "WHEEL"), "wheel-version", "root-is-purelib")
     _check_version(tree, wheel.get("wheel-version", ""))
@@ -79,7 +79,7 @@ def _data_directory(tree: Tree, dist_info: str, name: WheelFilename) -> str:
         if normalised(project) == name.name and name.has_version(version):
             found.append(stem + suffix)
     if len(found) > 1:
-        raise _invalid(tree, f"it has several data directories: {', '.join(sorted(found))}")
+        raise invalid(tree, f"it has several data directories: {', '.join(sorted(found))}")
     return found[0] if found else dist_info.removesuffix(DIST_INFO) + _DATA
 
 
@@ -102,7 +102,7 @@ def read_text(tree: Tree, dist_info: str, name: str) -> str:
     try:
         return read_bytes(tree, dist_info, name).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _invalid(tree, f"its {name} is not UTF-8 ({error})") from error
+        raise invalid(tree, f"its {name} is not UTF-8 ({error})") from error
 
 
 def read_bytes(tree: Tree, dist_info: str, name: str) -> bytes:
@@ -112,10 +112,10 @@ def read_bytes(tree: Tree, dist_info: str, name: str) -> bytes:
         with open(path, "rb", buffering=0) as file:
             return file.read()
     except FileNotFoundError as error:
-        raise _invalid(tree, f"its {dist_info} has no {name}") from error
+        raise invalid(tree, f"its {dist_info} has no {name}") from error
     except OSError as error:
         if os.path.isdir(path):
-            raise _invalid(tree, f"its {dist_info}/{name} is a directory") from error
+            raise invalid(tree, f"its {dist_info}/{name} is a directory") from error
         raise LinkError.from_os_error(error, f"read {path!r}", source=path) from error
 
 
@@ -123,7 +123,7 @@ def _check_project(tree: Tree, dist_info: str, name: WheelFilename) -> None:
     fields = _fields(read_text(tree, dist_info, "METADATA"), "name", "version")
     said = fields.get("name", ""), fields.get("version", "")
     if normalised(said[0]) != name.name or not name.has_version(said[1]):
-        raise _invalid(tree, f"it is called {name}, and its METADATA says {' '.join(said)!r}")
+        raise invalid(tree, f"it is called {name}, and its METADATA says {' '.join(said)!r}")
 
 
 def _fields(text: str, *names: str) -> dict[str, str]:
@@ -147,7 +147,7 @@ def _check_version(tree: Tree, text: str) -> None:
     try:
         version = tuple(map(int, text.split(".")))
     except ValueError:
-        raise _invalid(tree, f"its WHEEL has no Wheel-Version, but {text!r}") from None
+        raise invalid(tree, f"its WHEEL has no Wheel-Version, but {text!r}") from None
     if version[0] > _SUPPORTED[0]:
         raise InvalidWheelError(
             f"cannot install {tree.called!r}: its Wheel-Version is {text}, and this library knows 1.0; update it"
@@ -159,5 +159,9 @@ def _check_version(tree: Tree, text: str) -> None:
         )
 
 
-def _invalid(tree: Tree, reason: str) -> InvalidWheelError:
+def invalid(tree: Tree, reason: str) -> InvalidWheelError:
+    """Return the error for a wheel that was not built as wheels are.
+
+    :param reason: what is wrong about it.
+    """
     return InvalidWheelError(f"cannot install {tree.called!r}: {reason}; build the wheel again")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from wheel_linker.errors import WheelLinkerError
 from wheel_linker.integrations._filling.filling import Filling, Means
+from wheel_linker.integrations._filling.lots import NOTES_FILE
 from wheel_linker.integrations._filling.memory import Memory
 from wheel_linker.integrations._filling.user_store import shared_store
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["LinkedEnv", "build_distributions"]
 
 Kind = Literal["sdist", "wheel"]
-_NOTE: Final = ".wheel-linker.json"
 _PREFIX: Final = "build-env-"
 # What one process has found out, for all environments that it makes.
 _memory: Final = Memory()
@@ -62,7 +62,7 @@ class LinkedEnv:
             root = os.path.realpath(self._directory.name)
             venv.EnvBuilder(symlinks=os.name != "nt").create(root)
             python = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-            note = os.path.join(root, _NOTE)
+            note = os.path.join(root, NOTES_FILE)
             self._filling = Filling(os.path.join(root, os.path.normpath(python)), note, means)
         except BaseException:
             self._directory.cleanup()

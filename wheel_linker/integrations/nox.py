@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from wheel_linker.errors import WheelLinkerError
 from wheel_linker.integrations._filling.filling import Filling, Means
+from wheel_linker.integrations._filling.lots import NOTES_FILE
 from wheel_linker.integrations._filling.memory import Memory
 from wheel_linker.integrations._filling.user_store import shared_store
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "sync"]
 
-_NOTE: Final = ".wheel-linker.json"
 # What one run of nox has found out, for all of its sessions.
 _memory: Final = Memory()
 _fillings: Final[WeakKeyDictionary[ProcessEnv, Filling]] = WeakKeyDictionary()
@@ -152,7 +152,9 @@ def _ready(
     except (ImportError, OSError, WheelLinkerError) as error:
         session.error(str(error))
     if environment not in _fillings:
-        _fillings[environment] = Filling(python, os.path.join(environment.location, _NOTE), means)
+        _fillings[environment] = Filling(
+            python, os.path.join(environment.location, NOTES_FILE), means
+        )
     filling = _fillings[environment]
     filling.means = means
     return filling

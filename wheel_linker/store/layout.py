@@ -59,7 +59,6 @@ class Layout:
         self.lock: str = os.path.join(self.control, LOCK)
         self.readers: str = os.path.join(self.control, READERS)
         self.leases: str = os.path.join(self.control, LEASES)
-        self.staging: str = os.path.join(self.control, STAGING)
 
     def entry(self, name: str) -> str:
         """Return the directory of an entry."""

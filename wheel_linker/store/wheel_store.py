@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._archive.crew import Crew
 from wheel_linker._archive.limits import Limits
 from wheel_linker._fs.patience import TIMEOUT, refuse_no_timeout
-from wheel_linker._threads import affordable, usable_cpus
+from wheel_linker._threads import affordable, refuse_no_jobs, usable_cpus
 from wheel_linker._wheel.progress import Progress
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry.errors import BrokenManifestError, named_errors
@@ -81,8 +81,7 @@ class WheelStore:
     ) -> None:
         if check not in (None, "size", "hash"):
             raise ValueError(f"check is {check!r}: give 'size', 'hash' or None")
-        if jobs is not None and jobs < 1:
-            raise ValueError(f"jobs is {jobs}: at least one thread has to do the work")
+        refuse_no_jobs(jobs)
         if timeout is not None:
             refuse_no_timeout(timeout)
         self._layout = _layout(root)

@@ -6,9 +6,10 @@ import argparse
 import re
 from typing import Final
 
+from wheel_linker.errors import shortened
+
 MIB: Final = 1024**2
 _INFINITE: Final = float("inf")
-_SHOWN: Final = 40  # characters
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _BYTES: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
@@ -43,5 +44,5 @@ def _quantity(text: str, units: dict[str, int], what: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     quantity = float(match[1]) * unit
     if quantity == _INFINITE:
-        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]}... is more than there can be")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is more than there can be")
     return quantity

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 from wheel_linker._archive.wheel_file import is_archive, wanted_at
 from wheel_linker._log import WarningOnce, log
 from wheel_linker._threads import telling_of_completion
-from wheel_linker._wheel.dist_info import DIST_INFO
+from wheel_linker._wheel.dist_info import only_dist_info
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker._wheel.tree import NotAsUnpackedError
 from wheel_linker._wheel.unpacked import UnpackedWheel, unpacked
-from wheel_linker.errors import InvalidWheelError, LinkError, refused
+from wheel_linker.errors import LinkError, refused
 from wheel_linker.install._changes.naming import adding_archives, archives_of, naming_archives
 from wheel_linker.install.plan import Notes
 from wheel_linker.mode import LinkMode
@@ -42,13 +42,11 @@ def own_filename(wheel: UnpackedWheel) -> WheelFilename:
         return WheelFilename.parse(wheel.filename)
     path = os.fsdecode(wheel.path)
     with refused(f"read the unpacked wheel {path!r}", source=path):
-        infos = [name for name in os.listdir(path) if name.endswith(DIST_INFO)]
-    if len(infos) != 1:
-        raise InvalidWheelError(
-            f"the unpacked wheel {path!r} should have one *{DIST_INFO} directory and has "
-            f"{', '.join(sorted(infos)) or 'none'}; give the wheel's file name"
-        )
-    return WheelFilename.from_dist_info(infos[0])
+        names = os.listdir(path)
+    remedy = "give the wheel's file name"
+    return WheelFilename.from_dist_info(
+        only_dist_info(names, f"the unpacked wheel {path!r}", remedy)
+    )
 
 
 def notes_for(

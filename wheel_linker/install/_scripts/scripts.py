@@ -10,7 +10,7 @@ from wheel_linker._wheel.names import fault
 from wheel_linker.errors import InvalidWheelError, refused
 from wheel_linker.install._scripts.entry_points import script_entry_points
 from wheel_linker.install._scripts.first_line import PLACEHOLDER, first_line, with_interpreter
-from wheel_linker.install.metadata import ENTRY_POINTS, has_entry_points, read_text
+from wheel_linker.install.metadata import ENTRY_POINTS, has_entry_points, invalid, read_text
 from wheel_linker.install.piece import Piece, Written
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _entry_points(tree: Tree, dist_info: str) -> list[EntryPoint]:
     except ValueError as error:
         if isinstance(error, InvalidWheelError):
             raise
-        raise _invalid(tree, f"its {ENTRY_POINTS} cannot be read ({error})") from error
+        raise invalid(tree, f"its {ENTRY_POINTS} cannot be read ({error})") from error
 
 
 def _of_this_python(points: Collection[EntryPoint], distribution: str) -> list[EntryPoint]:
@@ -195,8 +195,4 @@ def _runs(piece: Piece, directory: Directory, name: str) -> bool:
 def _check_name(tree: Tree, name: str, layout: Layout) -> None:
     disguised = not _TURNING.isdisjoint(name)
     if "/" in name or disguised or fault(name, windows=layout.os_name == "nt"):
-        raise _invalid(tree, f"a script is called {name!r}, which is no file name")
-
-
-def _invalid(tree: Tree, reason: str) -> InvalidWheelError:
-    return InvalidWheelError(f"cannot install {tree.called!r}: {reason}; build the wheel again")
+        raise invalid(tree, f"a script is called {name!r}, which is no file name")

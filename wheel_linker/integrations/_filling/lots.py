@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+NOTES_FILE: Final = ".wheel-linker.json"
+"""The file in an environment that has the notes about it."""
 _FORMAT: Final = 1
 
 

@@ -19,7 +19,7 @@ from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import WheelLinkerError
 from wheel_linker.install import Layout, install_wheels, installed
 from wheel_linker.integrations._filling.filling import Filling, GoneError, Means
-from wheel_linker.integrations._filling.lots import key_of
+from wheel_linker.integrations._filling.lots import NOTES_FILE, key_of
 from wheel_linker.integrations._filling.memory import Memory
 from wheel_linker.integrations._filling.user_store import shared_store
 from wheel_linker.integrations.pip import obtain_locked
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from wheel_linker.mode import Modes
     from wheel_linker.store import StoredWheel, WheelStore
 
-_NOTE: Final = ".wheel-linker.json"
 _MEMORY: Final = ".wheel-linker"
 _LOCKED: Final = 2
 _CHUNK: Final = 1 << 20
@@ -202,7 +201,7 @@ class LinkingInstaller(Pip):
         """Return what fills the environment, with the settings as they are now."""
         self._run_id = f"install_{name.rpartition(' ')[2]}"
         if self._filling is None:
-            note = os.path.join(self._env.env_dir, _NOTE)
+            note = os.path.join(self._env.env_dir, NOTES_FILE)
             python = os.fspath(self._env.env_python())
             self._filling = Filling(python, note, self._means())
         return self._filling

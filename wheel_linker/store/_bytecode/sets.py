@@ -13,8 +13,8 @@ import stat
 import struct
 from typing import TYPE_CHECKING, Final, Protocol
 
+from wheel_linker._fs.copying import READ
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.reading import READ
 from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE
 from wheel_linker._wheel.tree import Tree

@@ -6,7 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs.reading import READ, regular_size
+from wheel_linker._fs.copying import READ
+from wheel_linker._fs.reading import regular_size
 from wheel_linker._wheel.record import encoded
 
 if TYPE_CHECKING:
