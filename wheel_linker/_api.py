@@ -43,7 +43,7 @@ def link_wheel_files(
     :param site_packages: the directory to link into; made with its parents if missing.
     :param wheel: the root of an unpacked wheel, as a path or an :class:`UnpackedWheel`.
     :param mode: one mode, a fallback chain, ``"auto"`` (:data:`AUTO`), or None for the platform's default.
-    :param locks: what threads that link into the same environment share.
+    :param locks: what threads that link into the same environment share; by default a call has its own.
     :param filename: the wheel's file name; by default the wheel's own, or as its one ``*.dist-info`` says.
     :param must_copy: called with each file's path relative to the wheel: whether it will be edited after
         linking, and so needs a copy of its own where others are hard links or symlinks. Files named
@@ -54,18 +54,19 @@ def link_wheel_files(
         finished them, one call at a time; a :class:`ProgressBar` is told the total and more. An exception that it
         raises ends the call, and ``site_packages`` is as it was before. It must not be an :exc:`OSError`.
     :param backend: how to clone; the platform's own by default.
-    :param native_mode: as ``mode``, for native libraries and files that are executable; None for no difference. The
-        system takes a hard link for what it has looked at before, and looks at a clone anew (macOS checks signatures).
+    :param native_mode: as ``mode``, for native libraries and files that are executable; None for no difference. macOS
+        checks the signature of such a file once for each inode: a clone is checked anew, and a hard link is not.
     :param exclude: what is left out: shell patterns, each compared with the path relative to the wheel and with the
         name alone (``*`` stands for slashes, too), or what is called with each such path, of files, symlinks and
-        directories. Of a directory that is left out, everything is. What is there already of these stays. In such a
-        directory of the wheel ``site_packages`` itself may lie, but where a backend clones whole directories.
+        directories. Of a directory that is left out, everything is. What is there already of these stays.
+        ``site_packages`` itself may lie in such a directory of the wheel, unless a backend clones whole directories.
     :param exact: whether ``site_packages`` ends as a mirror of the wheel: everything else that is there is removed, in
         the same all-or-nothing step, whoever put it there. What ``exclude`` names stays.
     :returns: what became of the files.
     :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, or its
         name is neither given nor found. Nothing has been touched then.
-    :raises LinkError: if the file system refuses something. ``site_packages`` is as it was before then.
+    :raises LinkError: if the file system refuses something. ``site_packages`` is as it was before then. That is a
+        :exc:`LockTimeoutError` if another thread or process changes the directory for longer than ``locks`` waits.
     :raises ValueError: for an unknown mode, an empty chain, or fewer than one job.
     """
     given = unpacked(wheel)
@@ -116,7 +117,8 @@ def link_wheels(
     :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been
         touched then.
     :raises InvalidWheelError: as for :func:`link_wheel_files`.
-    :raises LinkError: if the file system refuses something. ``site_packages`` is as it was before then.
+    :raises LinkError: if the file system refuses something. ``site_packages`` is as it was before then. That is a
+        :exc:`LockTimeoutError` if another thread or process changes the directory for longer than ``locks`` waits.
     :raises ValueError: for an unknown mode, an empty chain, fewer than one job, or an unknown ``on_conflict``.
     """
     refuse_unknown(on_conflict)
@@ -131,13 +133,14 @@ def supported_modes(
 ) -> dict[LinkMode, OSError | None]:
     """Try every mode between exactly this pair of directories, and leave nothing behind.
 
-    A throw-away file is made in ``source``, and tried in a private directory in ``destination``. Where ``source``
-    is not writable, the first file found in it is tried instead.
+    A throw-away file is made in ``source``, and linked in each mode into a private directory in ``destination``. If
+    ``source`` is not writable, the first file found in it is linked instead.
 
     :param source: where files would be linked from, such as a cache.
     :param destination: where they would be linked to, such as ``site-packages``.
     :returns: for each mode None if it works, else the error.
-    :raises LinkError: if one of the two is no directory, or nothing can be written to ``destination``.
+    :raises LinkError: if one of the two is no directory, nothing can be written to ``destination``, or ``source`` is
+        not writable and has no file.
     """
     from wheel_linker._link.probe import probe
 
@@ -184,7 +187,7 @@ def link_options(
 def write_record(tree: str | os.PathLike[str]) -> str:
     """Write the ``RECORD`` of an unpacked wheel anew, from the files that it has.
 
-    Every file gets a row with its SHA-256 and size, but for ``RECORD`` itself, and its signatures, which have none
+    Every file gets a row with its SHA-256 and size. Only ``RECORD`` itself has neither, and its signatures have no row
     (`recording installed projects`__). A ``RECORD`` that is there is replaced, not written to.
 
     __ https://packaging.python.org/en/latest/specifications/recording-installed-packages/
@@ -205,11 +208,11 @@ def pack_wheel(
     *,
     timestamp: float | None = None,
 ) -> str:
-    """Make a ``.whl`` file of an unpacked wheel, with a ``RECORD`` of what it has: of the same files, the same bytes.
+    """Make a ``.whl`` file of an unpacked wheel, with a ``RECORD`` of what it has; the same files make the same bytes.
 
-    Entries are in the order of their paths with ``*.dist-info`` last, have the mode 0644 or, if executable, 0755, and
-    one time. A symlink is packed as the file that it leads to, and signatures of the old ``RECORD`` are left out.
-    The bytes are the same wherever zlib compresses alike.
+    Entries are in the order of their paths with ``*.dist-info`` last. They have the mode 0644 or, if executable, 0755,
+    and all of them the same time. A symlink is packed as the file that it leads to, and signatures of the old
+    ``RECORD`` are left out. The bytes are the same wherever zlib compresses alike.
 
     :param tree: the root of an unpacked wheel; it is only read.
     :param to: a directory, made if missing, or the path of the ``.whl`` file; one that is there is replaced.
@@ -238,7 +241,7 @@ def unpack_wheel(
 ) -> UnpackedWheel:
     """Unpack a ``.whl`` file into a directory, safely, and whole or not at all.
 
-    For what is unpacked more than once, or by more than one process, there is :class:`~wheel_linker.store.WheelStore`.
+    A :class:`~wheel_linker.store.WheelStore` unpacks wheels that are needed more than once, or by several processes.
 
     :param wheel_file: the ``.whl`` file.
     :param to: the directory, which is made; one that is there has to be empty.
@@ -246,7 +249,7 @@ def unpack_wheel(
     :param record: what a ``RECORD`` that is not right means, as for :meth:`~wheel_linker.store.WheelStore.add`.
     :param limits: what the wheel may unpack to.
     :param jobs: how many threads, the caller's included; by default as many as this process may use CPUs.
-    :param progress: called as that of :func:`link_wheel_files`, when files are unpacked.
+    :param progress: as for :func:`link_wheel_files`, but called when files have been unpacked.
     :returns: the unpacked wheel.
     :raises InvalidWheelError: as for :meth:`~wheel_linker.store.WheelStore.add`. There is nothing at ``to`` then.
     :raises LinkError: if the file cannot be read, there is something at ``to``, or it cannot be written.

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Distribution = Union[str, "os.PathLike[str]"]
-# Say another thing, so that keys of one version of this format never equal those of another.
+# A new version of this format gets another text, so that its keys never equal those of an older one.
 _FORMAT: Final = "wheel_linker environment key 1"
-# What installers take for a wheel or source archive by its name.
+# Ends of names by which installers take a file for a wheel or source archive.
 _ARCHIVES: Final = (
     ".whl",
     ".zip",
@@ -106,7 +106,7 @@ def _described(entry: Distribution, exact: bool) -> tuple[str, str]:
 
 
 def _settled_identity(path: str, status: os.stat_result) -> str:
-    # With stamps this coarse, an environment could be built before the file is written again within one step.
+    # Stamps may be so coarse that the file is written again within one step, after an environment was built from it.
     while has_coarse_stamps(status) and (remaining := unsettled_for(status)):
         time.sleep(remaining)
         status = os.stat(path)

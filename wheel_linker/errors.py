@@ -32,8 +32,8 @@ class WheelLinkerError(Exception):
 class LinkError(WheelLinkerError, OSError):
     """The file system refused something; nothing in the environment has changed.
 
-    It is also of the built-in class of its error number, such as :exc:`FileExistsError` or :exc:`PermissionError`. The
-    system's own error, where there is one, is the ``__cause__``.
+    Each instance is also of the built-in class of its error number, such as :exc:`FileExistsError` or
+    :exc:`PermissionError`. The system's own error, where there is one, is the ``__cause__``.
 
     :ivar source: the path that was to be linked, if one was involved.
     :ivar destination: the path that was to be written, if one was involved.

@@ -56,7 +56,7 @@ class LinkMode(str, Enum):
 
 
 AUTO: Final[tuple[LinkMode, ...]] = (LinkMode.CLONE, LinkMode.HARDLINK, LinkMode.COPY)
-"""The chain that wastes no disk space where it can help it; also accepted as ``"auto"``."""
+"""The chain that shares the data where that can be done, and copies where it cannot; the word ``"auto"`` means it."""
 # No part is a text: typing would compile it, and the first that is compiled in a process takes a millisecond.
 Modes = LinkMode | str | Sequence[LinkMode | str] | None
 """What is accepted wherever a mode is asked for: one mode, a fallback chain, or None."""

@@ -1,7 +1,7 @@
 """The central directory of a zip archive: what is in it, and where.
 
-After APPNOTE.TXT, the .ZIP File Format Specification, sections 4.3 and 4.4, and strictly: where two readers could see
-two things in one archive, it is refused. So there may be nothing before the first entry that counts, nothing between
+It is read by APPNOTE.TXT, the .ZIP File Format Specification, sections 4.3 and 4.4, and strictly: an archive in which
+two readers could see two things is refused. So there may be nothing before the first entry that counts, nothing between
 the central directory and its end record, and no second name for an entry.
 """
 
@@ -241,7 +241,7 @@ def _members(raw: bytes, size: int) -> Iterator[Member]:
 
 def _decoded(name: bytes) -> str:
     try:
-        # Whatever the flag for it says: names in wheels are UTF-8, "Binary distribution format".
+        # Names in wheels are UTF-8 ("Binary distribution format"), whatever the flag for that says.
         return name.decode()
     except UnicodeDecodeError as error:
         raise InvalidWheelError(

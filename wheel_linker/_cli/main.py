@@ -85,7 +85,8 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     if words and words[0] == _OF_PIP:
         words = [part for word in words for part in _flags_apart(word)]
     if words and words[0] in COMMANDS:
-        # So in nearly every call. To make the parser of all commands would take longer than to install a small wheel.
+        # Nearly every call is like this. To make the parsers of all commands takes longer than to install a small
+        # wheel.
         parser, words = _parser_of(words[0]), words[1:]
     else:
         parser = _parser({word for word in words if word in COMMANDS})

@@ -196,7 +196,7 @@ def _print_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) 
         # Folded, rather than cut, where a terminal is too narrow.
         table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
-        # Not str, in which rich takes brackets for markup.
+        # rich takes brackets in a str for markup, but not in a Text.
         table.add_row(*map(Text, row))
     width = None if sys.stdout.isatty() else _UNLIMITED
     with writing():

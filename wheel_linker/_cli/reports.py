@@ -114,7 +114,7 @@ def uninstalled_as_json(report: UninstallReport) -> dict[str, object]:
 
     ``name`` is the normalised name, ``versions`` are those that were installed, usually one, ``removed`` the absolute
     paths of files that were removed, ``kept`` those of files that stayed: another distribution has them too, or they
-    lie outside of the environment, ``incomplete`` whether its ``RECORD`` was empty or could not be read.
+    lie outside of the environment, ``incomplete`` whether its ``RECORD`` was empty, so that some of it may be left.
     """
     return {
         "name": report.name,

@@ -226,7 +226,7 @@ def _copy_in_kernel(new: int, original: int, size: int) -> int:
     if sys.platform != "linux" or not _COPIES_IN_KERNEL:
         return copied
     try:
-        # Answers 0 at the end, and on some file systems for what they cannot do: reading tells which.
+        # It answers 0 at the end of the file, and on some file systems if they cannot do it: reading tells which.
         while copied < size and (count := os.copy_file_range(original, new, size - copied)):
             copied += count
     except OSError as error:

@@ -53,7 +53,7 @@ class Descent:
             or known == parts
         ):
             return self._go_patiently(parts)
-        # To a child, a sibling, or a sibling of a parent: all but a few steps of a pre-order walk.
+        # The step leads to a child, a sibling, or a sibling of a parent, as all but a few steps of a pre-order walk do.
         held = self._held
         while len(held) >= depth:
             held.pop().close()
@@ -86,7 +86,8 @@ class Descent:
         while len(self._held) > common:
             self._held.pop().close()
         if self._lowest is None:
-            # Below the held levels only the lowest stays open: the way to another one leads from these.
+            # Below the levels that stay open only the lowest directory was open, and it is closed now: the way to
+            # another one begins at these levels.
             self._parts = self._parts[: len(self._held)]
         for level in range(len(self._parts), len(parts)):
             self._step(parts[level])

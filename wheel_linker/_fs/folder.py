@@ -20,7 +20,7 @@ from wheel_linker._fs.windows import extended, patiently
 
 Parts = tuple[str, ...]
 """The names leading from one directory down to another."""
-# Named by texts, since not every Python has all of these functions.
+# The functions are named by texts, since not every Python has all of them.
 _NEEDED: Final = (
     *("open", "stat", "mkdir", "rmdir", "unlink", "rename"),
     *("link", "symlink", "readlink"),
@@ -110,7 +110,10 @@ class Folder:
         return self.enter(name, listing=True)
 
     def make(self, name: str) -> Folder:
-        """Open the directory ``name`` in it, made if it is missing."""
+        """Open the directory ``name`` in it, made if it is missing.
+
+        :raises OSError: if it cannot be made; others as for :meth:`enter`.
+        """
         try:
             os.mkdir(self.prefix + name, dir_fd=self.fd)
         except FileExistsError:
@@ -133,7 +136,7 @@ class Folder:
         """
         if _SEPARATOR == "/":
             return self.prefix + path
-        # What begins as long paths of Windows do is passed on as it is.
+        # Windows passes on as it is what begins as its long paths do: "/" would not count as a separator there.
         return self.prefix + path.replace("/", _SEPARATOR)
 
     def listdir(self) -> list[str]:
@@ -181,6 +184,7 @@ class Folder:
         into this folder first, under a name of its own, which stays there.
 
         :param patient: whether it is tried again.
+        :raises OSError: whatever the system refuses it with; EXDEV if the two are on different file systems or mounts.
         """
         if patient:
             patiently(self._replace, name, target, new)

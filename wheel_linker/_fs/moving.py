@@ -23,7 +23,7 @@ from wheel_linker._threads import uninterrupted
 if TYPE_CHECKING:
     from wheel_linker._fs.folder import Parts
 
-# Not the prefix of stages: a sweep, which knows these by their locks, must not take it for one.
+# This is not the prefix of stages: a sweep, which tells these by their locks, must not take it for one.
 _PRIVATE: Final = ".wheel_linker_moving-"
 
 
@@ -99,7 +99,7 @@ def _mount_of(folder: Folder) -> bytes | None:
 
 
 def _carry(source: Folder, name: str, target: Folder, new: str) -> None:
-    """Copy an entry, then let it come and go by a rename each, which nothing can come between but a kill."""
+    """Copy an entry; then rename it away and its copy into its place. Nothing but a kill can come between the two."""
     unique = os.urandom(8).hex()
     made, aside = f"{_PRIVATE}{unique}-new", f"{_PRIVATE}{unique}-old"
     try:
@@ -135,13 +135,13 @@ def _copy_below(original: Folder, copy: Folder) -> None:
                 os.mkdir(target.prefix + name, 0o700, dir_fd=target.fd)
                 pending.append((*parts, name))
                 made.append(((*parts, name), status))
-        # What is in a directory comes before the directory, whose time and bits it would change or need.
+        # A directory gets its time and bits after what is in it: making that changes its time, and needs its bits.
         for parts, status in reversed(made):
             _describe(copies.go(parts[:-1]), parts[-1], status)
 
 
 def _exchange(source: Folder, name: str, aside: str, target: Folder, made: str, new: str) -> None:
-    """Take the entry away here, and let its copy appear there. May be begun again."""
+    """Rename the entry aside here, and its copy into place there. May be begun again."""
     if source.lstat(aside) is None:
         source.move(name, source, aside)
     if target.lstat(made) is not None:

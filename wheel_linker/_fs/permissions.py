@@ -36,7 +36,7 @@ _NAME: Final[int] = getattr(os, "O_PATH", 0o10000000)
 FOLLOW_FOR_TIMES: Final = os.utime not in os.supports_follow_symlinks
 """What ``follow_symlinks`` has to be for :func:`os.utime`: False where it can be told not to follow one."""
 _EVERYBODY_RUNS: Final = 0o111
-# On Windows the read-only attribute would keep a file from being replaced, and from being removed.
+# Bits that every new file has: on Windows the read-only attribute would keep it from being replaced, and removed.
 _ALWAYS: Final = stat.S_IWRITE if os.name == "nt" else 0
 
 

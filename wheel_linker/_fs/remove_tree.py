@@ -90,7 +90,7 @@ def _move_up(
         number += 1
     new = f"{number}.removed"
     try:
-        # To move a directory is to write to it: its ".." changes.
+        # Moving a directory writes to it, because its ".." changes.
         folder.open_up(name)
         folder.move(name, top, new)
     except OSError:

@@ -31,7 +31,7 @@ _OWNER: Final = "owner"
 # A symlink, or a FIFO, that another user put there is not followed, and not waited for.
 _LOCK: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _RESCUED: Final = "wheel_linker-rescued-"
-# What it takes to remove a stage, or to move something back that is behind a symlink.
+# How many descriptors it takes to remove a stage, or to move something back that is behind a symlink.
 _RESERVE: Final = 3
 
 
@@ -61,7 +61,8 @@ class Stage:
             while len(self._reserve) < _RESERVE:
                 self._reserve.append(os.dup(self._site.fd))
         while self._lock is None:
-            # Of 64 random bits, nobody else's: it may be removed without asking whether it was made.
+            # The name has 64 random bits, so that nobody else has it: it may be removed without asking whether it was
+            # made.
             self._name = PREFIX + os.urandom(8).hex()
             self._lock = _make(self._site, self._name)
         self.folder = self._site.enter(self._name)
@@ -113,7 +114,7 @@ class Stage:
             self._open[-1].close()
             self._open.pop()
         before_last = self._unlock if windows.WINDOWS else None
-        # Twice: what kept a file from being removed may be gone.
+        # It is tried twice: what kept a file from being removed the first time may be gone.
         removed = _try_to_remove(self._site, self._name, before_last) or _try_to_remove(
             self._site, self._name, before_last
         )
@@ -135,7 +136,7 @@ def staged(folder: Folder) -> Iterator[Stage]:
     :raises OSError: if ``folder`` is not writable.
     """
     stage = Stage(folder)
-    # Twice, because Ctrl-C may come in the instant before the first one starts.
+    # It is removed twice, because Ctrl-C may come in the instant before the first removal starts.
     try:
         try:
             stage.make()
@@ -192,8 +193,9 @@ def _claim(lock: int, folder: Folder) -> bool | None:
 def _sweep_one(site: Folder, name: str) -> None:
     try:
         with site.enter(name) as folder:
-            # Made here if its owner died, or has not come, that far: who makes it, and who locks it, is
-            # decided by the system, and _make() takes no for an answer.
+            # The lock file is made here if the owner of the stage has not made it: it died before, or is about to make
+            # it. The system decides who of the two makes it, and who locks it; _make() begins anew if it is not its
+            # turn.
             lock = os.open(folder.prefix + _OWNER, _LOCK, 0o600, dir_fd=folder.fd)
             dead = _claim(lock, folder) is True
     except (FileNotFoundError, NotADirectoryError):
@@ -205,7 +207,7 @@ def _sweep_one(site: Folder, name: str) -> None:
             close_quietly(held.pop())
 
     try:
-        # Once only: after the lock file is gone, another owner may have taken the directory for its own.
+        # It is tried once only: after the lock file is gone, another owner may have taken the directory for its own.
         if not dead or _try_to_remove(site, name, close if windows.WINDOWS else None):
             return
     finally:

@@ -32,7 +32,7 @@ def private_directory(site_packages: str) -> Iterator[str]:
     with opened(os.path.realpath(site_packages)) as site:
         stage = Stage(site)
         before = site.stat().st_mtime_ns
-        # Twice, because Ctrl-C may come in the instant before the first one starts.
+        # It is removed twice, because Ctrl-C may come in the instant before the first removal starts.
         try:
             try:
                 _make(stage, site)
@@ -59,7 +59,7 @@ def temporary_directory() -> Iterator[str]:
     """
     from tempfile import gettempdir
 
-    # Of 64 random bits, nobody else's: it may be removed without asking whether it was made.
+    # The name has 64 random bits, so that nobody else has it: it may be removed without asking whether it was made.
     name = _PREFIX + os.urandom(8).hex()
     with Folder.open(os.path.realpath(gettempdir())) as parent:
 

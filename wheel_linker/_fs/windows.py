@@ -21,11 +21,11 @@ _JUNCTION: Final = 0xA000_0003
 # winerror.h: ERROR_ACCESS_DENIED, ERROR_USER_MAPPED_FILE.
 _DENIED: Final = 5
 _MAPPED: Final = 1224
-# What Windows runs, and Python loads.
+# Files that Windows runs, and Python loads.
 _PROGRAMS: Final = (".exe", ".dll", ".pyd")
 # winerror.h: ERROR_INVALID_NAME, ERROR_BAD_PATHNAME.
 _NO_NAMES: Final = frozenset({123, 161})
-# Seconds; two in all. A virus scanner lets go after some tens of milliseconds.
+# Seconds between two attempts; two seconds in all. A virus scanner lets go after some tens of milliseconds.
 _PAUSES: Final = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 0.8)
 # learn.microsoft.com, "Maximum Path Length Limitation": what follows is passed on as it is, without "." and "/".
 _AS_IT_IS: Final = "\\\\?\\"

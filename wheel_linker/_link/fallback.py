@@ -157,7 +157,7 @@ def warn_of_fallbacks(
                 LinkFallbackWarning,
             )
         except LinkFallbackWarning:
-            # Made an error by a filter: it has to fail the next call as well.
+            # A filter has made the warning an error. The next call has to fail by it as well.
             with _warned_guard:
                 _warned.discard(cause)
             raise

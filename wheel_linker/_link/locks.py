@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.filename import WheelFilename
 
 
-# Seconds, as for every other lock. The module that says so for these is not imported before something is locked.
+# Seconds, as _fs/patience has it for every other lock. That module is not imported before something is locked.
 _TIMEOUT: Final = 300.0
 
 
 class Preview(Enum):
-    """What is being tried out and must be asked for."""
+    """The features that are still being tried out, and are off unless they are asked for."""
 
     NONE = auto()
     """Nothing."""
 
     DETECT_MODULE_CONFLICTS = auto()
-    """:meth:`Locks.warn_package_conflicts` does something."""
+    """:meth:`Locks.warn_package_conflicts` looks for conflicts and warns of them."""
 
 
 class _Turn:
@@ -61,12 +61,13 @@ class Locks:
 
     A process that is forked while a thread is in a call can link as well.
 
-    :ivar timeout: how many seconds are waited, at most.
+    :ivar preview: the parameter of that name.
+    :ivar timeout: the parameter of that name.
 
-    :param preview: what is to be tried out.
+    :param preview: which feature is switched on that is still being tried out.
     :param timeout: how many seconds a call waits, at most, until no other thread or process changes a directory;
         None for ever. After three seconds a warning in the log says who is waited for.
-    :raises ValueError: if ``timeout`` is negative.
+    :raises ValueError: if ``timeout`` is negative, or no number.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Locks:
         Only directories that at least two wheels share are read.
 
         :param exact: compare the bytes; otherwise files of equal size count as equal.
+        :returns: the conflicts, directory by directory.
         :raises LinkError: if a wheel cannot be read any more.
         """
         from wheel_linker._wheel.conflict_search import find_conflicts
@@ -125,7 +127,7 @@ class Locks:
         each of which has locked one directory, could wait for each other. Their paths give no such order, since a
         directory may have several.
 
-        :raises LockTimeoutError: if another has not been through for too long.
+        :raises LockTimeoutError: if another thread or process keeps one of them for too long.
         """
         by_identity = {site.identity(): site for site in sites}
         with ExitStack() as turns:

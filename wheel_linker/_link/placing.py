@@ -165,7 +165,7 @@ def _hard_link_warily(
         for name in names:
             here, there = source.prefix + name, target.prefix + name
             if sharing.HAS_FLAGS:
-                # What is immutable cannot be linked, nor a link to it be removed.
+                # A file that is immutable cannot be linked, and a link to it could not be removed.
                 refuse_bound(_status(source, name), name)
             link(here, there, src_dir_fd=source.fd, dst_dir_fd=target.fd, follow_symlinks=FOLLOW)
             try:

@@ -187,8 +187,8 @@ def opened_sites(sources: Collection[str] = (), litter: Iterable[str] = ()) -> I
     sites = Sites(kept)
     with telling_of_completion(sites.is_complete), kept:
         sites.protect(sources)
-        # Twice, because Ctrl-C may come in the instant before the first one starts. It does nothing when there is
-        # nothing left to do.
+        # They are closed twice, because Ctrl-C may come in the instant before the first call starts. The second call
+        # does nothing when there is nothing left to do.
         try:
             try:
                 sweep_all(litter)

@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     Task = Unit | Visit
     Place = Callable[[Task], Sequence[Task] | None]
 
-# Small enough to keep all threads busy to the end, large enough for the way down to a directory to be shared.
+# Units of this size are small enough to keep all threads busy to the end, and large enough for the way down to a
+# directory to be shared.
 _ENTRIES_PER_UNIT: Final = 400
 # With two threads a thousand files take longer than with one, and five thousand as long.
 _ENTRIES_PER_THREAD: Final = 2_500
-# What a wheel that nobody has read is taken to have; half of the published ones have more.
+# How many files and directories a wheel is taken to have that nobody has read; half of the published wheels have more.
 _ENTRIES_GUESSED: Final = 200
 # How deep wheels mostly are. If one is deeper than there are descriptors for, its directories are opened step by step.
 _LIKELY_DEPTH: Final = 8

@@ -97,7 +97,7 @@ class Transaction:
         if not self._finished:
             self._journal.roll_back()
 
-    # What the merge of one wheel, and the removal of files, need:
+    # The following methods are for the merge of one wheel, and for the removal of files:
 
     def add(
         self, source: Folder, staged_parts: Parts, target: Folder, parts: Parts, name: str
@@ -159,13 +159,14 @@ class Transaction:
     def _remove_emptied(self) -> None:
         """Remove the directories that are empty now, the deepest first.
 
-        By rmdir(2), which decides and removes in one step: another call may be about to make its stage there.
+        rmdir(2) decides and removes in one step. That matters, because another call may be about to make its stage
+        there.
         """
         if self.emptied is None:
             return
         with Descent(self.site, self.containment.enter) as folders:
             for parts in self.emptied.deepest_first():
-                # Twice: what refuses the first time, say a virus scanner, may be gone.
+                # It is tried twice: what refuses the first time, say a virus scanner, may be gone.
                 if not self._try_to_remove(folders, parts):
                     self._try_to_remove(folders, parts)
         self.emptied.clear()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 _DIST_INFO = ".dist-info"
-# With a build number, or without.
+# How many parts a file name has, without a build number and with one.
 _PARTS = (5, 6)
 # Characters: names of files have no more, and Python reads a number of so many digits.
 _SHORT = 255
@@ -53,7 +53,7 @@ class WheelFilename:
         return str(self._version)
 
     def has_version(self, text: str) -> bool:
-        """Tell whether a text is its version, however it is written."""
+        """Tell whether a text is its version: ``1.0`` and ``1.0.0``, for example, are the same one."""
         if text == self.version_text:
             return True
         from packaging.version import Version
@@ -69,8 +69,9 @@ class WheelFilename:
 
     @classmethod
     def parse(cls, text: str) -> WheelFilename:
-        """Take a wheel's file name apart, such as ``foo_bar-1.0-py3-none-any.whl``.
+        """Take a wheel's file name apart.
 
+        :param text: such as ``foo_bar-1.0-py3-none-any.whl``.
         :raises InvalidWheelError: if it is not one by the `binary distribution format`__.
 
         __ https://packaging.python.org/en/latest/specifications/binary-distribution-format/
@@ -110,6 +111,7 @@ class WheelFilename:
     def known(cls, text: str) -> WheelFilename:
         """Take apart a file name that was checked before, without the imports that checking takes.
 
+        :param text: the file name.
         :raises InvalidWheelError: if its version cannot be read all the same.
         """
         name, version, _ = text.split("-", 2)
@@ -163,7 +165,7 @@ def _is_normal(number: str) -> bool:
 
 def normalised(name: str) -> str:
     """Return a project's name as PEP 503 has it."""
-    # Not by packaging.utils, which would import logging and subprocess.
+    # The function of packaging.utils is not used, because its import takes logging and subprocess along.
     return "-".join(
         part for part in name.replace("_", "-").replace(".", "-").lower().split("-") if part
     )

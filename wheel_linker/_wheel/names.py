@@ -12,18 +12,18 @@ from wheel_linker.errors import InvalidWheelError
 def fold(name: str) -> str:
     """Return what all names have in common that a file system may take for this one.
 
-    Such differ in case (NTFS, APFS, exFAT, ext4 with casefold) or Unicode normalisation (HFS+, APFS).
+    Such names differ in case (NTFS, APFS, exFAT, ext4 with casefold) or in Unicode normalisation (HFS+, APFS).
     """
     if name.isascii():
         return name.lower()
-    # Imported late: hardly any name in a wheel needs it.
+    # This is imported late, because hardly any name in a wheel needs it.
     import unicodedata
 
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 # An empty part, "." or ".."; a control character (Unicode's Cc) or a surrogate; a backslash; a drive letter.
-# Compiled when the first name is checked.
+# Both patterns are compiled when the first name is checked.
 _FAULTY: Final = r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]|^[A-Za-z]:"
 # "Naming Files, Paths, and Namespaces": what Windows cannot write, would drop, or takes for a device.
 _FAULTY_ON_WINDOWS: Final = (

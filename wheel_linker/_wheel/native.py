@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Folder
 
 _LIBRARIES: Final = (".so", ".dylib", ".pyd", ".dll", ".exe")
-# As in libdemo.so.1.
+# It is in the names of versioned libraries, such as libdemo.so.1.
 _VERSIONED: Final = ".so."
 # Files with these suffixes are not native; not even their permission bits are looked at.
 _NEVER: Final = (".py", ".pyi", ".pyc", ".h", ".txt", ".json", ".js", ".html", ".svg", ".png")

@@ -93,7 +93,8 @@ def _read_tree(root: Folder, remedy: str | None) -> list[Directory]:
             directories.append(directory)
             pending.extend(below)
             if not parts:
-                # Checked before the walk, which may be long: the caller may have given a home directory by mistake.
+                # This is checked before the walk, which may be long: the caller may have given a home directory by
+                # mistake.
                 _require_dist_info(root, below, remedy)
     number_ends(directories)
     return directories

@@ -171,7 +171,7 @@ class Tree(NamedTuple):
         """Return the same tree without the directory at ``index`` and everything below it."""
         stop = self.directories[index].end
         kept = [*self.directories[:index], *self.directories[stop:]]
-        # What ends before it is the same in both trees.
+        # A subtree that ends before the removed one ends at the same place in both trees.
         directories = [
             one if one.end <= index else one.ending(one.end - stop + index) for one in kept
         ]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class UnpackedWheel(NamedTuple):
     """Where a wheel lies unpacked, and what its file was called.
 
-    ``filename`` may be left out where the wheel has its one ``*.dist-info``.
+    :ivar path: the root of the unpacked wheel.
+    :ivar filename: the name of the wheel file; None if the wheel has its one ``*.dist-info``, which says it.
     """
 
     path: str | os.PathLike[str]

@@ -73,7 +73,7 @@ class MacOSBackend(Backend):
                 )
             follow_umask(destination, destination_dir, status.st_mode, self._granted)
         except BaseException:
-            # Else the next mode of the chain would find the name taken.
+            # Otherwise the next mode of the chain would find the name taken.
             take_back(destination, destination_dir)
             raise
 

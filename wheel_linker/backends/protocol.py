@@ -1,4 +1,4 @@
-"""What cloning takes."""
+"""What a backend is: the way in which files are cloned."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import NoReturn, Protocol
 
 
 class Backend(Protocol):
-    """What cloning takes. One module per operating system has one; callers may pass their own.
+    """The way in which files are cloned. There is one for each operating system, and callers may pass their own.
 
-    A class of one's own that inherits from it has to have :meth:`clone_file` only. Several threads may call at once.
+    A class of your own that inherits from this one needs :meth:`clone_file` only. Several threads may call its methods
+    at the same time.
     """
 
     clones_directories: bool = False
@@ -26,8 +27,11 @@ class Backend(Protocol):
     ) -> None:
         """Make ``destination`` a copy-on-write copy of the regular file ``source``, never through a symlink.
 
-        Its owner may do with it what the source's owner may; group and others as the umask leaves it. No set-id bits.
+        The owner of the copy may do with it what the owner of the source may do; the umask decides what group and
+        others may. The copy has no set-id bits.
 
+        :param source: the path of the file.
+        :param destination: the path of the copy.
         :param source_dir: the descriptor of the directory that ``source`` is relative to; None if it is none.
         :param destination_dir: as ``source_dir``.
         :raises OSError: with the system's number; FileExistsError if ``destination`` is there already.
@@ -37,6 +41,8 @@ class Backend(Protocol):
     def clone_directory(self, source: str, destination: str) -> None:
         """Make ``destination`` a copy-on-write copy of a whole directory, in one call.
 
+        :param source: the path of the directory.
+        :param destination: the path of the copy.
         :raises OSError: as :meth:`clone_file`; by default ENOTSUP, as only files can be cloned.
         """
         refuse(source, destination)

@@ -1,4 +1,4 @@
-"""Platforms without a call that clones."""
+"""The backend of platforms without a call that clones."""
 
 from __future__ import annotations
 

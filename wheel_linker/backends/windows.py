@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PERMISSIONS: Final = 0o777
-# As Rust prints it: a number of winerror.h, or a negative HRESULT that has one in its lower half.
+# Rust prints a number of winerror.h, or a negative HRESULT that has one in its lower half.
 _NUMBER: Final = re.compile(r"\(os error (-?\d+)\)")
 _FACILITY: Final = 0xFFFF_0000
 _WIN32: Final = 0x8007_0000
@@ -78,7 +78,7 @@ class WindowsBackend(Backend):
             mode = os.stat(source).st_mode & _PERMISSIONS | writable
             if_allowed(os.chmod, destination, mode)
         except BaseException:
-            # Else the next mode of the chain would find the name taken.
+            # Otherwise the next mode of the chain would find the name taken.
             take_back(destination, None)
             raise
 

@@ -48,7 +48,7 @@ def _is_there(name: str) -> bool:
         return sys.modules[name] is not None
     package = name.rpartition(".")[0]
     path = sys.modules[package].__path__ if package else None
-    # As importlib does, whose own function would have to be imported.
+    # This is what importlib.util.find_spec() does; its module would have to be imported.
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
     return any(finder.find_spec(name, path) is not None for finder in finders)
 

@@ -127,7 +127,7 @@ def answer(path: str, question: str, arguments: Sequence[str], what: str) -> lis
     :param what: what is asked for, in a word or two.
     :raises LinkError: if the interpreter cannot be run, or does not answer as a Python should.
     """
-    # Imported late: mostly the answer is known.
+    # This is imported late, because the answer is known in most cases.
     import subprocess
 
     doing = f"ask the interpreter {path!r} for its {what}"

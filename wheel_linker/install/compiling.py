@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wheel_linker.install.layout import Layout
 
-# Run by the environment's interpreter, of whatever version, which alone knows what its bytecode is called.
+# The environment's interpreter runs this, of whatever version it is: it alone knows what its bytecode is called.
 _PROGRAM: Final = r"""
 import compileall, os, sys
 from importlib.util import cache_from_source

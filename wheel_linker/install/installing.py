@@ -112,7 +112,8 @@ def change(
 
             refuse_or_warn(conflicts_among(plans), options.on_conflict)
         if options.compile_bytecode:
-            # Imported now, with what compiles when everything is in place: that import must not fail then.
+            # This is imported now, together with what compiles when everything is in place: the import must not fail
+            # then.
             from wheel_linker.install._changes.stored import with_stored_bytecode
 
             if options.timestamp is None:

@@ -79,7 +79,7 @@ class Layout(NamedTuple):
     schemes: Mapping[str, str]
     """The absolute paths of the directories for ``purelib``, ``platlib``, ``headers``, ``scripts`` and ``data``.
 
-    Headers go into a directory below theirs that is called like the distribution, by its normalised name.
+    Headers go into a directory below theirs that has the distribution's normalised name.
     """
     externally_managed: str | None = None
     """The file by which another package manager says that the environment is its own (PEP 668); None without one."""

@@ -132,7 +132,7 @@ def _fields(text: str, *names: str) -> dict[str, str]:
     :param names: in lower case.
     """
     fields: dict[str, str] = {}
-    # Without the description, which may be long; where lines end in CR LF it is left to the loop to stop.
+    # The description is left out, which may be long; where lines end in CR LF the loop below stops before it.
     for line in text.partition("\n\n")[0].splitlines():
         if not line.strip() or len(fields) == len(names):
             break  # the description follows, or what does not matter

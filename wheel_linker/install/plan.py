@@ -122,7 +122,7 @@ def plan(
     remedy = "give a .whl file, or the directory that one was unpacked into"
     wheel = scan_wheel(given, layout.schemes["purelib"], how, remedy=remedy)
     metadata = read_metadata(wheel.tree, wheel.name)
-    # By the normalised name, as pip and uv file the headers of a wheel that they are given.
+    # The directory for headers has the normalised name, as it has with pip and uv.
     pieces = split(wheel.tree, metadata, layout, wheel.name.name)
     if has_entry_points(wheel.tree, metadata.dist_info) or any(
         piece.scheme == "scripts" for piece in pieces

@@ -1,1 +1,1 @@
-"""Drop-in parts for installers that are built on other libraries, one module for each library."""
+"""Parts for other tools that install wheels by this library: one module or package for each tool."""

@@ -58,7 +58,7 @@ class LinkedEnv:
         means = Means(self._opened(), _memory, mode=self._mode, variables=dict(os.environ))
         self._directory = TemporaryDirectory(prefix=_PREFIX)
         try:
-            # Without pip, whose installation would take longer than all the rest.
+            # It gets no pip, whose installation would take longer than all the rest.
             root = os.path.realpath(self._directory.name)
             venv.EnvBuilder(symlinks=os.name != "nt").create(root)
             python = "Scripts/python.exe" if os.name == "nt" else "bin/python"

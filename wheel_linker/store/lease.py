@@ -37,7 +37,7 @@ NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _RANDOM_BYTES: Final = 6
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
-# Whatever the umask, those who share a store have to see whether its owner lives.
+# The permissions of a lease, whatever the umask: those who share a store have to see whether its owner lives.
 _MODE: Final = 0o644
 _OTHERS_WRITE: Final = 0o002
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wheel_linker.store.session import Session
 
 
-# Seconds; longer than any clock has gone.
+# Seconds. No clock has gone for so long.
 _FOR_EVER: Final = 1e18
 
 

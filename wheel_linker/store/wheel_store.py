@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wheel_linker.store._entry.stored_wheel import EntryLike, StoredWheel
     from wheel_linker.store.session import Session
 
-# What adding one wheel has open: the archive, the stage and its directories, for a moment those of the store.
+# Descriptors that adding one wheel takes: the archive, the stage and its directories, for a moment those of the store.
 _DESCRIPTORS: Final = 16
 
 
@@ -138,6 +138,7 @@ class WheelStore:
             call at a time; a :class:`~wheel_linker.ProgressBar` is told the total and more. An exception that it
             raises ends the call, and nothing is kept of a wheel that was not unpacked by then. It must not be an
             :exc:`OSError`.
+        :returns: the unpacked wheel, which keeps the entry from being removed by others as long as it is kept.
         :raises InvalidWheelError: if it is missing or no wheel, not the one it is called, not what ``sha256`` or a
             strict ``RECORD`` says, or holds what may not be unpacked. Nothing is kept of it.
         :raises LinkError: if it cannot be read, or the store not be written. Nothing is kept of it.
@@ -164,11 +165,13 @@ class WheelStore:
         They are put into the store when all of them, or some hundred MB, are unpacked: having them on the disk takes
         hardly longer for many than for one.
 
+        :param wheel_files: the ``.whl`` files.
         :param record: as for :meth:`add`.
         :param progress: as for :meth:`add`.
         :returns: the unpacked wheels in the order given.
         :raises InvalidWheelError: as :meth:`add`; other wheels may have been added.
         :raises LinkError: as :meth:`add`; other wheels may have been added.
+        :raises ValueError: if ``record`` is another word.
         """
         from wheel_linker._wheel.unpacked import listed
         from wheel_linker.store._adding.wanted import Wanted
@@ -185,12 +188,12 @@ class WheelStore:
     def compile(
         self, entries: Iterable[EntryLike], layout: Interpreter, *, optimize: int = 0
     ) -> list[Compiled]:
-        """Have the bytecode of entries in the store, which installing with ``compile_bytecode=True`` places.
+        """Make the bytecode of entries, and keep it in the store: installing with ``compile_bytecode=True`` places it.
 
         It is made by the interpreter, in as many processes at once as the store has jobs, once for each cache tag,
         magic number and level of optimization. Sources that do not compile are left out, and not tried again.
 
-        :param entries: which.
+        :param entries: which entries.
         :param layout: the environment whose interpreter it is for, a :class:`wheel_linker.install.Layout`.
         :param optimize: 0, 1 as for ``python -O`` or 2 as for ``python -OO``.
         :returns: what there is now of each, in the order given; nothing for an interpreter that keeps no bytecode.
@@ -246,6 +249,7 @@ class WheelStore:
     def remove(self, *entries: EntryLike) -> None:
         """Remove entries, those of this store object included; one that is not there is no error.
 
+        :param entries: which entries.
         :raises LinkError: EBUSY if one is in use by another store object or process, or being linked; then none is
             removed. Others if the store cannot be written.
         :raises ValueError: if a text is neither an entry's name nor a digest.
@@ -328,10 +332,12 @@ class WheelStore:
         Damaged files are replaced, not written to: environments that have hard links to them keep what they have
         until they are linked anew.
 
+        :param entry: which entry.
         :param wheel_file: a file with the content that the entry was made from.
         :returns: what was mended.
         :raises InvalidWheelError: if there is no such entry, or the file is another wheel.
         :raises LinkError: if the file cannot be read, or the store not be written.
+        :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
         """
         from wheel_linker.store.repairing import repair
 
@@ -342,7 +348,7 @@ class WheelStore:
     def close(self) -> None:
         """Let others remove what was added through this object; it can be used again.
 
-        :raises LockTimeoutError: if another thread that uses it has not been through for ``timeout`` seconds.
+        :raises LockTimeoutError: if another thread uses it for longer than ``timeout`` seconds.
         """
         for current, bases in self._sessions:
             for session in (current, *bases):
@@ -402,7 +408,7 @@ def looking_late(store: WheelStore) -> WheelStore:
     What it adds and finds is for that call only, which ends with :exc:`~wheel_linker._wheel.tree.NotAsUnpackedError`
     if files are not as they were unpacked.
     """
-    # As copy() does, whose module would have to be loaded.
+    # This is what copy.copy() does; its module would have to be loaded.
     late = object.__new__(type(store))
     vars(late).update(vars(store))
     late._options = store._options._replace(looks_late=True)  # noqa: SLF001 - of this module
@@ -413,7 +419,7 @@ class TemporaryStore(WheelStore):
     """A store for one call, in which nothing is kept for the next: no bytecode either."""
 
     def __init__(self, root: str | os.PathLike[str], *, jobs: int | None = None) -> None:
-        # What a private directory has was made by this call.
+        # The directory is private to this call, which has written all that is in it.
         super().__init__(root, jobs=jobs, trusted=True)
         self._compiling = None
 

@@ -92,7 +92,7 @@ class Environment:
                 raise WheelLinkerError(
                     f"imported {name!r} from {origin!r}, not from {self._site!r} where it was linked into"
                 )
-            # Not getattr, for which packages have hooks that warn.
+            # getattr() is not used, because packages have hooks for it that warn.
             version = vars(module).get("__version__")
             return version if isinstance(version, str) else None
 

@@ -36,7 +36,7 @@ _COMPARED: Final = (
 _TIMEOUT: Final = 120
 _RUNS: Final = 2
 _PIP: Final = "pip install --no-deps --no-index --no-compile"
-# What it would look for elsewhere, or keep for later.
+# Variables that keep it from looking elsewhere, and from keeping anything for later.
 _PIP_QUIETLY: Final = (
     *("--isolated", "--no-input", "--no-cache-dir", "--disable-pip-version-check"),
     *("--no-warn-script-location", "--ignore-installed", "-qq"),

@@ -99,7 +99,7 @@ def _distribution(library: str, spelt: str, entry: str) -> Distribution | None:
         return Distribution(normalised(stem), "", library, spelt, entry)
     if said.name and normalised(said.name) != normalised(name):
         name, version = said.name, said.version
-    # Of an egg: NAME-VERSION-pyX.Y.
+    # An egg is called NAME-VERSION-pyX.Y.
     return Distribution(normalised(name), version.partition("-")[0], library, spelt, entry)
 
 

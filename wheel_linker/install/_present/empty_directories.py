@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def kept_directories(layout: Layout, roots: Sequence[str]) -> Callable[[str], bool]:
-    """Return what tells whether a directory stays when it is empty.
+    """Return a function that tells by the path of a directory whether it stays when it is empty.
 
-    That is one of the environment's own, or one that leads to these.
+    The environment's own directories stay, and those that lead to them.
     """
     data, headers = (os.path.realpath(layout.schemes[scheme]) for scheme in ("data", "headers"))
 
     def is_kept(path: str) -> bool:
-        # Of those that lead to the headers, the topmost, such as ``include``, comes with the environment.
+        # The topmost directory that leads to the headers, such as ``include``, comes with the environment.
         if os.path.dirname(path) == data and path != headers and is_within(headers, path):
             return True
         return any(is_within(root, path) for root in roots)

@@ -40,7 +40,7 @@ def find_outdated(
     for one in older:
         found, _ = record_or_guess(one, scripts, _packages(plan_of.get(one.name)))
         rows[one] = [row for row in found if not is_among(row, new)]
-    # For all of them at once: each of the others is read once, however many are replaced.
+    # This is asked once for all of them: each of the others is read once, however many are replaced.
     shared = shared_with((row for each in rows.values() for row in each), others)
     names: dict[str, str] = {}
     notes: dict[str, None] = {}

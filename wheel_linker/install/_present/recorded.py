@@ -21,14 +21,14 @@ from wheel_linker.install._present.unfinished import is_unfinished
 if TYPE_CHECKING:
     from wheel_linker.install._present.distributions import Distribution
 
-# In bytes: a million files' rows have 150 million.
+# Bytes: the rows of a million files have 150 million.
 _LONGEST: Final = 1 << 28
-# More than any file has bytes; Python reads no more than 4,300.
+# Digits. No file has a size of more than these; Python reads no number of more than 4,300.
 _MOST_DIGITS: Final = 19
 _COLUMNS: Final = 3
-# What this library notes as the installer unless it is told another one.
+# The installer that this library notes unless it is told another one.
 _OWN_NAME: Final = "wheel-linker"
-# In characters: that of an MD5, which some tools have written, with its name.
+# Characters of the shortest digest with its algorithm: an MD5, which some tools have written.
 _SHORTEST_DIGEST: Final = 26
 
 

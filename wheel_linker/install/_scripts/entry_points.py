@@ -1,7 +1,7 @@
 """The scripts that ``entry_points.txt`` asks for.
 
-Read as :mod:`importlib.metadata` does, which is more generous than the specification: what is in other sections, and
-what is no entry point at all, is not this library's to judge. Format: "Entry points",
+They are read as :mod:`importlib.metadata` reads them, which is more generous than the specification: this library does
+not judge what is in other sections, or what is no entry point at all. Format: "Entry points",
 https://packaging.python.org/specifications/entry-points/
 """
 

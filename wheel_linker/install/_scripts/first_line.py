@@ -41,6 +41,6 @@ def first_line(python: str, launcher: str) -> bytes:
     path = os.fsencode(python)
     if launcher != "posix" or (b" " not in path and len(path) + 3 <= _LONGEST):
         return b"#!" + path
-    # For sh a command, for Python a string of its own that does nothing.
+    # For sh this is a command, for Python a string that does nothing.
     quoted = b"'" + path.replace(b"'", b"'\"'\"'") + b"'"
     return b"#!/bin/sh\n'''exec' " + quoted + b' "$0" "$@"\n' + b"' '''"

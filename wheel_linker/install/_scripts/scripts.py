@@ -46,7 +46,7 @@ from {module} import {name}
 if __name__ == "__main__":
     sys.exit({attribute}())
 """
-# What setuptools once made for an entry point, beside its plain name.
+# Endings of files that setuptools once made for an entry point, beside the file of its plain name.
 _WRAPPER: Final = r"(?P<name>.+?)(?:\.exe|-script\.pyw?|\.pya)?"
 
 
@@ -106,7 +106,7 @@ def _launcher(point: EntryPoint, layout: Layout) -> tuple[str, bytes]:
             attribute=point.attribute,
         )
         return point.name, first_line(layout.python, layout.launcher) + program.encode()
-    # Imported late, and only for the programs of Windows: that takes as long as all the rest of a small wheel.
+    # This is imported late, and only for the programs of Windows: it takes as long as all the rest of a small wheel.
     from installer.scripts import Script
 
     script = Script(point.name, point.module, point.attribute, point.section)

@@ -121,7 +121,11 @@ class LinkingDestination(SchemeDictionaryDestination):
     ) -> RecordEntry:
         """Link or write a file; a script with the first line ``#!python`` gets that of the interpreter.
 
+        :param scheme: which of the directories of ``scheme_dict``.
         :param path: relative to the scheme's directory, with forward slashes.
+        :param stream: the content.
+        :param is_executable: whether the file is executable.
+        :returns: the file's row in ``RECORD``.
         :raises InvalidWheelError: if ``path`` leads out of the scheme's directory, or cannot be written.
         :raises LinkError: if no mode of the chain can, or the system refuses.
         """
@@ -136,6 +140,11 @@ class LinkingDestination(SchemeDictionaryDestination):
     ) -> RecordEntry:
         """Write the launcher of an entry point.
 
+        :param name: what it is called.
+        :param module: the module of the entry point.
+        :param attr: the object in that module.
+        :param section: ``"console"`` or ``"gui"``.
+        :returns: the launcher's row in ``RECORD``.
         :raises InvalidWheelError: if ``name`` leads out of the directory for scripts, or cannot be written.
         :raises LinkError: if the system refuses.
         """
@@ -151,6 +160,11 @@ class LinkingDestination(SchemeDictionaryDestination):
     ) -> RecordEntry:
         """Link or write a file as it is; the wheel's ``RECORD`` puts everything into place.
 
+        :param scheme: as for :meth:`write_file`.
+        :param path: as for :meth:`write_file`.
+        :param stream: the content.
+        :param is_executable: as for :meth:`write_file`.
+        :returns: the file's row in ``RECORD``.
         :raises InvalidWheelError: if ``path`` leads out of the scheme's directory, or cannot be written.
         :raises LinkError: if no mode of the chain can, or the system refuses.
         """
@@ -178,9 +192,12 @@ class LinkingDestination(SchemeDictionaryDestination):
     ) -> None:
         """Write ``RECORD``, put everything into place, and compile bytecode if asked to.
 
+        :param scheme: where ``RECORD`` goes.
+        :param record_file_path: its path there.
+        :param records: the scheme of each file, and its row.
         :raises LinkError: if something is in the way, or the system refuses. Everything is as it was then.
         """
-        # Of a file that was written twice, such as an INSTALLER that the wheel had already, the last row counts.
+        # If a file was written twice, such as an INSTALLER that the wheel had already, its last row counts.
         last = {self._place_of(each, record): (each, record) for each, record in records}
         super().finalize_installation(scheme, record_file_path, list(last.values()))
 

@@ -190,7 +190,7 @@ class UnpackedSource(WheelSource):
                     raise self._vanished(path)
                 # The row of a symlink may be of the text that an archive has for it.
                 row = None if path in self._links else record.get(path)
-                # Of another size than RECORD says, or newer: it may have been edited, and is read.
+                # A file of another size than RECORD says, or one that is newer, may have been edited, and is read.
                 if row is not None and row.size not in (None, status.st_size):
                     row = None
                 if status.st_mtime_ns > written:

@@ -1,4 +1,4 @@
-"""From requirements and lock files to wheels, by pip's command line: nothing of pip is imported."""
+"""Turning requirements and lock files into wheels, by pip's command line: nothing of pip is imported."""
 
 from __future__ import annotations
 

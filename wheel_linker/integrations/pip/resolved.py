@@ -31,6 +31,7 @@ class Resolved(NamedTuple):
     name: str
     """Its normalised name."""
     version: str
+    """Its version, as its metadata has it."""
     url: str
     """Where pip takes it from."""
     sha256: str | None
@@ -111,6 +112,11 @@ def resolve(
 ) -> list[Resolved]:
     """Have pip choose what satisfies requirements, without installing anything.
 
+    :param requirements: as for :func:`gather`.
+    :param python: as for :func:`gather`.
+    :param requirement_files: as for :func:`gather`.
+    :param constraints: as for :func:`gather`.
+    :param pip_args: further arguments of ``pip install``, such as ``["--index-url", ...]``.
     :param ignore_installed: whether what the environment has already is chosen as well.
     :param report: the file for pip's report, as ``pip install --report`` writes it; by default it is not kept.
     :param run: runs pip's command line, and returns what it ended with; by default a subprocess whose output goes to
@@ -144,7 +150,12 @@ def obtain(
 
     What the store has, by the SHA-256 that pip names, is not fetched again.
 
+    :param requirements: as for :func:`gather`.
+    :param python: as for :func:`gather`.
     :param store: where wheels are looked for, and kept.
+    :param requirement_files: as for :func:`gather`.
+    :param constraints: as for :func:`gather`.
+    :param pip_args: as for :func:`resolve`.
     :returns: unpacked wheels, each after what it requires.
     :raises PipError: if pip fails, or a requirement is editable.
     :raises InvalidWheelError: as :meth:`~wheel_linker.store.WheelStore.add`.

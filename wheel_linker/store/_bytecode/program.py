@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterable, Iterator, Sequence
 
-# Run by an interpreter of whatever version. Its input are groups of four, each ended by a null character: the root of
-# the sources and of the bytecode, the entry's number and the path of a source. Its output are groups of four as well:
-# the entry's number, the path of the bytecode, its size and its hash. What does not compile has none.
+# An interpreter of whatever version runs this. Its input are groups of four, each ended by a null character: the root
+# of the sources and of the bytecode, the entry's number and the path of a source. Its output are groups of four as
+# well: the entry's number, the path of the bytecode, its size and its hash. What does not compile has none.
 _PROGRAM: Final = r"""
 import base64, hashlib, os, py_compile, stat, sys
 from importlib.util import cache_from_source

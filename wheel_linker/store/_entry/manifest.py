@@ -205,7 +205,7 @@ def _read_sizes(text: str, directories: Sequence[Directory]) -> None:
 
     :raises ValueError: if there are more of them, or fewer.
     """
-    # All at once: line by line takes twice as long.
+    # All sizes are read at once, because line by line takes twice as long.
     sizes = list(map(int, text.replace(_SIZES, "").split()))
     start = 0
     for directory in directories:
