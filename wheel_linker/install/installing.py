@@ -151,7 +151,7 @@ def foreseen(
 ) -> Change:
     """Decide what a change would be, and touch nothing. The errors are those of :func:`change`, but for conflicts."""
     from wheel_linker.install._changes.conflicts import conflicts_among
-    from wheel_linker.install._present.clashes import clashes_with_installed
+    from wheel_linker.install._present.conflicts import conflicts_with_installed
 
     where = Environment(layout.resolved(), layout)
     with ExitStack() as kept:
@@ -160,7 +160,7 @@ def foreseen(
         plans = _plans(given, where, how, options)
         made = decided(plans, where, options)
         return made._replace(
-            conflicts=(*conflicts_among(plans), *clashes_with_installed(plans, made.others))
+            conflicts=(*conflicts_among(plans), *conflicts_with_installed(plans, made.others))
         )
 
 
@@ -195,9 +195,9 @@ def decided(plans: Sequence[Plan], where: Environment, options: InstallOptions) 
     others = [one for one in installed if one.name not in going]
     conflicts: tuple[PackageConflict, ...] = ()
     if options.on_conflict != "ignore":
-        from wheel_linker.install._present.clashes import clashes_with_installed
+        from wheel_linker.install._present.conflicts import conflicts_with_installed
 
-        conflicts = clashes_with_installed(plans, others)
+        conflicts = conflicts_with_installed(plans, others)
         refuse_or_warn(conflicts, options.on_conflict)
     older = [*named(installed, names), *removed]
     outdated = NOTHING

@@ -12,7 +12,7 @@ from wheel_linker._wheel.conflict_search import are_one_name, find_conflicts
 from wheel_linker._wheel.conflicts import PackageConflict
 from wheel_linker._wheel.names import fold
 from wheel_linker._wheel.record import SHA256, encoded
-from wheel_linker.install._present.clashes import recorded
+from wheel_linker.install._present.conflicts import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from wheel_linker.install.plan import Plan
 
 
-def clashes_with_installed(
+def conflicts_with_installed(
     plans: Sequence[Plan], others: Sequence[Distribution]
 ) -> tuple[PackageConflict, ...]:
-    """Return the clashes, at most one for each wheel and top-level name; hashes in the ``RECORD`` files tell.
+    """Return the conflicts, at most one for each wheel and top-level name; hashes in the ``RECORD`` files tell.
 
     :param others: what is installed, but for what the wheels take the place of.
     :raises LinkError: if a ``RECORD`` cannot be read.
