@@ -75,10 +75,15 @@ class LinkError(WheelLinkerError, OSError):
         mode: LinkMode | None = None,
         advice: Mapping[int, str] | None = None,
     ) -> LinkError:
-        """Say what was being done when ``error`` came, and what can be done about it.
+        """Make one that says what was being done when ``error`` came, and what can be done about it.
 
+        :param error: the system's error, which becomes the ``__cause__``.
         :param doing: what failed, in the words that follow "cannot".
+        :param source: as for the class.
+        :param destination: as for the class.
+        :param mode: as for the class.
         :param advice: what can be done, by error number, where that differs from the usual.
+        :returns: the error to be raised; a :exc:`LockTimeoutError` if ``error`` is one.
         """
         late = isinstance(error, LockTimeoutError)
         reason = str(error) if late else error.strerror or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The way down into a tree of directories, held open."""
+"""Going down into a tree of directories, and holding the way down open."""
 
 from __future__ import annotations
 

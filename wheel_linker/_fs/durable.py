@@ -1,4 +1,4 @@
-"""Having data on the disk, and not in memory alone, before anybody gets to see them.
+"""Writing data to the disk, and not to memory alone, before anybody gets to see them.
 
 File systems write a new file's data up to 30 seconds after its name. A power cut in between leaves a file that is
 empty, or has the right size and nothing but zeros in it.

@@ -64,7 +64,7 @@ def _filling(mode: LinkMode, backend: Backend) -> Callable[[int, int, int], None
     return None
 
 
-# The loops over files, of which there may be hundreds of thousands: everything is looked up before they start.
+# These are the loops over files, of which there may be hundreds of thousands: all is looked up before they start.
 
 
 def _clone_each(

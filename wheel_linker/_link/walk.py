@@ -1,4 +1,4 @@
-"""The way through a wheel's directories, and through those that are made for its files."""
+"""Going through a wheel's directories, and making the directories for its files."""
 
 from __future__ import annotations
 

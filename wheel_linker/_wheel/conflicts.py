@@ -56,6 +56,8 @@ class PackageConflictError(WheelLinkerError):
     """Several wheels supply the same path with different contents.
 
     :ivar conflicts: what was found, a tuple of :class:`~wheel_linker.PackageConflict`.
+
+    :param conflicts: what was found.
     """
 
     def __init__(self, conflicts: tuple[PackageConflict, ...]) -> None:

@@ -53,7 +53,10 @@ class WheelFilename:
         return str(self._version)
 
     def has_version(self, text: str) -> bool:
-        """Tell whether a text is its version: ``1.0`` and ``1.0.0``, for example, are the same one."""
+        """Tell whether a text is its version: ``1.0`` and ``1.0.0``, for example, are the same one.
+
+        :param text: a version, however it is written; one that is no version is another one.
+        """
         if text == self.version_text:
             return True
         from packaging.version import Version
@@ -64,7 +67,10 @@ class WheelFilename:
             return False
 
     def is_release_of(self, other: WheelFilename) -> bool:
-        """Tell whether two are of the same project, and in the same version."""
+        """Tell whether two wheels are of the same project, and in the same version.
+
+        :param other: the file name of the other wheel.
+        """
         return self.name == other.name and self.has_version(other.version_text)
 
     @classmethod
@@ -72,6 +78,7 @@ class WheelFilename:
         """Take a wheel's file name apart.
 
         :param text: such as ``foo_bar-1.0-py3-none-any.whl``.
+        :returns: its parts.
         :raises InvalidWheelError: if it is not one by the `binary distribution format`__.
 
         __ https://packaging.python.org/en/latest/specifications/binary-distribution-format/
@@ -112,6 +119,7 @@ class WheelFilename:
         """Take apart a file name that was checked before, without the imports that checking takes.
 
         :param text: the file name.
+        :returns: its parts.
         :raises InvalidWheelError: if its version cannot be read all the same.
         """
         name, version, _ = text.split("-", 2)

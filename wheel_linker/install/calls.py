@@ -76,9 +76,10 @@ def install_wheel(
     :returns: what became of it.
     :raises InvalidWheelError: if it is no wheel that can be installed. Nothing has been touched then.
     :raises NoRecordError: if a version that is there has no ``RECORD``. Nothing has been touched then.
-    :raises LinkError: if the file system refuses something. The environment is as it was before then, unless it is only
-        the interpreter that cannot be run to compile, or ``RECORD`` that cannot be written anew with what it compiled.
-    :raises ValueError: for an unknown mode, an empty chain, or another level of optimization.
+    :raises LinkError: if the file system refuses something, or another thread or process changes the environment for
+        too long (:exc:`~wheel_linker.LockTimeoutError`). The environment is as it was before then, with one exception:
+        it stays changed if the interpreter cannot be run to compile, or ``RECORD`` cannot be written with the bytecode.
+    :raises ValueError: for an unknown mode, an empty chain, an unknown ``record``, or another level of optimization.
     """
     refuse_unknown_record(record)
     how = link_options(mode, locks, must_copy, 1, None, backend, native_mode)
@@ -155,8 +156,8 @@ def install_wheels(
     :raises InvalidWheelError: as for :func:`install_wheel`, or if two are of the same distribution.
     :raises NoRecordError: as for :func:`install_wheel`.
     :raises LinkError: as for :func:`install_wheel`.
-    :raises ValueError: for an unknown mode, an empty chain, fewer than one job, an unknown ``on_conflict``, another
-        level of optimization, or a ``timestamp`` that no file can have.
+    :raises ValueError: for an unknown mode, an empty chain, fewer than one job, an unknown ``on_conflict`` or
+        ``record``, another level of optimization, or a ``timestamp`` that no file can have.
     """
     refuse_unknown(on_conflict)
     refuse_unknown_record(record)
@@ -211,7 +212,8 @@ def uninstall(
     :returns: what was removed, and what was kept; a list for several names, in their order.
     :raises NotInstalledError: if there is no such distribution. Nothing has been touched then.
     :raises NoRecordError: if it has no ``RECORD``. Nothing has been touched then.
-    :raises LinkError: if the file system refuses something. The environment is as it was before then.
+    :raises LinkError: if the file system refuses something, or another thread or process changes the environment for
+        too long (:exc:`~wheel_linker.LockTimeoutError`). The environment is as it was before then.
     """
     from wheel_linker.install.uninstalling import remove
 

@@ -57,8 +57,10 @@ class EnvironmentReport(NamedTuple):
         :param store: where the wheels are; by default the one that was given when the environment was checked.
         :param mode: as for :func:`install_wheel`.
         :param locks: as for :func:`install_wheel`.
+        :returns: what was installed again, and what the store has no wheel of.
         :raises WheelLinkerError: if there is no store.
         :raises LinkError: as for :func:`install_wheels`.
+        :raises ValueError: for an unknown mode, or an empty chain.
         """
         used = self.store if store is None else store
         if used is None:
@@ -77,6 +79,7 @@ def check_environment(layout: Layout, store: WheelStore | None = None) -> Enviro
 
     :param layout: the environment.
     :param store: where :meth:`EnvironmentReport.repair` is to look for wheels.
+    :returns: what is not as it was installed, and which requirements are missing.
     :raises LinkError: if what is installed cannot be read, or the interpreter cannot be asked for its markers.
     """
     from wheel_linker.install._present.checking import file_problems

@@ -138,9 +138,11 @@ def plan_install(
     :param mode: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
     :param check_tags: as for :func:`install_wheels`.
+    :returns: what would be done.
     :raises InvalidWheelError: as for :func:`install_wheels`.
     :raises NoRecordError: as for :func:`install_wheels`.
     :raises LinkError: if something cannot be read.
+    :raises ValueError: for an unknown mode, an empty chain, or an unknown ``record``.
     """
     how, options = _looking(mode, record, check_tags)
     with (
@@ -171,9 +173,11 @@ def plan_sync(
     :param mode: as for :func:`install_wheel`.
     :param record: as for :func:`install_wheel`.
     :param check_tags: as for :func:`install_wheels`.
+    :returns: what would be done.
     :raises InvalidWheelError: as for :func:`sync_wheels`.
     :raises NoRecordError: as for :func:`sync_wheels`.
     :raises LinkError: if something cannot be read.
+    :raises ValueError: as for :func:`plan_install`.
     """
     how, options = _looking(mode, record, check_tags)
     with (
@@ -190,6 +194,7 @@ def plan_uninstall(name: str | Collection[str], layout: Layout) -> ChangePlan:
 
     :param name: one name or several, as for :func:`uninstall`.
     :param layout: the environment.
+    :returns: what would be done.
     :raises NotInstalledError: as for :func:`uninstall`.
     :raises NoRecordError: as for :func:`uninstall`.
     :raises LinkError: if something cannot be read.

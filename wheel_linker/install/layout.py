@@ -94,6 +94,7 @@ class Layout(NamedTuple):
 
         :param python: the path of an interpreter, such as that of a virtual environment, or the name of one on PATH.
         :param kept_in: a directory where the answer is kept for other processes, too; by default in memory only.
+        :returns: the interpreter's layout.
         :raises LinkError: if it is missing, cannot be run, or does not answer as a Python should.
         """
         path = executable(os.fsdecode(python))
@@ -145,13 +146,14 @@ class Layout(NamedTuple):
     def directory(self, scheme: str, distribution: str) -> str:
         """Return where files of a scheme go; no symlinks are on the way if the layout is :meth:`resolved`.
 
+        :param scheme: one of the keys of :attr:`schemes`.
         :param distribution: its normalised name, which is that of the directory for its headers.
         """
         path = self.named_directory(scheme, distribution)
         return os.path.realpath(path) if scheme == "headers" else path
 
     def named_directory(self, scheme: str, distribution: str) -> str:
-        """Return the same without resolving a symlink."""
+        """Return the same without resolving a symlink; the parameters are those of :meth:`directory`."""
         path = self.schemes[scheme]
         return os.path.join(path, distribution) if scheme == "headers" else path
 

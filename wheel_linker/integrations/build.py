@@ -1,4 +1,4 @@
-"""For the front end ``build``: isolated environments that are linked from a store of unpacked wheels."""
+"""Isolated environments for the front end ``build``, linked from a store of unpacked wheels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["LinkedEnv", "build_distributions"]
 
 Kind = Literal["sdist", "wheel"]
 _PREFIX: Final = "build-env-"
-# What one process has found out, for all environments that it makes.
+# What requirements came to in this process, for all environments that it makes.
 _memory: Final = Memory()
 
 
@@ -39,6 +39,7 @@ class LinkedEnv:
     :param store: a store, or its directory; by default the one in this user's cache directory.
     :param pip_args: further arguments of ``pip install``, such as ``["--index-url", ...]``.
     :param mode: how files are linked; as for :func:`~wheel_linker.link_wheels`.
+    :raises WheelLinkerError: when entered, if no store is given and there is none for this user.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class LinkedEnv:
         return self._filling.layout.python
 
     def make_extra_environ(self) -> Mapping[str, str]:
-        """Return the environment variables that a back end is run with."""
+        """Return the environment variables, by name, that a back end is run with besides those of this process."""
         path = (self._filling.layout.schemes["scripts"], os.environ.get("PATH", os.defpath))
         return {"PATH": os.pathsep.join(path), "PYTHONPATH": ""}
 

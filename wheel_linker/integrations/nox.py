@@ -1,4 +1,4 @@
-"""For noxfiles: sessions whose environments are linked from a store of unpacked wheels."""
+"""Functions for noxfiles: they link what a session needs from a store of unpacked wheels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "sync"]
 
-# What one run of nox has found out, for all of its sessions.
+# What requirements came to in this run of nox, for all of its sessions.
 _memory: Final = Memory()
 _fillings: Final[WeakKeyDictionary[ProcessEnv, Filling]] = WeakKeyDictionary()
 
@@ -50,7 +50,7 @@ def install(
     :param store: the directory of the store, by default in this user's cache directory.
     :param mode: how files are linked; as for :func:`~wheel_linker.link_wheels`.
 
-    What fails ends the session, by nox's own errors.
+    If something fails, the session ends with an error of nox.
     """
     if not requirements:
         session.error("at least one requirement is needed")
@@ -82,7 +82,7 @@ def sync(
     :param store: as for :func:`install`.
     :param mode: as for :func:`install`.
 
-    What fails ends the session, by nox's own errors.
+    If something fails, the session ends with an error of nox.
     """
     path = os.fspath(lock)
     run = _run_by(session)

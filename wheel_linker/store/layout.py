@@ -19,6 +19,7 @@
             symlinked      which entries environments may have symlinks to (see symlinked)
             pruned         there once something was pruned
             leases/        who uses which entries (see lease)
+            interpreters/  what interpreters have said of themselves (see install.asking)
             staging/       what is being made or removed
 
 An entry comes into being by one rename out of ``staging``, and ends by one rename back into it.
@@ -55,8 +56,6 @@ class Layout:
     def __init__(self, root: str) -> None:
         self.root = root
         self.control: str = os.path.join(root, CONTROL)
-        self.index: str = os.path.join(self.control, INDEX)
-        self.lock: str = os.path.join(self.control, LOCK)
         self.readers: str = os.path.join(self.control, READERS)
         self.leases: str = os.path.join(self.control, LEASES)
 

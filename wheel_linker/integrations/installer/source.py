@@ -74,6 +74,8 @@ class UnpackedSource(WheelSource):
     def open(cls, wheel: WheelLike, *, ignore: Collection[str] = ()) -> Iterator[UnpackedSource]:
         """Have a source for the length of a ``with`` statement, in which the wheel is kept in place.
 
+        :param wheel: as for the class.
+        :param ignore: as for the class.
         :raises InvalidWheelError: as for the class.
         :raises LinkError: as for the class.
         """
@@ -106,6 +108,7 @@ class UnpackedSource(WheelSource):
     def read_dist_info(self, filename: str) -> str:
         """Return the text of a file in the ``*.dist-info`` directory.
 
+        :param filename: its path relative to that directory.
         :raises InvalidWheelError: if it is missing or not UTF-8.
         :raises LinkError: if it cannot be read.
         """

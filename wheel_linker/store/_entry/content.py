@@ -1,4 +1,4 @@
-"""Looking at one stored file: its size, and whether it has the bytes that were unpacked."""
+"""Telling of one stored file how large it is, and whether it has the bytes that were unpacked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK: Final = 1024 * 1024
 
 
 def size_of(path: str) -> int:
-    """Return the size of a regular file in bytes; NOT_THERE, or -2 if it is something else.
+    """Return the size of a regular file in bytes; :data:`NOT_THERE` if nothing is there, or -2 if it is something else.
 
     :raises OSError: if that cannot be told.
     """

@@ -1,4 +1,4 @@
-"""What a file of an entry may be that is not as it was unpacked."""
+"""How a file of an entry may differ from what was unpacked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wheel_linker.store._entry.entry import Entry
 
 DamageKind = Literal["changed", "missing", "added"]
+"""The words that say how a file differs from what was unpacked."""
 CHANGED: Final = "changed"
 MISSING: Final = "missing"
 ADDED: Final = "added"
@@ -25,13 +26,15 @@ class Damage(NamedTuple):
     """One file of an entry that is not as it was unpacked."""
 
     entry: Entry
+    """The entry that the file is in."""
     path: str
-    """Relative to the unpacked wheel, with forward slashes; ``../entry`` and ``../rows`` are the store's own.
+    """The path of the file relative to the unpacked wheel, with forward slashes. ``../entry``, ``../rows`` and what
+    begins with ``../bytecode`` are the store's own files.
 
     While ``../entry`` is damaged, nothing is linked from the entry.
     """
     kind: DamageKind
-    """``"changed"``, ``"missing"`` or ``"added"``."""
+    """``"changed"``, ``"missing"`` or ``"added"`` since the wheel was unpacked."""
 
     def __str__(self) -> str:
         return printable(f"{self.entry.filename}: {self.path} is {self.kind}")
