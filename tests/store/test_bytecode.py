@@ -85,6 +85,29 @@ def test_damage_is_found_and_made_anew(
     assert store.verify(deep=True) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
+@pytest.mark.parametrize("name", ["", "some-tag-0"])
+@pytest.mark.parametrize("what", ["file", "itself", "elsewhere"])
+def test_what_lies_in_its_place_goes(
+    store: WheelStore, stored: StoredWheel, wheel_file: Path, name: str, what: str
+) -> None:
+    (made,) = store.compile([stored], Interpreter())
+    path = kept(stored).parent / name
+    path.rename(store.root + "-before")
+    if what == "file":
+        path.touch()
+    else:
+        path.symlink_to(path.name if what == "itself" else store.root + "-before")
+    assert [entry.name for entry in store.entries()] == [stored.entry]
+    store.verify(deep=True)
+    assert store.add(wheel_file) == stored
+    assert store.compile([stored], Interpreter()) == [made]
+    # What somebody has moved to another disk is of use there, too.
+    assert path.is_symlink() == (what == "elsewhere")
+    assert store.verify(deep=True) == []
+    store.remove(stored)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no FIFOs")
 @pytest.mark.parametrize("what", ["fifo", "device", "nothing"])
 def test_what_is_no_source_is_not_waited_for(

@@ -376,6 +376,36 @@ class TestProblems:
             link_wheels(site, [store.add(odd_file)])
 
 
+class TestInThePlaceOfAnEntry:
+    @pytest.mark.parametrize("how", [empty, fifo, device, leading_nowhere, leading_to_itself])
+    @pytest.mark.parametrize("known", [True, False], ids=["index", "no-index"])
+    def test_is_no_entry(
+        self,
+        root: Path,
+        site: Path,
+        wheel_file: Path,
+        how: Callable[[Path], None],
+        known: bool,
+    ) -> None:
+        other = write_wheel(root.parent / "other" / NAME, {"other.py": b""})
+        with WheelStore(root) as store:
+            name = store.add(wheel_file).entry
+            others = store.add(other).entry
+        if how is empty:
+            gone(root / name)
+            (root / name).touch()
+        else:
+            how(root / name)
+        if not known:
+            (root / ".store" / "index").unlink()
+        with WheelStore(root) as store:
+            assert [entry.name for entry in store.entries()] == [others]
+            assert store.verify(deep=True) == []
+            store.remove(name)
+            assert [entry.name for entry in store.prune(unused_for=0)] == [others]
+        assert is_sound(root, site, wheel_file)
+
+
 class TestMovedDirectory:
     """A stored directory is a symlink to what it was: a look at its files goes through, linking does not."""
 

@@ -17,6 +17,11 @@ NOT_READABLE: Final = frozenset(
 """Errors that say that something else lies there, or that the disk has lost it."""
 
 
+def is_nothing(error: OSError) -> bool:
+    """Tell whether there is nothing at a path: it is missing, or leads through what is no directory."""
+    return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
 def read_regular(path: str, limit: int, *, dir_fd: int | None = None) -> bytes:
     """Return the content of a regular file. The parameters and errors are those of :func:`read_with_status`."""
     return read_with_status(path, limit, dir_fd=dir_fd)[0]

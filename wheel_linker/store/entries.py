@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs.reading import is_nothing
 from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename
@@ -88,11 +89,13 @@ def read_broken(layout: Layout, name: str) -> Entry | None:
         # A directory of somebody's own that happens to be called like an entry is left alone.
         ours = PARTS.issuperset(os.listdir(layout.entry(name)))
         return unreadable(layout, name) if ours and read_entry(layout, name) is None else None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except PermissionError as error:
         # The entry is another user's, who keeps it from the caller.
         log("cannot tell whether %s is an entry: %s", layout.entry(name), error)
+        return None
+    except OSError as error:
+        if not is_nothing(error):
+            raise
         return None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._fs.locking import locked
 from wheel_linker._fs.patience import TIMEOUT, Patience
+from wheel_linker._fs.reading import is_nothing
 from wheel_linker._fs.stage import staged
 from wheel_linker._log import log
 from wheel_linker.errors import InvalidWheelError
@@ -390,9 +391,9 @@ class Session:
     def _touch(self, entry: str) -> bool:
         try:
             touch(self.layout.manifest(entry))
-        except FileNotFoundError:
-            return False
         except OSError as error:
+            if is_nothing(error):
+                return False
             if error.errno not in FULL | NOT_OURS:
                 raise
             log("cannot note that %s is used: %s", self.layout.entry(entry), error)

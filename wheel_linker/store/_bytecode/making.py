@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.moving import move, move_away
+from wheel_linker._fs.windows import is_directory
 from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE, bytecode_of
 from wheel_linker.store._bytecode.compiled import Compiled
@@ -164,6 +165,9 @@ def _publish(
     """Put a set into its entry, in the place of one that is of no use; where others were faster, theirs stays."""
     entry = one.name
     with session.coming(entry), Folder.open(session.layout.root) as root, root.enter(entry) as held:
+        status = held.lstat(BYTECODE)
+        if status is not None and not is_directory(status):
+            move_away(held, BYTECODE, stage.old, f"{made}-{BYTECODE}")
         if make_directory(held, BYTECODE):
             settle_one(held, BYTECODE, session.standing)
         with held.enter(BYTECODE) as sets:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from wheel_linker._fs.copying import READ
 from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.reading import is_nothing
 from wheel_linker._log import log
 from wheel_linker._wheel.bytecode import CACHE
 from wheel_linker._wheel.tree import Tree
@@ -84,7 +85,9 @@ def names_of_sets(layout: Layout, entry: str) -> list[str]:
     """
     try:
         return sorted(filter(is_set_name, os.listdir(layout.bytecode(entry))))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if not is_nothing(error):
+            raise
         return []
 
 

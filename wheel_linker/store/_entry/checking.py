@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from typing import TYPE_CHECKING, Final, Literal
@@ -11,7 +10,7 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.copying import create_with
 from wheel_linker._fs.durable import boot_id
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.reading import read_regular
+from wheel_linker._fs.reading import is_nothing, read_regular
 from wheel_linker._fs.timestamps import look_at
 from wheel_linker._fs.windows import is_directory
 from wheel_linker._log import log
@@ -39,7 +38,6 @@ UNKNOWN_BOOT: Final = "unknown"
 _NOTE_LIMIT: Final = 100
 # Nanoseconds: FAT keeps times in steps of two seconds.
 _COARSEST: Final = 3 * 10**9
-_GONE: Final = (FileNotFoundError, NotADirectoryError, BrokenManifestError)
 
 
 class _Seen(NamedTuple):
@@ -127,7 +125,7 @@ def promising(
 
 def _is_damage(error: Exception) -> bool:
     """Tell whether an error says that something of an entry is missing, or that a symlink took its place."""
-    return isinstance(error, _GONE) or getattr(error, "errno", None) == errno.ELOOP
+    return not isinstance(error, OSError) or is_nothing(error)
 
 
 def has_directories(tree: str, directories: Iterable[Directory]) -> bool:

@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import READ
-from wheel_linker._fs.reading import regular_size
+from wheel_linker._fs.reading import is_nothing, regular_size
 from wheel_linker._wheel.record import encoded
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def size_of(path: str) -> int:
     """
     try:
         status = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if not is_nothing(error):
+            raise
         return NOT_THERE
     return status.st_size if stat.S_ISREG(status.st_mode) else -2
 
