@@ -69,5 +69,9 @@ def place_table(place: PlaceResult, *rivals: Rival, what: str = "mode", unit: st
     columns = [what, "contender", "threads", f"median {unit}", "min to max", f"process {unit}"]
     head = [*columns, *(rival.head for rival in rivals)]
     modes = place.modes()
-    rows = sorted(place.rows, key=lambda row: (modes.index(row.mode), row.median))
-    return table(head, (cells(place, row, rivals, unit) for row in rows), left=2)
+    ordered = sorted(place.rows, key=lambda row: (modes.index(row.mode), row.median))
+    rows = [cells(place, row, rivals, unit) for row in ordered]
+    # A column with nothing in it would only make the reader wonder.
+    told_of = [column for column in range(len(head)) if any(row[column] != "-" for row in rows)]
+    shown = [[row[column] for column in told_of] for row in (head, *rows)]
+    return table(shown[0], shown[1:], left=2)

@@ -44,8 +44,9 @@ virtual environment, which is made before the time begins; store and cache have 
 sync`. Neither it nor *{our_pip}* starts pip where that is so. `uv` and `pip` find the wheels in a directory
 (`--no-index --find-links`); nobody follows dependencies or compiles bytecode.
 
-*{resolved}*: the same versions without hashes, of those wheels of which all that they require is among them, so that
-dependencies are followed: pip resolves, for {our_pip} too, before anything is linked.
+*{resolved}*: the same versions without hashes. Only those wheels are taken whose requirements are all among them, so
+that dependencies can be followed. pip resolves before anything is linked, for *{our_pip}* as well. If the table has no
+such rows, it was not measured.
 
 *{second}*: `tox run` of an environment that does not exist, for {wheels} pinned requirements, after another one with
 the same requirements has been made. The rows are tox with its own runner, with that of tox-uv, and with `runner =

@@ -1,4 +1,4 @@
-"""Which files in ``__pycache__`` belong to a source file."""
+"""Bytecode: which files in ``__pycache__`` belong to a source file, and which levels of optimization there are."""
 
 from __future__ import annotations
 
@@ -12,8 +12,20 @@ if TYPE_CHECKING:
     from wheel_linker._fs.folder import Folder
 
 CACHE: Final = "__pycache__"
+LEVELS: Final = (0, 1, 2)
+"""The levels of optimization that interpreters have."""
 _SOURCE: Final = ".py"
 _BYTECODE: Final = ".pyc"
+
+
+def level(optimize: int) -> int:
+    """Return a level of optimization.
+
+    :raises ValueError: if it is none.
+    """
+    if optimize not in LEVELS:
+        raise ValueError(f"optimize is {optimize!r}: give 0, 1 or 2")
+    return optimize
 
 
 def is_bytecode(path: str) -> bool:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, overload
 from wheel_linker._api import link_options
 from wheel_linker._fs.timestamps import refuse_no_time
 from wheel_linker._link.locks import Locks
+from wheel_linker._wheel.bytecode import level
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import listed
 from wheel_linker.install._changes.given import notes_for, with_unpacked
-from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, change
 from wheel_linker.install.plan import Notes
 

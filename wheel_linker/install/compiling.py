@@ -26,16 +26,6 @@ for path in os.fsdecode(sys.stdin.buffer.read()).split("\0"):
 """
 
 
-def level(optimize: int) -> int:
-    """Return a level of optimization.
-
-    :raises ValueError: if it is none.
-    """
-    if optimize not in (0, 1, 2):
-        raise ValueError(f"optimize is {optimize!r}: give 0, 1 or 2")
-    return optimize
-
-
 def compile_all(files: Iterable[str], layout: Layout, optimize: int) -> list[str]:
     """Compile source files. Those that are none for this interpreter, such as templates, are left as they are.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._api import link_options
 from wheel_linker._fs.timestamps import refuse_no_time
 from wheel_linker._link.locks import Locks
-from wheel_linker._wheel.bytecode import is_bytecode
+from wheel_linker._wheel.bytecode import is_bytecode, level
 from wheel_linker._wheel.conflicts import refuse_unknown
 from wheel_linker._wheel.record_problems import refuse_unknown_record
 from wheel_linker._wheel.unpacked import listed
@@ -17,7 +17,6 @@ from wheel_linker.install._changes.looking import undisturbed
 from wheel_linker.install._changes.syncing import foreseen_sync, sync
 from wheel_linker.install._present.distributions import find_distributions, is_remnant
 from wheel_linker.install._present.installed import described
-from wheel_linker.install.compiling import level
 from wheel_linker.install.installing import InstallOptions, foreseen
 from wheel_linker.install.report import ChangePlan, Replacement
 

@@ -10,6 +10,7 @@ from wheel_linker._cli.options import add_json, add_option, add_record, add_verb
 from wheel_linker._cli.output import AS_BEFORE
 from wheel_linker._cli.storing import changing, looking
 from wheel_linker._cli.storing.quantities import duration, size
+from wheel_linker._wheel.bytecode import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--optimize",
         type=int,
-        choices=(0, 1, 2),
+        choices=LEVELS,
         default=0,
         help="the level of optimization, as for python -O and -OO (default: 0)",
     )

@@ -17,7 +17,7 @@ from wheel_linker._fs.copying import READ
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.reading import is_nothing
 from wheel_linker._log import log
-from wheel_linker._wheel.bytecode import CACHE
+from wheel_linker._wheel.bytecode import CACHE, level
 from wheel_linker._wheel.tree import Tree
 from wheel_linker.errors import LinkError
 from wheel_linker.store._entry import manifest
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from wheel_linker.store._entry.checking import Check
     from wheel_linker.store.session import Session
 
-LEVELS: Final = (0, 1, 2)
-"""The levels of optimization that interpreters have."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # PEP 552: magic number, flags, modification time and size of the source, each of four bytes.
 _HEADER: Final = struct.Struct("<4sIII")
@@ -58,8 +56,7 @@ def set_name(interpreter: Interpreter, optimize: int) -> str | None:
     :raises LinkError: if the interpreter does not answer as a Python should.
     :raises ValueError: for another level.
     """
-    if optimize not in LEVELS:
-        raise ValueError(f"optimize is {optimize!r}: give 0, 1 or 2")
+    optimize = level(optimize)
     tag = interpreter.bytecode_tag()
     if tag is None:
         return None
