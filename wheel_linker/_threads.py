@@ -242,7 +242,7 @@ def _follow_debuggers() -> None:
 
 
 def ended(action: Callable[[], None], end: Callable[[], None]) -> None:
-    """Do something, and end it whatever comes; ``end`` may be called again."""
+    """Call ``action``, then ``end``, whatever happens; ``end`` may be called again."""
     try:
         try:
             action()

@@ -130,4 +130,4 @@ COMMANDS: Final[Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None
     "completion": ("print a script by which a shell completes these commands", _completion),
     "store": ("keep unpacked wheels, to link from them again and again", _store),
 }
-"""For each name its purpose, and what adds its arguments to its parser."""
+"""The purpose of each command, and the function that adds its arguments to its parser, by name."""

@@ -117,5 +117,5 @@ def usable_store(arguments: argparse.Namespace, *, quietly: bool = False) -> Whe
     from wheel_linker.integrations._filling.user_store import existing_part
 
     existing = existing_part(store.root)
-    # A user without a home, as in many containers: nobody asked for a store there.
+    # The user may have no home, as in many containers. Nobody asked for a store there, so that this is no error.
     return store if os.path.isdir(existing) and os.access(existing, os.W_OK) else None

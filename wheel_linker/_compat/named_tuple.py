@@ -18,10 +18,10 @@ else:
     import collections
     from types import FunctionType
 
-    # What belongs to the body of a class alone.
+    # Names that belong to the body of a class alone.
     _NOT_COPIED = frozenset({"__annotations__", "__dict__", "__module__", "__weakref__"})
     _made = tuple.__new__
-    # For so many fields, from one on.
+    # Functions that make a tuple of one field, of two fields, and so on.
     _MAKERS = (
         lambda _cls, a: _made(_cls, (a,)),
         lambda _cls, a, b: _made(_cls, (a, b)),
@@ -40,7 +40,7 @@ else:
             _cls, (a, b, c, d, e, f, g, h, i, j, k, m)
         ),
     )
-    # Besides what they are called with here, what those of namedtuple are.
+    # The functions use the first name; those that namedtuple makes use the second.
     _NAMESPACE = {"_made": _made, "_tuple_new": _made, "__builtins__": {}, "__name__": __name__}
 
     class _Maker(type):

@@ -18,7 +18,7 @@ _NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 class Descent:
     """A position in a tree of directories, with the way down to it held open.
 
-    Meant for pre-order walks: going to a sibling or a child opens one directory. Only the upper levels stay
+    It is meant for pre-order walks: going to a sibling or a child opens one directory. Only the upper levels stay
     open, so that a tree of any depth needs a bounded number of descriptors and no recursion. Where there are no
     descriptors left, it goes on with two.
 

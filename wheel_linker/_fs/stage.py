@@ -86,8 +86,8 @@ class Stage:
     def rescue(self) -> str:
         """Give :attr:`old` a place that no call sweeps; return its path.
 
-        For when it holds what could not be put back. The stage itself, in which its lock is open, could not be renamed
-        on Windows.
+        This is for what could not be put back. The stage itself could not be renamed on Windows, since its lock is open
+        in it.
         """
         rescued = _RESCUED + self._name[len(PREFIX) :]
         try:

@@ -1,4 +1,4 @@
-"""From unpacked wheels to an environment: scan, check, stage, commit, refresh, report."""
+"""Linking unpacked wheels into an environment: scan, check, stage, commit, refresh, report."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def find_wheel(
 def find_known(
     session: Session, options: UnpackOptions, path: str, expected: str | None
 ) -> StoredWheel | Unread | None:
-    """Do so without reading the file; parameters and errors as for :func:`find_wheel`.
+    """Do what :func:`find_wheel` does, with the same parameters and errors, but without reading the file.
 
     :returns: :data:`MAY_BE_THERE` if the file has to be read to tell.
     """
@@ -89,7 +89,7 @@ def find_known(
 def find_by_content(
     session: Session, options: UnpackOptions, path: str, expected: str | None
 ) -> StoredWheel | None:
-    """Do so by reading the file; parameters and errors as for :func:`find_wheel`."""
+    """Do what :func:`find_wheel` does, with the same parameters and errors, by reading the file."""
     with options.crew, WheelFile(path) as file:
         return _find_by_content(session, options, file, expected)
 
