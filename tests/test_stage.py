@@ -11,10 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
+from proof.faults import few_descriptors
 from wheels import SAMPLE, contents, make_wheel, names, sample_wheel, snapshot, write_tree
 
 from wheel_linker import LinkMode, link_wheel_files, link_wheels
 from wheel_linker._fs import locking
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.remove_tree import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -263,3 +266,19 @@ def test_kill_at_any_moment(place: Path, mode: LinkMode) -> None:
         link_wheels(site, [old, new], mode=mode)
         assert contents(site) == {**contents(old), **contents(new)}
     assert [snapshot(source, directory_times=True) for source in (old, new)] == sources
+
+
+@pytest.mark.parametrize("room", range(4, 12))
+def test_a_deep_tree_goes_with_few_descriptors(tmp_path: Path, room: int) -> None:
+    """The way down takes all that there are, and listing a directory takes one more."""
+    deep = tmp_path / "tree" / Path(*"abcdefghij")
+    deep.mkdir(parents=True)
+    for directory in (deep, *deep.parents[:10]):
+        (directory / "file").write_bytes(b"")
+    with Folder.open(str(tmp_path)) as parent, few_descriptors() as take_the_rest:
+        free = [os.dup(0) for _ in range(room)]
+        take_the_rest()
+        for fd in free:
+            os.close(fd)
+        remove_tree(parent, "tree")
+    assert list(tmp_path.iterdir()) == []

@@ -68,6 +68,19 @@ class Descent:
         self._parts = parts
         return folder
 
+    def list_at(self, parts: Parts) -> tuple[Folder, list[str]]:
+        """Return the directory at ``parts`` and the names in it, even if the way down took the last descriptors."""
+        folder = self.go(parts)
+        try:
+            return folder, folder.listdir()
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTORS or not self._levels:
+                raise
+        self.close()
+        self._levels = 0
+        folder = self.go(parts)
+        return folder, folder.listdir()
+
     def _go_patiently(self, parts: Parts) -> Folder:
         try:
             return self._go_step_by_step(parts)

@@ -8,7 +8,7 @@ from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.windows import is_directory, patiently, remove_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from wheel_linker._fs.folder import Folder, Parts
 
@@ -59,7 +59,8 @@ def _remove_files_below(top: Folder, descent: Descent, keep: str | None) -> Iter
     moved = 0
     while pending:
         parts = pending.pop()
-        for name in _remove_files(descent.go(parts), None if parts else keep):
+        folder, names = descent.list_at(parts)
+        for name in _remove_files(folder, names, None if parts else keep):
             below = (*parts, name)
             if len(below) > _DEEP or sum(map(len, below)) > _LONG:
                 moved, below = _move_up(descent.go(parts), name, top, moved, below)
@@ -68,10 +69,10 @@ def _remove_files_below(top: Folder, descent: Descent, keep: str | None) -> Iter
             yield parts
 
 
-def _remove_files(folder: Folder, keep: str | None) -> list[str]:
-    """Remove the files in a directory; return the names of its directories."""
+def _remove_files(folder: Folder, names: Iterable[str], keep: str | None) -> list[str]:
+    """Remove the files in a directory of those names; return the names of its directories."""
     directories = []
-    for name in folder.listdir():
+    for name in names:
         status = folder.lstat(name)
         if status is None or name == keep:
             continue
