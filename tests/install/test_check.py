@@ -52,6 +52,14 @@ def test_a_sound_one(layout: Layout, tmp_path: Path) -> None:
     assert report.broken() == ()
 
 
+def test_a_hash_that_a_record_has_of_itself_is_no_sign(layout: Layout, tmp_path: Path) -> None:
+    """As pip and uv keep it, if the wheel's RECORD has one."""
+    install_wheel(archive(tmp_path, FILES), layout)
+    record = pure(layout) / INFO / "RECORD"
+    record.write_text(record.read_text().replace("RECORD,,", f"RECORD,sha256={'a' * 43},7"))
+    assert check_environment(layout).is_sound()
+
+
 @pytest.mark.parametrize("damaged", ["files", "record"])
 def test_what_is_wrong_is_found_and_mended(layout: Layout, tmp_path: Path, damaged: str) -> None:
     url = {"url": "https://example.org/x.whl", "archive_info": {}}

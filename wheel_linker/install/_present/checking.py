@@ -51,7 +51,9 @@ def file_problems(layout: Layout) -> tuple[list[FileProblem], list[InstalledDist
         known.update(key_of(row.path) for row in rows)
         known.add(key_of(one.recorded))
         tops.update(_tops(rows, one))
-        found += [problem for row in rows if (problem := _compared(row, one, roots))]
+        # No RECORD can have its own hash, though some tools keep one for it that the wheel has.
+        others = (row for row in rows if row.path != one.recorded)
+        found += [problem for row in others if (problem := _compared(row, one, roots))]
     found += _unknown(tops, known, key_of)
     return sorted(found), untold
 
