@@ -9,6 +9,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -423,6 +424,33 @@ class TestByPip:
         put(environment, index, "base-1.0")
         assert run("-qUf", index, "--no-index", "base<2") == (0, "")
         assert there(environment)["base"].version == "1.5"
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+    def test_files_that_are_read_only_once(
+        self, tmp_path: Path, index: Path, environment: Path, run: Callable[..., Ran]
+    ) -> None:
+        os.mkfifo(tmp_path / "pipe")
+
+        def write() -> None:
+            (tmp_path / "pipe").write_text("base<2\n")
+
+        for command in ((), ("sync",)):
+            writer = Thread(target=write, daemon=True)
+            writer.start()
+            if command:
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setenv("PIP_NO_INDEX", "1")
+                    patch.setenv("PIP_FIND_LINKS", os.fspath(index))
+                    store = os.fspath(tmp_path / "store")
+                    words = ["sync", "--store", store, "--python", os.fspath(environment)]
+                    assert main.main([*words, os.fspath(tmp_path / "pipe")]) == 0
+            else:
+                done = run("--no-index", "-f", index, "-r", tmp_path / "pipe")
+                assert done.code == 0, done.output
+            writer.join(10)
+            assert {name: one.version for name, one in there(environment).items()} == {
+                "base": "1.5"
+            }
 
     @pytest.mark.usefixtures("no_pip")
     def test_variables_for_what_has_no_meaning_are_refused(

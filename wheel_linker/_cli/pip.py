@@ -9,6 +9,7 @@ from wheel_linker._cli.environment import add_environment, layout_to_change
 from wheel_linker._cli.options import add_json, add_linking, add_option, add_verbosity, modes
 from wheel_linker._cli.output import done, misused, put, say
 from wheel_linker._cli.reports import installed_as_json, installed_line, print_json
+from wheel_linker._cli.shell.streams import readable_again
 from wheel_linker._cli.store import needed_store
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._threads import COMPLETE
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from wheel_linker.integrations.pip.resolved import Resolved
     from wheel_linker.store import StoredWheel, WheelStore
 
+_NAMING: Final = frozenset({"--requirement", "--constraint"})
 _DRY_RUN: Final = "--dry-run"
 _REPORT: Final = "--report"
 _STANDARD_OUTPUT: Final = "-"
@@ -60,8 +62,10 @@ def pip_install(arguments: argparse.Namespace) -> None:
     given = parse(arguments.others)
     refuse_variables(given)
     arguments.dry_run = arguments.dry_run or given.is_flagged(_DRY_RUN)
+    named = [value for name, value in given.options if name in _NAMING and value is not None]
     try:
-        _install(arguments, given)
+        with readable_again(named) as copies:
+            _install(arguments, parse([copies.get(word, word) for word in given.all]))
     except PipError as error:
         if error.returncode == NO_SUCH_OPTION:
             misused(str(error))

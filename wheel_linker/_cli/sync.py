@@ -22,6 +22,7 @@ from wheel_linker._cli.reports import (
     uninstalled_as_json,
     uninstalled_line,
 )
+from wheel_linker._cli.shell.streams import readable_again
 from wheel_linker._cli.store import needed_store
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def add_sync(parser: argparse.ArgumentParser) -> None:
 
 def sync(arguments: argparse.Namespace) -> None:
     """Do as ``sync`` is told."""
-    with needed_store(arguments) as store:
+    with needed_store(arguments) as store, readable_again(arguments.sources) as copies:
+        arguments.sources = [copies.get(source, source) for source in arguments.sources]
         layout = layout_to_change(arguments, store)
         from wheel_linker._wheel.tree import NotAsUnpackedError
         from wheel_linker.store.wheel_store import looking_late

@@ -59,6 +59,8 @@ if sys.prefix == sys.base_prefix and "venv" in sysconfig.get_scheme_names():
     answer.extend([paths["purelib"], paths["platlib"], headers, paths["scripts"], paths["data"]])
 """
 )
+# What an interpreter says that does not know where environments have their files, as none does before Python 3.11.
+_UNKNOWN: Final = [""]
 _PLACE: Final = "{environment}"
 _WHAT: Final = "directories"
 _OF_ALL: Final = "environments"
@@ -228,6 +230,8 @@ def _known_of_base(path: str, kept_in: str) -> Layout | None:
         return None
     try:
         said = kept_answer(base, _OF_ENVIRONMENTS + SAY, (_PLACE,), _OF_ALL, kept_in)
+        if said == _UNKNOWN:
+            return None
         found = _layout(path, said)
     except (LinkError, ValueError) as error:
         log("asking the environment itself: %s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from typing import TYPE_CHECKING, Final
@@ -127,6 +128,7 @@ def _ready(
     run: Callable[[Sequence[str]], int],
 ) -> Filling | None:
     """Return what fills a session's environment; None if nox is told not to install anything."""
+    _tell_only_warnings(session)
     environment = session.virtualenv
     if session.venv_backend == "none":
         session.error(
@@ -158,6 +160,13 @@ def _ready(
     filling = _fillings[environment]
     filling.means = means
     return filling
+
+
+def _tell_only_warnings(session: Session) -> None:
+    """Keep notes for debugging out of what nox says, which shows those of every library, unless it is to say more."""
+    logger = logging.getLogger("wheel_linker")
+    if logger.level == logging.NOTSET and not session._runner.global_config.verbose:  # noqa: SLF001
+        logger.setLevel(logging.WARNING)
 
 
 def _run_by(

@@ -120,7 +120,8 @@ class Filling:
         :param given: arguments of ``pip install``.
         :param lines: what the files say that are named in them.
         :param locked: finds the same in a store without a resolver; a :exc:`NotLockedError` from it leaves that to pip.
-        :param exact: whether what else is in the environment goes, except for pip and what comes with it.
+        :param exact: whether what else is in the environment goes, earlier lots too, except for pip and what comes with
+            it.
         :returns: whether anything had to be done.
         :raises WheelLinkerError: if they cannot be had.
         """
@@ -179,6 +180,8 @@ class Filling:
         begun: bool = False,
     ) -> bool:
         notes = self._notes(exact)
+        if exact:
+            self._position = 0  # what was put there before, by this run too, is not named
         base, before = notes.filled[: self._position], notes.filled[self._position :]
         if before and (before[0].name, before[0].key) == (name, key) and not begun:
             if exact:
