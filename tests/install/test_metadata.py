@@ -69,7 +69,12 @@ def test_metadata_of_another(layout: Layout, tmp_path: Path, metadata: bytes) ->
 
 @pytest.mark.parametrize(
     "metadata",
-    [b"Name: Demo\nVersion: 1\n\nName: other\n", b"NAME:demo\r\nversion:  1.0.0\r\nName: x\r\n"],
+    [
+        b"Name: Demo\nVersion: 1\n\nName: other\n",
+        b"NAME:demo\r\nversion:  1.0.0\r\nName: x\r\n",
+        b"Summary: a\n  Version: 9\nName:\n demo\nVersion:\n\t1.0\n\n Name: other\n",
+        b"Summary: a\r\n Name: other\r\nName:\r\n demo\r\nVersion: 1\r\n\r\n Name: other\r\n",
+    ],
 )
 def test_metadata_written_otherwise(layout: Layout, tmp_path: Path, metadata: bytes) -> None:
     install_wheel(make(tmp_path / "w", {f"{INFO}/METADATA": metadata}), layout)

@@ -15,7 +15,10 @@ from wheel_linker.install import (
     Layout,
     NoRecordError,
     NotInstalledError,
+    check_environment,
     install_wheel,
+    installed,
+    sync_wheels,
     uninstall,
 )
 from wheel_linker.install._present.distributions import find_distributions
@@ -260,3 +263,24 @@ def test_what_others_recorded_behind_symlinks(tmp_path: Path, shape: str) -> Non
     uninstall("demo", layout)
     assert not (scripts / "tool").exists()
     assert not list(pure(layout).glob("*demo*"))
+
+
+@pytest.mark.parametrize(
+    "entry", ["demo-1.0.egg-info/PKG-INFO", "other.egg-info/PKG-INFO", "demo-1.0-py3.egg-info"]
+)
+def test_a_wheel_with_an_egg_info_among_its_files(
+    layout: Layout, tmp_path: Path, entry: str
+) -> None:
+    """It is a part of what the wheel installs, and not a distribution of which nobody knows the files."""
+    files = {"demo/__init__.py": b"", entry: b"Name: demo\nVersion: 1.0\n"}
+    made = make(tmp_path / "w", files)
+    install_wheel(made, layout)
+    assert [os.path.basename(one.path) for one in installed(layout)] == ["demo-1.0.dist-info"]
+    report = check_environment(layout)
+    assert report.is_sound()
+    assert sync_wheels([made], layout).installed == ()
+    install_wheel(make(tmp_path / "w2", {"demo/__init__.py": b""}, version="2.0"), layout)
+    check_recorded(layout, "demo-2.0.dist-info")
+    install_wheel(made, layout)
+    uninstall("demo", layout)
+    assert files_in(root_of(layout)) == set()

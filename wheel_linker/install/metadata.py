@@ -133,7 +133,7 @@ def _fields(text: str, *names: str) -> dict[str, str]:
     """
     fields: dict[str, str] = {}
     # The description is left out, which may be long; where lines end in CR LF the loop below stops before it.
-    for line in text.partition("\n\n")[0].splitlines():
+    for line in _unfolded(text.partition("\n\n")[0]).splitlines():
         if not line.strip() or len(fields) == len(names):
             break  # the description follows, or what does not matter
         key, separator, value = line.partition(":")
@@ -141,6 +141,15 @@ def _fields(text: str, *names: str) -> dict[str, str]:
         if separator and name in names and not key[:1].isspace():
             fields.setdefault(name, value.strip())
     return fields
+
+
+def _unfolded(text: str) -> str:
+    """Return header fields each in one line: a field goes on in lines that begin with a blank."""
+    if "\n " not in text and "\n\t" not in text:
+        return text
+    import re  # few wheels have such
+
+    return re.sub(r"(?<![\r\n])\r?\n[ \t]+", " ", text)
 
 
 def _check_version(tree: Tree, text: str) -> None:

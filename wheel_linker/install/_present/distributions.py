@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from wheel_linker.install.layout import Layout
 
 _LEGACY: Final = (".egg-info", ".egg-link", ".egg")
+# These may be among the files of a wheel. An *.egg-link is written by a tool alone.
+_MAYBE_PARTS: Final = (".egg-info", ".egg")
 _METADATA: Final = "METADATA"
 _INSTALLER: Final = NOTES[0]
 _LONGEST_NOTE: Final = 1 << 10
+_LONGEST_RECORD: Final = 1 << 28
 
 
 class NotInstalledError(WheelLinkerError, LookupError):
@@ -65,11 +68,51 @@ class Distribution(NamedTuple):
 def find_distributions(
     layout: Layout, known: Mapping[tuple[str, str], Distribution] = MappingProxyType({})
 ) -> list[Distribution]:
-    """Return everything that is installed, by name.
+    """Return everything that is installed, by name, but for what is a part of another distribution.
+
+    Some wheels have an ``*.egg-info`` among their files. What it belongs to can be removed, and it goes along.
 
     :param known: by library and entry, distributions that need not be read again.
     :raises LinkError: if a directory cannot be read.
     """
+    found = find_entries(layout, known)
+    older = [one for one in found if one.entry.endswith(_MAYBE_PARTS)]
+    if not older:
+        return found
+    records = [(one.library, _record_of(one)) for one in found if one.entry.endswith(DIST_INFO)]
+    parts = {
+        one
+        for one in older
+        if any(
+            library == one.library and _has_rows_of(one.entry, record)
+            for library, record in records
+        )
+    }
+    return [one for one in found if one not in parts]
+
+
+def _record_of(one: Distribution) -> bytes:
+    """Return what the ``RECORD`` of a distribution has; nothing if it cannot be read."""
+    if one.known_record is not None:
+        return one.known_record
+    try:
+        return read_followed(one.recorded, _LONGEST_RECORD)
+    except OSError:
+        return b""
+
+
+def _has_rows_of(entry: str, record: bytes) -> bool:
+    """Tell whether a ``RECORD`` names a file of the library, or something in a directory there."""
+    import re  # few environments have such entries
+
+    name = re.escape(os.fsencode(entry))
+    return re.search(rb'^"?' + name + rb'(?:[/\\]|"?,)', record, re.MULTILINE) is not None
+
+
+def find_entries(
+    layout: Layout, known: Mapping[tuple[str, str], Distribution] = MappingProxyType({})
+) -> list[Distribution]:
+    """Return all that says that something is installed. Parameters and errors are :func:`find_distributions`'."""
     found = []
     for library, spelt in layout.named_libraries().items():
         try:

@@ -10,7 +10,11 @@ from wheel_linker._fs.reading import read_followed
 from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import normalised
-from wheel_linker.install._present.distributions import find_distributions, is_remnant
+from wheel_linker.install._present.distributions import (
+    find_distributions,
+    find_entries,
+    is_remnant,
+)
 from wheel_linker.install.report import MissingRequirement
 
 if TYPE_CHECKING:
@@ -35,7 +39,9 @@ def missing_requirements(
     :param environment: the interpreter's environment markers.
     """
     present = [one for one in find_distributions(layout) if not is_remnant(one)]
-    versions = {one.name: one.version for one in present}
+    # What is a part of another distribution fulfils requirements, too: tools take it for one of its own.
+    entries = [one for one in find_entries(layout) if not is_remnant(one)]
+    versions = {one.name: one.version for one in (*entries, *present)}
     wanted = {one.name: list(_requirements(one)) for one in present}
     found = {
         MissingRequirement(name, str(requirement), versions.get(normalised(requirement.name)))
