@@ -18,6 +18,7 @@ import wheel_linker
 from store.archives import NAME, write_wheel
 from wheel_linker import InvalidWheelError, LockTimeoutError, link_wheels
 from wheel_linker.store import WheelStore
+from wheel_linker.store.entries import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,6 +119,26 @@ class TestThreads:
 
         assert all_at_once(link, link, lambda: store.prune(unused_for=0)) == []
 
+    def test_what_is_linked_stays_though_the_store_is_closed(
+        self, root: Path, store: WheelStore, wheels: list[Path]
+    ) -> None:
+        """Closing lets others remove entries, but not under the hands of a thread that links from them."""
+        stored = store.add(wheels[0])
+        removed: list[int] = []
+
+        def close_and_prune(_: object) -> bool:
+            store.close()
+            with WheelStore(root) as other:
+                removed.append(len(other.prune(unused_for=0)))
+            return False
+
+        site = root.parent / "site"
+        link_wheels(site, [stored], must_copy=close_and_prune)
+        assert (site / "n0.py").read_bytes() == b"#"
+        assert set(removed) == {0}
+        with WheelStore(root) as other:
+            assert len(other.prune(unused_for=0)) == 1
+
     def test_what_is_added_cannot_be_pruned_before_it_is_returned(
         self, store: WheelStore, wheels: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -138,6 +159,23 @@ class TestThreads:
         assert pruned == []
         assert os.path.isdir(stored.path)
         assert len(store.prune(unused_for=0)) == 1
+
+
+def test_repairing_what_another_has_just_removed(
+    root: Path, wheels: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with WheelStore(root) as store:
+        name = store.add(wheels[0]).entry
+
+    def named_then_removed(*arguments: object) -> object:
+        found = named(*arguments)  # type: ignore[arg-type]
+        with WheelStore(root) as other:
+            other.remove(name)
+        return found
+
+    monkeypatch.setattr("wheel_linker.store.repairing.named", named_then_removed)
+    with WheelStore(root) as store, pytest.raises(InvalidWheelError, match="no such entry"):
+        store.repair(name, wheels[0])
 
 
 def test_a_closed_store_can_be_used_again(

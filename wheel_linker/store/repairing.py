@@ -37,20 +37,28 @@ def repair(session: Session, options: UnpackOptions, entry: EntryLike, path: str
     :raises InvalidWheelError: if there is no such entry, or the file is another wheel.
     :raises OSError: if the file cannot be read, or the store not be written.
     """
-    root = session.layout.root
-    found = named(session.layout, entry)
-    if found is None:
-        raise InvalidWheelError(f"the store {root!r} has no such entry: {entry}; add the wheel")
+    found = _named(session, entry)
     with (
         session.keeping(found.name, damaged=True),
         options.crew,
         WheelFile(path) as file,
         session.stage() as stage,
     ):
+        # It may have been removed before it was kept.
+        found = _named(session, entry)
         fresh = _unpack_again(session, stage, file, found, options)
         session.settle(stage.folder, fresh.name)
         have_on_disk(stage.folder, [fresh], session.standing, durable=options.durable)
         return mend_entry(session, stage, fresh, found.name)
+
+
+def _named(session: Session, entry: EntryLike) -> Entry:
+    found = named(session.layout, entry)
+    if found is None:
+        raise InvalidWheelError(
+            f"the store {session.layout.root!r} has no such entry: {entry}; add the wheel"
+        )
+    return found
 
 
 def _unpack_again(

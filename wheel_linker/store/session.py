@@ -14,7 +14,7 @@ from wheel_linker._fs.patience import TIMEOUT, Patience
 from wheel_linker._fs.reading import is_nothing
 from wheel_linker._fs.stage import staged
 from wheel_linker._log import log
-from wheel_linker.errors import InvalidWheelError
+from wheel_linker.errors import InvalidWheelError, LockTimeoutError
 from wheel_linker.store._entry.descriptions import Descriptions
 from wheel_linker.store._entry.manifest import touch
 from wheel_linker.store.control import control_folder, directory_of
@@ -70,6 +70,8 @@ class Session:
         # No thread has this lock for longer than an addition takes, so that nobody waits for it at the end of a call.
         self._counting = threading.Lock()
         self._in_use: Counter[str] = Counter()
+        # Whether it was closed while entries were in use, and nothing has been held since.
+        self._is_closing = False
         self._mine = threading.local()
         self._keeps_bits: bool | None = None
         _sessions.add(self)
@@ -196,8 +198,10 @@ class Session:
         finally:
             del self._mine.entries
             self._give_up(entries)
+            self._close_if_unused()
 
     def _hold(self, entry: str) -> None:
+        self._is_closing = False
         self._held.add(entry)
         self._keep(entry)
 
@@ -225,6 +229,7 @@ class Session:
             yield
         finally:
             self._give_up([entry])
+            self._close_if_unused()
 
     @contextmanager
     def looking_at(self, entry: str) -> Iterator[None]:
@@ -236,6 +241,7 @@ class Session:
             yield
         finally:
             self._give_up([entry])
+            self._close_if_unused()
 
     @contextmanager
     def linking(self, entry: str) -> Iterator[None]:
@@ -356,15 +362,42 @@ class Session:
         sweep_in(self.layout)
 
     def close(self) -> None:
-        """Let go of all entries; closing twice is harmless.
+        """Let go of all entries, of those that other threads use when they are through; closing twice is harmless.
 
         :raises LockTimeoutError: if another thread has not been through for too long. It is still open then.
         """
         with self.turn():
             self._held.clear()
             opened, self._opened = self._opened, None
-            if opened is not None:
-                opened.close()
+            if opened is None:
+                return
+            self._keep_those_in_use(opened)
+            opened.close()
+
+    def _keep_those_in_use(self, closing: Opened) -> None:
+        """Have a lease of entries that other threads link from meanwhile, before that which has them ends."""
+        used = self._used() if closing.pid == os.getpid() else set()
+        self._is_closing = bool(used)
+        try:
+            for entry in used:
+                self._hold_for_a_look(entry)
+        except OSError as error:
+            log("cannot keep what is in use of %s while it is closed: %s", self.layout.root, error)
+
+    def _close_if_unused(self) -> None:
+        """Let go of what :meth:`close` had to keep, after the last thread that links is through."""
+        if not self._may_close():
+            return
+        try:
+            with self.turn():
+                if self._may_close():
+                    self.close()
+        except LockTimeoutError as error:
+            # Whatever the caller wanted has been done; the next call, or the end of the store object, closes it.
+            log("%s is still open: %s", self.layout.root, error)
+
+    def _may_close(self) -> bool:
+        return self._is_closing and not self._used()
 
     def renew(self) -> None:
         """Forget what the parent's threads were about, in a child of fork(2)."""

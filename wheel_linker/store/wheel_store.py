@@ -348,6 +348,8 @@ class WheelStore:
     def close(self) -> None:
         """Let others remove what was added through this object; it can be used again.
 
+        What another thread links from, or adds, at the moment stays until that thread is through.
+
         :raises LockTimeoutError: if another thread uses it for longer than ``timeout`` seconds.
         """
         for current, bases in self._sessions:
