@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+import venv
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,23 @@ def test_an_environments_directory(nowhere: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(nowhere))
     for given in ("env", "./env", str(made)):
         assert os.path.samefile(chosen_python(given), made / INTERPRETER)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths of Windows are Unicode")
+def test_paths_in_another_encoding_than_that_of_the_interpreter_that_is_asked(
+    nowhere: Path,
+) -> None:
+    made = nowhere / "\u00e9"
+    venv.EnvBuilder(symlinks=True).create(made)
+    for utf8 in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-m", "wheel_linker", "list", "--python", made],
+            check=False,
+            capture_output=True,
+            env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": utf8},
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("version", ["3", "3.12", "3.13t"])

@@ -131,9 +131,11 @@ def answer(path: str, question: str, arguments: Sequence[str], what: str) -> lis
     import subprocess
 
     doing = f"ask the interpreter {path!r} for its {what}"
+    # -X utf8: an interpreter with another encoding for paths would tell them in other characters. PYTHONUTF8 does not
+    # count with -I, and what is the default depends on the version.
     try:
         done = subprocess.run(  # noqa: S603 - running it is what was asked for
-            [path, "-I", "-c", question, *arguments],
+            [path, "-I", "-X", f"utf8={sys.flags.utf8_mode}", "-c", question, *arguments],
             capture_output=True,
             check=False,
             timeout=_SECONDS,
