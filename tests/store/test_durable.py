@@ -143,6 +143,18 @@ def test_read_once_after_the_next_start(
     assert note.exists() == destroyed
 
 
+def test_a_system_that_does_not_tell_its_start_may_have_been_started_since(
+    root: Path, wheel_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that hides it: two starts that are not told look alike."""
+    monkeypatch.setattr("wheel_linker.store._entry.checking.boot_id", lambda: None)
+    with WheelStore(root, durable=False) as store:
+        stored = store.add(wheel_file)
+    zeros(root / stored.entry / "w" / "single.py")
+    with WheelStore(root, durable=False) as store:
+        assert files_below(store.add(wheel_file).path) == with_record(FILES)
+
+
 def test_destroyed_note_is_another_start(root: Path, wheel_file: Path) -> None:
     with WheelStore(root, durable=False) as store:
         stored = store.add(wheel_file)
