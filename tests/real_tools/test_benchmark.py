@@ -43,7 +43,7 @@ def page(tmp_path: Path, *parts: str) -> str:
 def rows(text: str) -> set[tuple[str, str]]:
     """What was done and by whom, from all tables with times."""
     found = re.findall(
-        r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \| [\d.]+ \| [\d.]+ to ", text, re.MULTILINE
+        r"^\| ([^|]+) \| ([^|]+) \|(?: [^|]+ \|)? [\d.]+ \| [\d.]+ to ", text, re.MULTILINE
     )
     return {(what, who.strip("*")) for what, who in found}
 

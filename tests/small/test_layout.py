@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from wheel_linker.store.layout import Layout
+from wheel_linker.store.layout import CONTROL, INDEX, LOCK, STAGING, Layout
 from wheel_linker.store.names import is_digest, is_entry_name, may_be_of, names_for
 
 # Of no bytes at all, in hexadecimal digits and, by RFC 4648, in Base32.
@@ -53,12 +53,13 @@ def test_digests(text: str, is_one: bool) -> None:
 
 def test_paths() -> None:
     layout = Layout("root")
-    own = ["index", "lock", "readers", "leases", "staging"]
+    own = ["readers", "leases"]
     assert layout.root == "root"
     assert layout.control == os.path.join("root", ".store")
     assert [getattr(layout, name) for name in own] == [
         os.path.join("root", ".store", name) for name in own
     ]
+    assert [CONTROL, INDEX, LOCK, STAGING] == [".store", "index", "lock", "staging"]
     assert layout.entry("abc") == os.path.join("root", "abc")
     below = {
         "tree": "w",
