@@ -140,7 +140,12 @@ def test_launcher_takes_the_place_of_a_script_that_could_not_be_run(
     }
     install_wheel(make(tmp_path / "w", files), layout)
     scripts = Path(layout.schemes["scripts"])
-    assert b"from demo.main import run" in (scripts / "demo").read_bytes()
+    if os.name == "nt":
+        with zipfile.ZipFile(scripts / "demo.exe") as archive:
+            launcher = archive.read("__main__.py")
+    else:
+        launcher = (scripts / "demo").read_bytes()
+    assert b"from demo.main import run" in launcher
     assert not (scripts / "demo-script.py").exists()
     assert os.access(scripts / "other", os.X_OK)
     check_record(layout)
