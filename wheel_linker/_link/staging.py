@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # directory to be shared.
 _ENTRIES_PER_UNIT: Final = 400
 # With two threads a thousand files take longer than with one, and five thousand as long.
-_ENTRIES_PER_THREAD: Final = 2_500
+_ENTRIES_PER_THREAD: Final = 5_000
 # How many files and directories a wheel is taken to have that nobody has read; half of the published wheels have more.
 _ENTRIES_GUESSED: Final = 200
 # How deep wheels mostly are. If one is deeper than there are descriptors for, its directories are opened step by step.
