@@ -62,7 +62,11 @@ def is_wary(folder: Folder) -> bool:
     """
     if sys.platform == "win32":
         return False
-    status = folder.stat()
+    return others_may_write(folder.stat())
+
+
+def others_may_write(status: os.stat_result) -> bool:
+    """Tell whether anybody but the caller and root may write to what has this status."""
     return bool(status.st_mode & _OTHERS_WRITE) or not is_ours(status)
 
 

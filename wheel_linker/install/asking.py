@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.sha256 import sha256
-from wheel_linker._fs.copying import write_all
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import possible
 from wheel_linker._fs.reading import read_with_status
+from wheel_linker._fs.sharing import others_may_write
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
 
@@ -216,10 +215,7 @@ def _folder(directory: str) -> Folder:
 
 def _is_ours(status: os.stat_result) -> bool:
     """Tell whether nobody but the caller or root can have written an answer: it says where files go."""
-    if sys.platform == "win32":
-        return True
-    others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return status.st_uid in (os.geteuid(), 0) and not others_write
+    return sys.platform == "win32" or not others_may_write(status)
 
 
 def _write(directory: str, name: str, key: list[str], known: Sequence[str]) -> None:
@@ -235,19 +231,15 @@ def _write(directory: str, name: str, key: list[str], known: Sequence[str]) -> N
 
 def _put(folder: Folder, name: str, text: bytes) -> None:
     from wheel_linker.store._entry.seal import sealed
-    from wheel_linker.store.control import open_file
+    from wheel_linker.store.control import make_file, remove_file
 
     new = f"{name}.{os.urandom(8).hex()}"
     try:
-        fd = open_file(folder, new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-        try:
-            write_all(fd, sealed(text))
-        finally:
-            os.close(fd)
+        make_file(folder, new, sealed(text), _MODE)
         _settle(folder, new)
         folder.move(new, folder, name)
     except OSError:
-        _remove(folder, new)
+        remove_file(folder, new)
         raise
 
 
@@ -273,10 +265,3 @@ def _settle(folder: Folder, name: str) -> None:
     from wheel_linker.store.trust import settle_one, standing_in
 
     settle_one(folder, name, standing_in([folder.stat()], None, trusted=True))
-
-
-def _remove(folder: Folder, name: str) -> None:
-    try:
-        os.unlink(folder.prefix + name, dir_fd=folder.fd)
-    except OSError as error:
-        log("cannot remove %s in %s: %s", name, folder.path, error)

@@ -8,9 +8,11 @@ import stat
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._fs.copying import write_all
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.paths import upwards
 from wheel_linker._fs.reading import regular_size
+from wheel_linker._log import log
 from wheel_linker.store.layout import CONTROL
 
 if TYPE_CHECKING:
@@ -45,6 +47,28 @@ def open_file(folder: Folder, name: str, flags: int, mode: int = FILE_MODE) -> i
         os.close(fd)
         raise
     return fd
+
+
+def make_file(folder: Folder, name: str, data: bytes, mode: int = FILE_MODE) -> None:
+    """Make a file that is not there yet.
+
+    :raises OSError: if that is refused, or the disk is full; some of it may be there then.
+    """
+    fd = open_file(folder, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
+def remove_file(folder: Folder, name: str) -> None:
+    """Remove a file; where that is refused, it stays."""
+    try:
+        os.unlink(folder.prefix + name, dir_fd=folder.fd)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        log("cannot remove %s in %s: %s", name, folder.path, error)
 
 
 def open_to_lock(folder: Folder, name: str) -> int:

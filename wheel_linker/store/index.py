@@ -10,12 +10,11 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.copying import write_all
 from wheel_linker._fs.reading import read_regular
 from wheel_linker._fs.timestamps import identity
 from wheel_linker._fs.windows import is_in_use
 from wheel_linker._log import log
-from wheel_linker.store.control import LONGEST, open_file
+from wheel_linker.store.control import LONGEST, make_file, open_file, remove_file
 from wheel_linker.store.layout import INDEX
 from wheel_linker.store.lease import FULL, NOT_OURS
 from wheel_linker.store.names import is_digest, is_entry_name
@@ -138,31 +137,16 @@ def compact(folder: Folder, exists: Callable[[str], bool], standing: Standing) -
     new = f"{INDEX}.{os.urandom(6).hex()}"
     try:
         try:
-            _write(folder, new, b"".join(newest.values()))
+            make_file(folder, new, b"".join(newest.values()))
             settle_one(folder, new, standing, written_by_all=True)
             folder.move(new, folder, INDEX)
         except BaseException:
-            _remove(folder, new)
+            remove_file(folder, new)
             raise
     except OSError as error:
         if error.errno not in FULL and not is_in_use(error):
             raise
         log("cannot write the index in %s anew: %s", folder.path, error)
-
-
-def _write(folder: Folder, name: str, data: bytes) -> None:
-    fd = open_file(folder, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        write_all(fd, data)
-    finally:
-        os.close(fd)
-
-
-def _remove(folder: Folder, name: str) -> None:
-    try:
-        os.unlink(folder.prefix + name, dir_fd=folder.fd)
-    except OSError as error:
-        log("cannot remove %s in %s: %s", name, folder.path, error)
 
 
 def _read(folder: Folder) -> bytes:

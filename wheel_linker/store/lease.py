@@ -21,7 +21,13 @@ from wheel_linker._fs import locking, windows
 from wheel_linker._fs.copying import close_quietly
 from wheel_linker._fs.locking import wait_for_lock
 from wheel_linker._log import log, log_warning
-from wheel_linker.store.control import control_folder, directory_of, open_file, open_to_lock
+from wheel_linker.store.control import (
+    control_folder,
+    directory_of,
+    open_file,
+    open_to_lock,
+    remove_file,
+)
 from wheel_linker.store.layout import LEASES, READERS
 from wheel_linker.store.trust import Proof
 
@@ -170,7 +176,7 @@ def _end(layout: Layout, name: str | None, fd: int | None, owner: int) -> None:
         return
     try:
         with directory_of(layout, LEASES) as folder:
-            _remove(folder, name)
+            remove_file(folder, name)
     except OSError as error:
         log("cannot remove the lease %s: %s", name, error)
 
@@ -215,18 +221,9 @@ def _entries(folder: Folder, name: str) -> list[str] | None:
             with open(fd, "rb", closefd=False) as file:
                 return file.read().decode("ascii", "replace").split()
         if not windows.WINDOWS:
-            _remove(folder, name)
+            remove_file(folder, name)
     finally:
         os.close(fd)
     if windows.WINDOWS:
-        _remove(folder, name)  # nobody else takes a lease over, so that it may be closed first
+        remove_file(folder, name)  # nobody else takes a lease over, so that it may be closed first
     return []
-
-
-def _remove(folder: Folder, name: str) -> None:
-    try:
-        os.unlink(folder.prefix + name, dir_fd=folder.fd)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        log("cannot remove %s in %s: %s", name, folder.path, error)

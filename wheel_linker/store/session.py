@@ -198,7 +198,6 @@ class Session:
         finally:
             del self._mine.entries
             self._give_up(entries)
-            self._close_if_unused()
 
     def _hold(self, entry: str) -> None:
         self._is_closing = False
@@ -229,7 +228,6 @@ class Session:
             yield
         finally:
             self._give_up([entry])
-            self._close_if_unused()
 
     @contextmanager
     def looking_at(self, entry: str) -> Iterator[None]:
@@ -241,7 +239,6 @@ class Session:
             yield
         finally:
             self._give_up([entry])
-            self._close_if_unused()
 
     @contextmanager
     def linking(self, entry: str) -> Iterator[None]:
@@ -413,6 +410,7 @@ class Session:
     def _give_up(self, entries: Iterable[str]) -> None:
         with self._counting:
             self._in_use.subtract(entries)
+        self._close_if_unused()
 
     def _used(self) -> set[str]:
         with self._counting:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._log import log
 from wheel_linker.errors import WheelLinkerError
-from wheel_linker.integrations.pip.requirements_file import read_lines, readable_elsewhere
+from wheel_linker.integrations.pip.requirements_file import NAMING, read_lines, readable_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 _NAMING: Final = ("-r", "-c", "--requirement", "--constraint")
 _GROUP: Final = "--group"
 _PYPROJECT: Final = "pyproject.toml"
-_NO_OPTIONS: Final = ("-r", "-c", "-e", "--requirement", "--constraint", "--editable")
 
 
 def lines_of(given: Sequence[str], directory: str = os.curdir) -> list[str]:
@@ -40,7 +39,7 @@ def options_of(given: Sequence[str], directory: str = os.curdir) -> list[str]:
         for path, lines in _files_of(given, directory)
         if not _is_toml(path)
         for line in lines
-        if line.startswith("-") and not line.startswith(_NO_OPTIONS)
+        if line.startswith("-") and not line.startswith(NAMING)
     ]
 
 

@@ -24,6 +24,8 @@ _HASH: Final = re.compile(r"\s--hash[=\s]\s*(\S+)")
 # What most lines of a lock are. All others take the package packaging, whose import takes longer than reading them.
 _PINNED: Final = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*==\s*([\w.!+-]+)", re.ASCII)
 _FIND_LINKS: Final = re.compile(r"(?:-f|--find-links)[=\s]*(.+)")
+NAMING: Final = ("-r", "-c", "-e", "--requirement", "--constraint", "--editable")
+"""How lines begin that name other files, or projects in place."""
 _EXACT: Final = ("==", "===")
 _COMMENT: Final = re.compile(r"(?:^|\s+)#.*")
 # What PowerShell writes begins with a mark. That of UTF-32 begins with that of UTF-16.
@@ -102,7 +104,7 @@ def _joined(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _option(line: str, path: str) -> str:
-    if line.startswith(("-r", "-c", "-e", "--requirement", "--constraint", "--editable")):
+    if line.startswith(NAMING):
         raise NotLockedError(f"{path!r} has {line!r}, which is not locked: pip has to resolve it")
     return readable_elsewhere(line, path)
 
