@@ -14,6 +14,7 @@ import pytest
 
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.timestamps import identity
+from wheel_linker.store import control
 from wheel_linker.store import index as module
 from wheel_linker.store.index import Index, Known, compact
 from wheel_linker.store.trust import Standing
@@ -248,7 +249,7 @@ class TestCompact:
 
         before = line("/w.whl", ONE) + line("/w.whl", TWO)
         file.write_bytes(before)
-        monkeypatch.setattr(module, "write_all", refuse)
+        monkeypatch.setattr(control, "write_all", refuse)
         with caplog.at_level(logging.DEBUG, "wheel_linker"):
             if number == errno.EIO:
                 with pytest.raises(OSError, match="refused here"):
@@ -290,7 +291,7 @@ class TestCompact:
             raise OSError(errno.EIO, "stays")
 
         file.write_bytes(line("/w.whl", ONE))
-        monkeypatch.setattr(module, "write_all", refuse)
+        monkeypatch.setattr(control, "write_all", refuse)
         monkeypatch.setattr(os, "unlink", keep)
         with caplog.at_level(logging.DEBUG, "wheel_linker"):
             compact(folder, lambda _: True, MINE)
