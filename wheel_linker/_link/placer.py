@@ -12,7 +12,7 @@ from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.sharing import NotSharedError, is_owned
 from wheel_linker._fs.timestamps import as_written
 from wheel_linker._link.fallback import Cause, Ladder, classify
-from wheel_linker._link.placing import placing
+from wheel_linker._link.placing import Loops
 from wheel_linker._link.report import Fallbacks, LinkReport, Tally
 from wheel_linker._wheel.order import is_path_configuration
 from wheel_linker._wheel.tree import NotAsUnpackedError, is_metadata
@@ -20,10 +20,9 @@ from wheel_linker.errors import VANISHED, LinkError
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from wheel_linker._link.options import MustCopy
-    from wheel_linker._link.placing import PlaceEach
     from wheel_linker._link.report import Fallback
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.tree import Directory, Tree
@@ -41,8 +40,7 @@ class _Way(NamedTuple):
     directory: Directory
     source: Folder
     target: Folder
-    placing: Mapping[LinkMode, PlaceEach]
-    """The loop over files for each mode."""
+    loops: Loops
 
 
 class Placer:
@@ -96,16 +94,12 @@ class Placer:
         self.keeps_times = keeps_times
         # Threads may append to a list without a lock, in every interpreter.
         self._executables: list[int] = []
-        self._placing = self._placing_as(trusted=tree.trusted)
+        self._loops = Loops(backend, trusted=tree.trusted, keeps_times=keeps_times)
         exclusive = tree.unpacked is not None and tree.unpacked.exclusive
-        self._placing_seen = self._placing_as(trusted=True) if exclusive else self._placing
-
-    def _placing_as(self, *, trusted: bool) -> Mapping[LinkMode, PlaceEach]:
-        """Return the loop over files for each mode."""
-        return {
-            mode: placing(mode, self.backend, trusted=trusted, keeps_times=self.keeps_times)
-            for mode in LinkMode
-        }
+        # For files whose owners and bits have been looked at already.
+        self._loops_seen = (
+            Loops(backend, trusted=True, keeps_times=keeps_times) if exclusive else self._loops
+        )
 
     def place(self, directory: Directory, source: Folder, target: Folder) -> None:
         """Place the files of one directory into ``target``, where none of their names is taken.
@@ -113,11 +107,9 @@ class Placer:
         :raises NotAsUnpackedError: if one of them is not as it should be.
         :raises LinkError: if a file can be placed by no mode of the chain.
         """
-        way = _Way(directory, source, target, self._placing)
         sizes = self.sizes_of(directory)
-        if sizes is not None and self._look_at(directory, sizes, source):
-            # The owners and bits of these files have been looked at already.
-            way = way._replace(placing=self._placing_seen)
+        seen = sizes is not None and self._look_at(directory, sizes, source)
+        way = _Way(directory, source, target, self._loops_seen if seen else self._loops)
         names: Sequence[str] = directory.files
         if self._has_private(directory):
             names = self._place_private(way)
@@ -305,10 +297,10 @@ class Placer:
         tally: Tally,
         way: _Way,
     ) -> None:
-        directory, source, target, placing = way
+        directory, source, target, loops = way
         while names:
             mode = ladder.mode
-            done, error = placing[mode](names, source, target)
+            done, error = loops[mode](names, source, target)
             if done:
                 ladder.placed(mode)
                 tally.add(mode, done)
@@ -327,7 +319,7 @@ class Placer:
         way: _Way,
     ) -> LinkMode:
         """Try the rest of the chain for one file; return the mode that worked, note those that did not."""
-        directory, source, target, placing = way
+        directory, source, target, loops = way
         while True:
             refused, error = refusals[-1]
             mode = ladder.refused(refused, self._cause(refused, error, source, name))
@@ -335,7 +327,7 @@ class Placer:
                 destination = os.path.join(self._destination, *directory.parts, name)
                 original = os.path.join(source.path, name)
                 raise self._error(error, refused, original, destination) from error
-            _, following = placing[mode]((name,), source, target)
+            _, following = loops[mode]((name,), source, target)
             if following is None:
                 ladder.placed(mode)
                 return mode

@@ -52,6 +52,24 @@ def placing(
     return partial(placing, trusted)
 
 
+class Loops(dict[LinkMode, "PlaceEach"]):
+    """The loop over files for each mode, made when it is asked for: few wheels need more than one.
+
+    The parameters are those of :func:`placing`. Threads may share it.
+    """
+
+    def __init__(self, backend: Backend, *, trusted: bool, keeps_times: bool) -> None:
+        super().__init__()
+        self._backend = backend
+        self._trusted = trusted
+        self._keeps_times = keeps_times
+
+    def __missing__(self, mode: LinkMode) -> PlaceEach:
+        loop = placing(mode, self._backend, trusted=self._trusted, keeps_times=self._keeps_times)
+        self[mode] = loop
+        return loop
+
+
 def _filling(mode: LinkMode, backend: Backend) -> Callable[[int, int, int], None] | None:
     """Return what fills a new file from another, both of them open; None for modes and backends that open nothing."""
     if mode is LinkMode.COPY:

@@ -146,6 +146,8 @@ class Visit(NamedTuple):
 def _counted(placer: Placer, progress: Progress) -> Callable[[Directory, Folder, Folder], None]:
     """Return what places the files of a directory, and tells of them."""
     place_files, name = placer.place, placer.name
+    if not progress.is_followed:
+        return place_files
 
     def place(directory: Directory, source: Folder, target: Folder) -> None:
         place_files(directory, source, target)

@@ -75,6 +75,11 @@ class Progress:
         return callback if isinstance(callback, cls) else cls(callback)
 
     @property
+    def is_followed(self) -> bool:
+        """Whether the caller wants to be told anything."""
+        return self._callback is not None
+
+    @property
     def wants_total(self) -> bool:
         """Whether the caller asks how much there is to do."""
         return self._total is not None
