@@ -20,6 +20,8 @@ _MOST_KEPT: Final = 200_000_000
 """Bytes that the README's commands may leave outside of the checkout."""
 _REPORT: Final = ".nox/report.xml"
 _COMPILER: Final = ("gcc", "libc6-dev")
+# Where a package of the tests has no wheel for an architecture, pip builds it.
+_HEADERS: Final = ("python3-dev",)
 _SID_PYTHONS: Final = ("pypy3-venv", "python3.13-venv", "python3.15-venv")
 # Neither the proof nor what real tools make of an environment.
 _SUITE: Final = "--ignore=tests/proof --ignore=tests/real_tools"
@@ -81,7 +83,9 @@ class Spec(NamedTuple):
         if self.interpreter == FREE_THREADED:
             more += _BUILDING
             return System(self.suite, self.architecture, more, FREE_THREADED, _BUILD)
-        if self.suite == "sid" and not self.architecture:
+        if self.architecture:
+            more += _HEADERS
+        elif self.suite == "sid":
             more += _SID_PYTHONS
         return System(self.suite, self.architecture, more, "full")
 
