@@ -399,6 +399,29 @@ class TestByPip:
             assert done.code == 0, done.output
             assert there(environment)["local"].editable == line.startswith("-e")
 
+    def test_what_is_set_for_pip_install_holds_for_what_is_fetched(
+        self,
+        tmp_path: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        configuration = tmp_path / "settings"
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.fspath(configuration))
+        # The requirement of the back end is not to be had, and is not needed without an isolated build.
+        write_project(tmp_path / "local")
+        file = tmp_path / "local" / "pyproject.toml"
+        file.write_text(file.read_text().replace("requires = []", 'requires = ["none-such"]'))
+        report = tmp_path / "report.json"
+        configuration.write_text(
+            "[global]\nno-index = yes\n"
+            f"[install]\nno-build-isolation = no\nno-deps = yes\nreport = {report}\n"
+        )
+        done = run(tmp_path / "local")
+        assert done.code == 0, done.output
+        assert set(there(environment)) == {"local"}
+        assert json.loads(report.read_text())["install"][0]["metadata"]["name"] == "local"
+
     def test_report(
         self, tmp_path: Path, index: Path, environment: Path, run: Callable[..., Ran]
     ) -> None:
@@ -492,6 +515,42 @@ class TestByPip:
         with pytest.raises(StartedError):
             run("-r", path)
         assert run("--isolated", "--dry-run", "-r", path).code == 0
+
+    @pytest.mark.usefixtures("no_pip")
+    def test_is_asked_where_its_configuration_says_more(
+        self,
+        tmp_path: Path,
+        index: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        path = lock(tmp_path, index, *WHOLE)
+        monkeypatch.delenv("PIP_CONFIG_FILE")
+        file = environment / ("pip.ini" if os.name == "nt" else "pip.conf")
+        file.write_text("[global]\nindex-url = https://nowhere.invalid\n[wheel]\npre = yes\n")
+        assert run("--dry-run", "-r", path).code == 0
+        file.write_text("[install]\nconstraint = limits.txt\n")
+        with pytest.raises(StartedError):
+            run("-r", path)
+        limits = tmp_path / "limits.txt"
+        file.write_text(f"[install]\nconstraint = {limits}\n")
+        limits.write_text("Base <1.5\nother==1.0 ; python_version > '3'\n")
+        assert run("--dry-run", "-r", path).code == 0
+        for line in ("base>1", "base<2; python_version > '3'", "-c more.txt", "./base"):
+            limits.write_text(f"{line}\n")
+            with pytest.raises(StartedError):
+                run("-r", path)
+        file.write_text("[install]\ntarget = elsewhere\n")
+        done = run("-r", path)
+        assert done.code == 1
+        assert "pip's setting target in a configuration file has no meaning here" in done.output
+        file.write_text("[install]\ndry_run = yes\n")
+        assert run("-r", path).output.startswith("top 1.0: would be installed")
+        file.write_text("no section\n")
+        done = run("-r", path)
+        assert done.code == 1
+        assert f"cannot read pip's configuration {str(file)!r}" in done.output
 
     @pytest.mark.usefixtures("no_pip")
     def test_is_asked_where_others_distributions_are_seen(

@@ -56,12 +56,10 @@ def add_pip(parser: argparse.ArgumentParser) -> None:
 
 def pip_install(arguments: argparse.Namespace) -> None:
     """Do as ``pip install`` is told."""
-    from wheel_linker.integrations.pip.arguments import parse, refuse_variables
+    from wheel_linker.integrations.pip.arguments import parse
     from wheel_linker.integrations.pip.running import NO_SUCH_OPTION, PipError
 
     given = parse(arguments.others)
-    refuse_variables(given)
-    arguments.dry_run = arguments.dry_run or given.is_flagged(_DRY_RUN)
     named = [value for name, value in given.options if name in _NAMING and value is not None]
     try:
         with readable_again(named) as copies:
@@ -73,14 +71,20 @@ def pip_install(arguments: argparse.Namespace) -> None:
 
 
 def _install(arguments: argparse.Namespace, given: Arguments) -> None:
+    from wheel_linker.integrations.pip.arguments import ISOLATED, refuse_settings
+    from wheel_linker.integrations.pip.settings import settings_of
+
     with needed_store(arguments) as store:
         layout = layout_to_change(arguments, store)
-        if _locked(arguments, store, layout, given):
+        settings = settings_of(layout.python, isolated=given.has(ISOLATED))
+        refuse_settings(settings)
+        arguments.dry_run = arguments.dry_run or given.is_flagged(_DRY_RUN, settings)
+        if _locked(arguments, store, layout, given, settings):
             return
         from wheel_linker.integrations.pip.named_files import options_of
         from wheel_linker.integrations.pip.resolved import install_editable, wheels_of
 
-        chosen = _chosen(layout, given)
+        chosen = _chosen(layout, given, settings)
         if arguments.dry_run:
             _tell_plan(
                 [_Planned(one.name, one.version, editable=one.editable) for one in chosen],
@@ -108,13 +112,13 @@ def _install(arguments: argparse.Namespace, given: Arguments) -> None:
     _tell(reports, arguments, anything=bool(chosen))
 
 
-def _chosen(layout: Layout, given: Arguments) -> list[Resolved]:
+def _chosen(layout: Layout, given: Arguments, settings: Mapping[str, str]) -> list[Resolved]:
     """Have pip choose, and keep its report if that is asked for."""
     from tempfile import TemporaryDirectory
 
     from wheel_linker.integrations.pip.resolved import resolve
 
-    report = given.value_of(_REPORT)
+    report = given.value_of(_REPORT) or settings.get(_REPORT)
     with TemporaryDirectory(prefix="wheel_linker-pip-") as directory:
         path = os.path.join(directory, "report.json") if report == _STANDARD_OUTPUT else report
         chosen = resolve(
@@ -127,14 +131,18 @@ def _chosen(layout: Layout, given: Arguments) -> list[Resolved]:
 
 
 def _locked(
-    arguments: argparse.Namespace, store: WheelStore, layout: Layout, given: Arguments
+    arguments: argparse.Namespace,
+    store: WheelStore,
+    layout: Layout,
+    given: Arguments,
+    settings: Mapping[str, str],
 ) -> bool:
     """Install what locks name, without pip; return whether that was possible."""
     from wheel_linker._wheel.tree import NotAsUnpackedError
     from wheel_linker.integrations.pip.from_locks import lacking
     from wheel_linker.store.wheel_store import looking_late
 
-    found = lacking(given, layout, looking_late(store))
+    found = lacking(given, settings, layout, looking_late(store))
     if found is None:
         return False
     if arguments.dry_run:

@@ -125,12 +125,14 @@ class Filling:
         :returns: whether anything had to be done.
         :raises WheelLinkerError: if they cannot be had.
         """
-        from wheel_linker.integrations.pip.arguments import parse
+        from wheel_linker.integrations.pip.arguments import ISOLATED, parse
+        from wheel_linker.integrations.pip.settings import settings_of
 
         arguments = parse(given)
+        settings = settings_of(self._python, isolated=arguments.has(ISOLATED))
         # What lies on this machine may be another file, or be built anew, the next time.
         local = _local([*arguments.all, *lines], self.means.root)
-        key = key_of(arguments.all, list(lines), _stamps(local), self._variables())
+        key = key_of(arguments.all, list(lines), _stamps(local), self._variables(), settings)
         if self.means.rebuilt and any(os.path.isdir(path) for path in _built(arguments, local)):
             key = key_of(key, os.urandom(8).hex())
         asked = _Asked(key, arguments, locked, lasting=not local)

@@ -9,7 +9,7 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # pip install --help, of pip 22.3 to 26.3. An option that is not here is taken for one without a value.
 _SHORT: Final = {
@@ -26,7 +26,7 @@ _SHORT: Final = {
     "-v": "--verbose",
 }
 # Where distributions are found, and how they are built.
-_FETCHING: Final = frozenset(
+FETCHING: Final = frozenset(
     {
         "--all-releases",
         "--build-constraint",
@@ -56,7 +56,7 @@ _FETCHING: Final = frozenset(
         "--use-feature",
     }
 )
-_FETCHING_FLAGS: Final = frozenset(
+FETCHING_FLAGS: Final = frozenset(
     {
         "--ignore-requires-python",
         "--isolated",
@@ -73,7 +73,7 @@ _FETCHING_FLAGS: Final = frozenset(
     }
 )
 # Other options with a value.
-_WITH_VALUE: Final = _FETCHING | {
+_WITH_VALUE: Final = FETCHING | {
     "--abi",
     "--constraint",
     "--editable",
@@ -113,9 +113,8 @@ _REFUSED: Final = {
 }
 
 
-# With it, no environment variable counts. pip knows no variable that stands for it.
+# With it, neither variables nor the user's configuration file count. pip knows no variable that stands for it.
 ISOLATED: Final = "--isolated"
-_PYTHON: Final = "--python"
 _NO: Final = frozenset({"", "0", "f", "false", "n", "no", "off"})
 # Whatever follows is no option.
 _END: Final = "--"
@@ -144,9 +143,9 @@ class Arguments(NamedTuple):
         """Tell whether an option is given, by its long name."""
         return any(name == option for name, _ in self.options)
 
-    def is_flagged(self, option: str) -> bool:
-        """Tell whether a flag is given, here or by the environment variable that stands for it."""
-        return self.has(option) or (not self.has(ISOLATED) and is_set(variable_of(option)))
+    def is_flagged(self, option: str, settings: Mapping[str, str]) -> bool:
+        """Tell whether a flag is given, here or by a setting that stands for it."""
+        return self.has(option) or is_on(settings.get(option, ""))
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
@@ -168,24 +167,26 @@ def parse(arguments: Sequence[str]) -> Arguments:
             editable.append(value or "")
             continue
         resolving += words
-        if name in _FETCHING or name in _FETCHING_FLAGS:
+        if name in FETCHING or name in FETCHING_FLAGS:
             fetching += words
     return Arguments(
         tuple(everything), tuple(fetching), tuple(editable), tuple(resolving), tuple(options)
     )
 
 
-def refuse_variables(given: Arguments) -> None:
-    """Refuse environment variables that stand for options which cannot be kept, as :func:`parse` refuses these.
+def refuse_settings(settings: Mapping[str, str]) -> None:
+    """Refuse settings that stand for options which cannot be kept, as :func:`parse` refuses these.
 
-    :raises WheelLinkerError: if one is set.
+    :param settings: variables and what configuration files say, by the long names of the options.
+    :raises WheelLinkerError: if there is one.
     """
-    if given.has(ISOLATED):
-        return
     for option, advice in _REFUSED.items():
-        variable = variable_of(option)
-        if option != _PYTHON and is_set(variable):
-            raise WheelLinkerError(f"pip's variable {variable} has no meaning here: {advice}")
+        value = settings.get(option, "")
+        if is_on(value):
+            variable = variable_of(option)
+            of_files = f"setting {option.removeprefix('--')} in a configuration file"
+            name = f"variable {variable}" if os.environ.get(variable) == value else of_files
+            raise WheelLinkerError(f"pip's {name} has no meaning here: {advice}")
 
 
 def variable_of(option: str) -> str:
@@ -193,9 +194,9 @@ def variable_of(option: str) -> str:
     return f"PIP_{option.removeprefix('--').replace('-', '_').upper()}"
 
 
-def is_set(variable: str) -> bool:
-    """Tell whether an environment variable says something to pip, and not that a flag is off."""
-    return os.environ.get(variable, "").lower() not in _NO
+def is_on(value: str) -> bool:
+    """Tell whether the value of a setting says something to pip, and not that a flag is off."""
+    return value.lower() not in _NO
 
 
 def _options(arguments: Sequence[str]) -> list[tuple[str | None, str | None]]:

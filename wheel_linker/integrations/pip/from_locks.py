@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._log import log
 from wheel_linker.install._present.distributions import find_distributions, is_remnant
-from wheel_linker.integrations.pip.arguments import ISOLATED, is_set
+from wheel_linker.integrations.pip.arguments import ISOLATED, is_on
 from wheel_linker.integrations.pip.locked import (
     Finder,
     described,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _REQUIREMENT: Final = "--requirement"
 _NO_DEPS: Final = "--no-deps"
+_CONSTRAINT: Final = "--constraint"
 # They change nothing about what is installed of a lock whose wheels are all at hand.
 _HARMLESS: Final = frozenset(
     {
@@ -79,8 +80,6 @@ _HARMLESS: Final = frozenset(
     }
 )
 _TOLD: Final = re.compile(r"-[qv]+")
-# Variables that say something else than an option does.
-_NO_OPTIONS: Final = frozenset({"PIP_CONFIG_FILE", "PIP_PYTHON"})
 _LOCK: Final = re.compile(r"(?P<path>.*pylock(?:\.[^./\\]+)?\.toml)(?:\[(?P<extras>[^\]]*)\])?")
 _SYSTEM_TOO: Final = re.compile(r"(?im)^\s*include-system-site-packages\s*=\s*true\s*$")
 _INSTALLED: Final = (".dist-info", ".egg-info", ".egg-link", ".egg")
@@ -103,14 +102,17 @@ class Locked(NamedTuple):
         return filename_of(self.wheel).version_text
 
 
-def lacking(given: Arguments, layout: Layout, store: WheelStore) -> list[Locked] | None:
+def lacking(
+    given: Arguments, settings: Mapping[str, str], layout: Layout, store: WheelStore
+) -> list[Locked] | None:
     """Return what ``pip install`` of locks would install, if that can be told without it, and the store has it.
 
     :param given: the arguments of ``pip install``.
+    :param settings: what pip is told apart from them, by variables and configuration files.
     :returns: wheels, in the order of the locks; None if pip has to be asked.
     :raises WheelLinkerError: if a lock is missing, or is not for this interpreter.
     """
-    locks = _locks(given)
+    locks = _locks(given, settings)
     if not locks or not _is_alone(layout):
         return None
     interpreter = described(layout.python, store)
@@ -121,15 +123,18 @@ def lacking(given: Arguments, layout: Layout, store: WheelStore) -> list[Locked]
     for one in find_distributions(layout):
         if not is_remnant(one):
             present.setdefault(one.name, []).append(one)
+    if not _are_constrained(settings, wanted, present):
+        return None
     found = _found(wanted, present, Finder(store, interpreter))
     if found is None or (
-        not given.is_flagged(_NO_DEPS) and not _is_whole(wanted, found, present, interpreter)
+        not given.is_flagged(_NO_DEPS, settings)
+        and not _is_whole(wanted, found, present, interpreter)
     ):
         return None
     return found
 
 
-def _locks(given: Arguments) -> list[str]:
+def _locks(given: Arguments, settings: Mapping[str, str]) -> list[str]:
     """Return the files that are named, if nothing else is asked for."""
     files = []
     for name, value in given.options:
@@ -138,26 +143,14 @@ def _locks(given: Arguments) -> list[str]:
         elif name is None or not (name in _HARMLESS or name == _NO_DEPS or _TOLD.fullmatch(name)):
             log("asking pip: %s", value if name is None else name)
             return []
-    others = [] if given.has(ISOLATED) else _variables()
-    if others:
-        log("asking pip: %s", ", ".join(others))
-    return [] if others else files
-
-
-def _variables() -> list[str]:
-    """Return the environment variables that have pip do something else."""
-    return [
+    others = [
         name
-        for name in os.environ
-        if name.startswith("PIP_")
-        and name not in _NO_OPTIONS
-        and is_set(name)
-        and _option(name) not in (*_HARMLESS, _NO_DEPS)
+        for name, value in settings.items()
+        if is_on(value) and not (name in _HARMLESS or name in {_NO_DEPS, _CONSTRAINT})
     ]
-
-
-def _option(variable: str) -> str:
-    return "--" + variable.removeprefix("PIP_").lower().replace("_", "-")
+    if others:
+        log("asking pip, by variables or its configuration: %s", ", ".join(others))
+    return [] if others else files
 
 
 def _is_alone(layout: Layout) -> bool:
@@ -196,6 +189,26 @@ def _wanted(locks: Sequence[str], interpreter: Interpreter) -> dict[str, Wanted]
                 return None
             found[one.name] = one
     return found
+
+
+def _are_constrained(
+    settings: Mapping[str, str],
+    wanted: Mapping[str, Wanted],
+    present: Mapping[str, Sequence[Distribution]],
+) -> bool:
+    """Tell whether all that is named, or there, keeps to the constraints that are set."""
+    files = settings.get(_CONSTRAINT, "").split()
+    if not files:
+        return True
+    from wheel_linker.integrations.pip.constraints import keep_to
+
+    versions = {name: [one.version for one in there] for name, there in present.items()}
+    for name, one in wanted.items():
+        versions.setdefault(name, []).append(one.version or "")
+    if keep_to(files, versions):
+        return True
+    log("asking pip: not all keeps to the constraints %s", ", ".join(files))
+    return False
 
 
 def _is_harmless(line: str) -> bool:

@@ -246,8 +246,11 @@ def fetch_wheels(
     :returns: the paths of the wheel files by the normalised names of their distributions.
     :raises PipError: if pip fails.
     """
+    from wheel_linker.integrations.pip.settings import fetching_settings
+
     file = _written(lines, into)
-    _wheel("fetch wheels", python, ["--no-deps", "--wheel-dir", into, "-r", file, *index], run)
+    given = [*fetching_settings(os.fsdecode(python), index), *index]
+    _wheel("fetch wheels", python, ["--no-deps", "--wheel-dir", into, "-r", file, *given], run)
     wheels = (name for name in os.listdir(into) if name.endswith(_WHEEL))
     return {normalised(name.split("-", 1)[0]): os.path.join(into, name) for name in wheels}
 

@@ -24,6 +24,7 @@ from wheel_linker.integrations._filling.memory import Memory
 from wheel_linker.integrations._filling.user_store import shared_store
 from wheel_linker.integrations.pip import obtain_locked
 from wheel_linker.integrations.pip.running import run_pip
+from wheel_linker.integrations.pip.settings import fetching_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -170,8 +171,10 @@ class LinkingInstaller(Pip):
 
     def _built(self, path: str, settings: Sequence[str]) -> list[str]:
         with TemporaryDirectory(prefix="wheel_linker-tox-") as directory:
-            command = ["wheel", "--no-deps", "--wheel-dir", directory, *settings, path]
-            run_pip("build the package", self._env.env_python(), command, self._run)
+            python = os.fspath(self._env.env_python())
+            given = [*fetching_settings(python), *settings]
+            command = ["wheel", "--no-deps", "--wheel-dir", directory, *given, path]
+            run_pip("build the package", python, command, self._run)
             return self._linked([os.path.join(directory, name) for name in os.listdir(directory)])
 
     def _in_place(self, path: str) -> list[str]:
