@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,12 +20,15 @@ from store.archives import (
     FILES,
     NAME,
     files_below,
+    record_of,
     sha256_of,
     with_record,
+    write_archive,
     write_wheel,
 )
 from store.conftest import entry_names, litter, settle
 from wheel_linker import InvalidWheelError, LinkError, LinkMode, WheelFilename, link_wheels
+from wheel_linker.install import Layout, install_wheels
 from wheel_linker.store import StoredWheel, WheelStore
 
 if TYPE_CHECKING:
@@ -95,10 +99,53 @@ class TestRemove:
         again = store.add(wheel_file)
         assert files_below(again.path) == with_record(FILES)
 
-    def test_then_linked(self, store: WheelStore, stored: StoredWheel, site: Path) -> None:
-        store.remove(stored)
-        with pytest.raises(InvalidWheelError, match="add the wheel again"):
+    @pytest.mark.parametrize("how", ["removed", "pruned"])
+    def test_then_linked(
+        self, store: WheelStore, stored: StoredWheel, site: Path, wheel_file: Path, how: str
+    ) -> None:
+        if how == "removed":
+            store.remove(stored)
+        else:
+            store.prune(unused_for=0)
+        why = "through the store object that it is from; add the wheel again"
+        with pytest.raises(InvalidWheelError, match=why):
             link_wheels(site, [stored])
+        link_wheels(site, [store.add(wheel_file)])
+
+    @pytest.mark.parametrize("old_first", [True, False], ids=["old-first", "new-first"])
+    @pytest.mark.parametrize("call", ["add_all", "install_wheels"])
+    def test_of_what_the_same_call_has_found(
+        self, store: WheelStore, wheel_file: Path, tmp_path: Path, call: str, old_first: bool
+    ) -> None:
+        """Another thread prunes through the same object, while a call unpacks one wheel and has another one."""
+        info = "other-1.0.dist-info"
+        files = {
+            "other.py": b"",
+            f"{info}/METADATA": b"Metadata-Version: 2.1\nName: other\nVersion: 1.0\n",
+            f"{info}/WHEEL": FILES["demo-1.0.dist-info/WHEEL"],
+        }
+        path = tmp_path / "more" / "other-1.0-py3-none-any.whl"
+        files[f"{info}/RECORD"] = record_of(files).replace(b"demo-1.0", b"other-1.0")
+        other = write_archive(path, files)
+        store.add(wheel_file)
+        pruned: list[object] = []
+
+        def prune(_: int) -> None:
+            if not pruned:
+                thread = threading.Thread(target=lambda: pruned.append(store.prune(unused_for=0)))
+                thread.start()
+                thread.join()
+
+        wheels = [wheel_file, other] if old_first else [other, wheel_file]
+        if call == "add_all":
+            added = store.add_all(wheels, progress=prune)
+            assert all(os.path.isdir(each.path) for each in added)
+        else:
+            layout = Layout.for_target(tmp_path / "target")
+            reports = install_wheels(wheels, layout, store=store, progress=prune)
+            assert len(reports) == 2
+        assert pruned == [[]]
+        assert len(store.prune(unused_for=0)) == 2  # nothing is kept after the call
 
     def test_of_what_another_uses(
         self, store: WheelStore, stored: StoredWheel, root: Path, wheel_file: Path

@@ -9,6 +9,7 @@ from wheel_linker._threads import run
 from wheel_linker._wheel.record_problems import described
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry.errors import named_errors
+from wheel_linker.store._entry.options import Kept
 from wheel_linker.store.finding import (
     MAY_BE_THERE,
     find_below,
@@ -38,6 +39,10 @@ def add_all(
     :raises InvalidWheelError: if one is no wheel that may be unpacked, or another one than expected.
     :raises OSError: if a file cannot be read, or the store not be written.
     """
+    if options.kept is None:
+        # What is found first stays while the rest is unpacked.
+        with Kept() as kept:
+            return add_all(session, options._replace(kept=kept), wanted, bases)
     added = (
         _find_below(session, options, wanted, bases) if bases else _find(session, options, wanted)
     )
@@ -62,7 +67,7 @@ def _find(
     unread = []
     # Threads would not help: there is nothing to wait for but each other.
     for one in wanted:
-        with _finding(session, one):
+        with _finding(session, options, one):
             known = find_known(session, options, one.path, one.sha256)
         if known is MAY_BE_THERE:
             unread.append(one)
@@ -70,7 +75,7 @@ def _find(
             added[one.position] = known
 
     def read(one: Wanted) -> None:
-        with _finding(session, one):
+        with _finding(session, options, one):
             found = find_by_content(session, options, one.path, one.sha256)
         if found is not None:
             added[one.position] = found
@@ -86,7 +91,7 @@ def _find_below(
     added: dict[int, StoredWheel] = {}
 
     def find(one: Wanted) -> None:
-        with _finding(session, one):
+        with _finding(session, options, one):
             found = find_below(bases, session, options, one.path, one.sha256)
             found = found or find_wheel(session, options, one.path, one.sha256)
         if found is not None:
@@ -97,9 +102,9 @@ def _find_below(
 
 
 @contextmanager
-def _finding(session: Session, one: Wanted) -> Iterator[None]:
+def _finding(session: Session, options: UnpackOptions, one: Wanted) -> Iterator[None]:
     doing = f"add the wheel {one.path!r} to the store {session.layout.root!r}"
-    with named_errors(doing, one.path), session.adding():
+    with named_errors(doing, one.path), session.adding(options.kept):
         yield
 
 

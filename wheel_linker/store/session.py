@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from wheel_linker._fs.folder import Folder
     from wheel_linker._fs.stage import Stage
-    from wheel_linker.store._entry.options import UnpackOptions
+    from wheel_linker.store._entry.options import Kept, UnpackOptions
     from wheel_linker.store.index import Index, Known
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.trust import Standing
@@ -67,6 +67,8 @@ class Session:
         self._turn = threading.RLock()
         self._opened: Opened | None = None
         self._held: set[str] = set()
+        # For the message only.
+        self._removed: set[str] = set()
         # No thread has this lock for longer than an addition takes, so that nobody waits for it at the end of a call.
         self._counting = threading.Lock()
         self._in_use: Counter[str] = Counter()
@@ -189,19 +191,26 @@ class Session:
                     self._hold(entry)
 
     @contextmanager
-    def adding(self) -> Iterator[None]:
-        """Keep what this thread holds from now on from being removed by this store object as well."""
+    def adding(self, kept: Kept | None = None) -> Iterator[None]:
+        """Keep what this thread holds from now on from being removed by this store object as well.
+
+        :param kept: what keeps it after that; None to let go of it at the end.
+        """
         entries: list[str] = []
         self._mine.entries = entries
         try:
             yield
         finally:
             del self._mine.entries
-            self._give_up(entries)
+            if kept is None:
+                self._give_up(entries)
+            else:
+                kept.take(entries, self._give_up)
 
     def _hold(self, entry: str) -> None:
         self._is_closing = False
         self._held.add(entry)
+        self._removed.discard(entry)
         self._keep(entry)
 
     def _keep(self, entry: str) -> None:
@@ -222,12 +231,16 @@ class Session:
             self._use(entry)
         try:
             if not held and not damaged:
-                raise InvalidWheelError(
-                    f"the entry {self.layout.entry(entry)!r} is not in the store any more; add the wheel again"
-                )
+                raise InvalidWheelError(self._gone(entry))
             yield
         finally:
             self._give_up([entry])
+
+    def _gone(self, entry: str) -> str:
+        said = f"the entry {self.layout.entry(entry)!r} is not in the store any more"
+        if entry in self._removed:
+            said += ": it was removed or pruned through the store object that it is from"
+        return f"{said}; add the wheel again"
 
     @contextmanager
     def looking_at(self, entry: str) -> Iterator[None]:
@@ -299,6 +312,7 @@ class Session:
     def forget(self, entry: str) -> None:
         """Take note that an entry was removed, in :meth:`going`."""
         self._held.discard(entry)
+        self._removed.add(entry)
 
     def note(self, path: str, status: os.stat_result, known: Known) -> None:
         """Put a wheel file into the index.

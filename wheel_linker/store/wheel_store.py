@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.crew import Crew
@@ -13,12 +13,12 @@ from wheel_linker._threads import affordable, refuse_no_jobs, usable_cpus
 from wheel_linker._wheel.progress import Progress
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._entry.errors import BrokenManifestError, named_errors
-from wheel_linker.store._entry.options import UnpackOptions
+from wheel_linker.store._entry.options import Kept, UnpackOptions
 from wheel_linker.store.layout import Layout
 from wheel_linker.store.names import is_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import timedelta
 
     from wheel_linker._wheel.record_problems import RecordMode, RecordProblem
@@ -38,7 +38,8 @@ class WheelStore:
     """Unpacked wheels in a directory, one for each wheel file's content, for any number of threads and processes.
 
     Nothing is touched until the first call. What :meth:`add` returns stays in place as long as it is kept, or the
-    store object is; use the store as a context manager, or :meth:`close` it, to end that at a certain point.
+    store object is; use the store as a context manager, or :meth:`close` it, to end that at a certain point. The
+    object's own :meth:`remove` and :meth:`prune` remove it all the same, unless a call adds or links it meanwhile.
 
     A store that is root's, or on a read-only file system, can be linked from: whatever it has is found.
     One that is another user's is not, unless ``trusted``: its owner could change what it holds at any time.
@@ -415,6 +416,16 @@ def looking_late(store: WheelStore) -> WheelStore:
     vars(late).update(vars(store))
     late._options = store._options._replace(looks_late=True)  # noqa: SLF001 - of this module
     return late
+
+
+@contextmanager
+def for_one_call(store: WheelStore) -> Iterator[WheelStore]:
+    """Have the same store for a call that adds wheels and links them: it removes none of them until the call ends."""
+    one = object.__new__(type(store))
+    vars(one).update(vars(store))
+    with Kept() as kept:
+        one._options = store._options._replace(kept=kept)  # noqa: SLF001 - of this module
+        yield one
 
 
 class TemporaryStore(WheelStore):

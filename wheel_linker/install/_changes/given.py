@@ -120,12 +120,11 @@ def all_unpacked(
     for wheel in wheels:
         _refuse_missing(_path_of(wheel))
     if store is not None:
-        if looks_late:
-            from wheel_linker.store.wheel_store import looking_late  # loaded already
+        from wheel_linker.store.wheel_store import for_one_call, looking_late  # loaded already
 
-            store = looking_late(store)
-        with adding_archives() as given:
-            given.extend(_unpacked(wheels, store, record, how.progress))
+        with for_one_call(store) as kept, adding_archives() as given:
+            of_call = looking_late(kept) if looks_late else kept
+            given.extend(_unpacked(wheels, of_call, record, how.progress))
             yield given
         return
     archives = [path for path in map(_path_of, wheels) if is_archive(path)]

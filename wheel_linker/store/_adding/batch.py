@@ -147,7 +147,7 @@ class Batch:
 
     def _publish(self, ready: _Ready) -> None:
         session, digest = self._session, ready.made.facts.digest
-        with session.adding():
+        with session.adding(self._options.kept):
             name = place(session, self._stage, ready.made, self._options.check or "size")
             if ready.status is not None:
                 session.note(ready.wanted.path, ready.status, Known(digest, name))
