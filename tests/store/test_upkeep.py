@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import shutil
@@ -512,3 +513,29 @@ def test_store_on_a_read_only_file_system(
         link_wheels(site, [stored], mode="copy")
         assert store.verify() == []
     assert files_below(site) == with_record(FILES)
+
+
+@posix_only
+@pytest.mark.parametrize("keeps_control", [True, False], ids=["whole", "without-control"])
+def test_pruning_and_removing_on_a_read_only_file_system(
+    tmp_path: Path,
+    wheel_file: Path,
+    filesystems: object,
+    on_filesystem: object,
+    keeps_control: bool,
+) -> None:
+    place = on_filesystem("tmpfs")  # type: ignore[operator]
+    with WheelStore(place / "store") as store:
+        store.add(wheel_file)
+    if not keeps_control:
+        shutil.rmtree(place / "store" / ".store")
+    view = filesystems.read_only(place, f"ro-{os.urandom(4).hex()}")  # type: ignore[attr-defined]
+    with WheelStore(view / "store") as store:
+        with pytest.raises(LinkError, match="Read-only file system") as pruned:
+            store.prune(unused_for=0)
+        with pytest.raises(LinkError, match="Read-only file system") as removed:
+            store.remove(*store.entries())
+        assert len(store.entries()) == 1
+    for raised in (pruned, removed):
+        assert raised.value.errno == errno.EROFS
+        assert repr(str(view / "store"))[:-1] in str(raised.value)

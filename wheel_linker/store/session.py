@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._fs.locking import locked
 from wheel_linker._fs.patience import TIMEOUT, Patience
 from wheel_linker._fs.reading import is_nothing
-from wheel_linker._fs.stage import staged
+from wheel_linker._fs.stage import staged, sweep
 from wheel_linker._log import log
 from wheel_linker.errors import InvalidWheelError, LockTimeoutError
 from wheel_linker.store._entry.descriptions import Descriptions
@@ -20,7 +20,7 @@ from wheel_linker.store._entry.manifest import touch
 from wheel_linker.store.control import control_folder, directory_of
 from wheel_linker.store.layout import STAGING
 from wheel_linker.store.lease import FULL, NOT_OURS, leased
-from wheel_linker.store.opened import Opened, sweep_in
+from wheel_linker.store.opened import Opened
 from wheel_linker.store.symlinked import note_symlinks
 from wheel_linker.store.trust import settle_tree
 
@@ -370,7 +370,8 @@ class Session:
 
         :raises OSError: if the store is not ours to write.
         """
-        sweep_in(self.layout)
+        with self._staging() as folder:
+            sweep(folder)
 
     def close(self) -> None:
         """Let go of all entries, of those that other threads use when they are through; closing twice is harmless.
