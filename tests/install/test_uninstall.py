@@ -469,3 +469,16 @@ def test_hostile_record_of_what_is_upgraded(layout: Layout, tmp_path: Path, olde
     assert {os.path.basename(path) for path in report.removed} == {"mine.py", "RECORD"}
     assert (pure(layout) / "linked").is_symlink()
     check_record(layout)
+
+
+@pytest.mark.parametrize("row", ["foreign.py,,", "other-1.0.dist-info/RECORD,,"])
+def test_record_that_names_nothing_of_its_own(layout: Layout, row: str) -> None:
+    info = Path(layout.schemes["purelib"], "foreign-1.0.dist-info")
+    info.mkdir(parents=True)
+    info.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
+    info.joinpath("RECORD").write_text(f"{row}\n")
+    info.parent.joinpath("foreign.py").write_text("")
+    with pytest.raises(recorded.IncompleteInstallationError, match="names nothing in its own"):
+        uninstall("foreign", layout)
+    assert {path.name for path in info.iterdir()} == {"METADATA", "RECORD"}
+    assert info.parent.joinpath("foreign.py").exists()

@@ -211,7 +211,8 @@ def uninstall(
     :param dry_run: whether nothing is touched, and the report says what would be removed.
     :returns: what was removed, and what was kept; a list for several names, in their order.
     :raises NotInstalledError: if there is no such distribution. Nothing has been touched then.
-    :raises NoRecordError: if it has no ``RECORD``. Nothing has been touched then.
+    :raises NoRecordError: if it has no ``RECORD``, or one that names nothing in its own ``*.dist-info``. Nothing has
+        been touched then.
     :raises LinkError: if the file system refuses something, or another thread or process changes the environment for
         too long (:exc:`~wheel_linker.LockTimeoutError`). The environment is as it was before then.
     """

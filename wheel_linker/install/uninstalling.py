@@ -10,11 +10,17 @@ from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._log import log_warning
 from wheel_linker._wheel.bytecode import is_bytecode
+from wheel_linker._wheel.record import RECORD
 from wheel_linker.errors import refused
 from wheel_linker.install._changes.announcing import announce
 from wheel_linker.install._changes.litter import littered
 from wheel_linker.install._changes.looking import undisturbed
-from wheel_linker.install._present.distributions import NotInstalledError, find_distributions, named
+from wheel_linker.install._present.distributions import (
+    NotInstalledError,
+    find_distributions,
+    named,
+    names_in,
+)
 from wheel_linker.install._present.incomplete import guess
 from wheel_linker.install._present.recorded import (
     IncompleteInstallationError,
@@ -189,8 +195,26 @@ def _belongings(one: Distribution, layout: Layout) -> tuple[list[Recorded], bool
     :raises IncompleteInstallationError: if its ``RECORD`` is damaged: only an empty one tells that nothing is known.
     """
     try:
-        return read_record(one), False
+        rows = read_record(one)
     except IncompleteInstallationError:
         if not is_empty(one):
             raise
         return guess(one, layout.schemes["scripts"]), True
+    _refuse_another_ones(one, rows)
+    return rows, False
+
+
+def _refuse_another_ones(one: Distribution, rows: Sequence[Recorded]) -> None:
+    """Refuse a ``RECORD`` that names nothing in its own ``*.dist-info``: that would stay, and nothing tell of it.
+
+    :raises IncompleteInstallationError: if it does.
+    """
+    # The RECORD itself belongs to the distribution whether it is named or not.
+    if any(is_note(row.path, one) and row.path != one.recorded for row in rows):
+        return
+    left = names_in(one) - {RECORD}
+    if left:
+        raise IncompleteInstallationError(
+            f"cannot tell which files belong to {one}: {one.recorded!r} names nothing in its own *.dist-info, "
+            f"where {min(left)!r} is; install the same version again, and uninstall that"
+        )
