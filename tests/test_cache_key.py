@@ -177,6 +177,24 @@ class TestKey:
         assert key(path) == key(path)
 
 
+def test_a_time_in_the_future_is_not_waited_for(
+    wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on FAT, whose times are of another time zone, and which keeps no more than whole seconds."""
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        assert len(pauses) < 10
+
+    hour = wheel.stat().st_mtime_ns + 3_600_000_000_000
+    os.utime(wheel, ns=(hour, hour))
+    monkeypatch.setattr("wheel_linker.cache_key.has_coarse_stamps", lambda _: True)
+    monkeypatch.setattr("time.sleep", sleep)
+    assert key(wheel) == key(wheel)
+    assert len(pauses) == 2
+
+
 class TestRebuilt:
     """What makes another key, and what does not."""
 

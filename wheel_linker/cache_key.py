@@ -107,7 +107,12 @@ def _described(entry: Distribution, exact: bool) -> tuple[str, str]:
 
 def _settled_identity(path: str, status: os.stat_result) -> str:
     # Stamps may be so coarse that the file is written again within one step, after an environment was built from it.
+    known = ""
     while has_coarse_stamps(status) and (remaining := unsettled_for(status)):
+        # A stamp from the future stays one however long it is waited. What was written since would have another one.
+        if identity(status) == known:
+            break
+        known = identity(status)
         time.sleep(remaining)
         status = os.stat(path)
     return identity(status)
