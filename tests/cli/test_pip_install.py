@@ -375,6 +375,59 @@ class TestByPip:
         assert (found.editable, found.direct_url["url"]) == (True, project.as_uri())
         assert there(environment)["wanted"].installer == "wheel-linker"
 
+    @pytest.mark.parametrize(
+        "line", ["./local", "local @ file:{project}", "-e ./local", "--editable=./local"]
+    )
+    def test_options_of_one_requirement_hold_for_it(
+        self,
+        tmp_path: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+        line: str,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        project = write_project(tmp_path / "local")
+        backend = (project / "backend.py").read_text()
+        told = '"told.py": f"SETTINGS = {config_settings!r}"'
+        backend = backend.replace('{"local.py": file.read()}', "{" + told + "}")
+        backend = backend.replace('{"local.pth":', "{" + told + ", " + '"local.pth":')
+        (project / "backend.py").write_text(backend)
+        write_wheel(tmp_path / "wanted-1.0-py3-none-any.whl", {"wanted.py": ""})
+        named = line.format(project=project)
+        (tmp_path / "more.txt").write_text(f'{named} --config-settings="--one=a b" -C two=2\n')
+        (tmp_path / "all.txt").write_text("-r more.txt\nwanted\n")
+        done = run("--no-index", "-f", tmp_path, "-r", "all.txt")
+        assert done.code == 0, done.output
+        assert there(environment)["local"].editable == line.startswith("-")
+        script = "import told, json; print(json.dumps(told.SETTINGS))"
+        said = subprocess.check_output([interpreter_of(environment), "-c", script])
+        assert json.loads(said) == {"--one": "a b", "two": "2"}
+
+    def test_in_an_environment_that_another_manager_looks_after(
+        self,
+        tmp_path: Path,
+        index: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        real = Layout.for_python(interpreter_of(environment))
+        managed = real._replace(externally_managed="EXTERNALLY-MANAGED")
+        monkeypatch.setattr(Layout, "for_python", lambda *_, **__: managed)
+        given: list[str] = []
+        monkeypatch.setattr(
+            "wheel_linker.integrations.pip.resolved.install_editable",
+            lambda *_, index, **__: given.extend(index),
+        )
+        write_wheel(tmp_path / "wanted-1.0-py3-none-any.whl", {"wanted.py": ""})
+        words = ("--no-index", "-f", tmp_path, "-e", write_project(tmp_path / "local"))
+        assert run(*words).code == 1
+        monkeypatch.setenv("PIP_BREAK_SYSTEM_PACKAGES", "1")
+        done = run(*words)
+        assert done.code == 0, done.output
+        assert "--break-system-packages" in given  # pip would refuse as well
+
     def test_options_in_a_file_hold_for_what_is_built(
         self,
         tmp_path: Path,

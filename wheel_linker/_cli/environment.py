@@ -65,13 +65,21 @@ def chosen_layout(arguments: argparse.Namespace, store: WheelStore | None = None
 def layout_to_change(arguments: argparse.Namespace, store: WheelStore | None = None) -> Layout:
     """Return the environment that is meant, if it may be changed. The errors are those of :func:`chosen_layout`."""
     layout = chosen_layout(arguments, store)
-    if layout.externally_managed is not None and not arguments.break_system_packages:
+    refuse_managed(layout, allowed=arguments.break_system_packages)
+    return layout
+
+
+def refuse_managed(layout: Layout, *, allowed: bool) -> None:
+    """Refuse to change what another package manager looks after, unless that is allowed.
+
+    :raises WheelLinkerError: if it is refused.
+    """
+    if layout.externally_managed is not None and not allowed:
         raise WheelLinkerError(
             f"the environment of {layout.python!r} is looked after by another package manager, as "
             f"{layout.externally_managed!r} says: make a virtual environment (python3 -m venv .venv), "
             "or give --break-system-packages"
         )
-    return layout
 
 
 def chosen_python(given: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._cli.environment import add_environment, layout_to_change
+from wheel_linker._cli.environment import add_environment, chosen_layout, refuse_managed
 from wheel_linker._cli.options import add_json, add_linking, add_option, add_verbosity, modes
 from wheel_linker._cli.output import done, misused, put, say
 from wheel_linker._cli.reports import installed_as_json, installed_line, print_json
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NAMING: Final = frozenset({"--requirement", "--constraint"})
 _DRY_RUN: Final = "--dry-run"
+_BREAK: Final = "--break-system-packages"
 _REPORT: Final = "--report"
 _STANDARD_OUTPUT: Final = "-"
 _NOTHING: Final = "everything that is asked for is installed already"
@@ -71,18 +72,24 @@ def pip_install(arguments: argparse.Namespace) -> None:
 
 
 def _install(arguments: argparse.Namespace, given: Arguments) -> None:
-    from wheel_linker.integrations.pip.arguments import ISOLATED, refuse_settings
+    from wheel_linker.integrations.pip.arguments import ISOLATED, is_on, refuse_settings
     from wheel_linker.integrations.pip.settings import settings_of
 
     with needed_store(arguments) as store:
-        layout = layout_to_change(arguments, store)
+        layout = chosen_layout(arguments, store)
         settings = settings_of(layout.python, isolated=given.has(ISOLATED))
         refuse_settings(settings)
+        broken = arguments.break_system_packages or is_on(settings.get(_BREAK, ""))
+        refuse_managed(layout, allowed=broken)
         arguments.dry_run = arguments.dry_run or given.is_flagged(_DRY_RUN, settings)
         if _locked(arguments, store, layout, given, settings):
             return
         from wheel_linker.integrations.pip.named_files import options_of
-        from wheel_linker.integrations.pip.resolved import install_editable, wheels_of
+        from wheel_linker.integrations.pip.resolved import (
+            install_editable,
+            wheels_of,
+            with_settings,
+        )
 
         chosen = _chosen(layout, given, settings)
         if arguments.dry_run:
@@ -91,6 +98,7 @@ def _install(arguments: argparse.Namespace, given: Arguments) -> None:
                 as_json=arguments.json,
             )
             return
+        chosen = with_settings(chosen, given.all)
         linked = [one for one in chosen if not one.editable]
         options = options_of(given.all)
         wheels = wheels_of(
@@ -107,7 +115,10 @@ def _install(arguments: argparse.Namespace, given: Arguments) -> None:
         editable = [one.project() for one in chosen if one.editable]
         done("the wheels are installed" if editable else COMPLETE)
     if editable:
-        install_editable(editable, python=layout.python, index=given.fetching, options=options)
+        index = given.fetching
+        if layout.externally_managed is not None:
+            index = (*index, _BREAK)
+        install_editable(editable, python=layout.python, index=index, options=options)
     done()
     _tell(reports, arguments, anything=bool(chosen))
 

@@ -256,12 +256,13 @@ class Filling:
 
     def _found_by_pip(self, arguments: Arguments) -> Lot:
         from wheel_linker.integrations.pip.named_files import options_of
-        from wheel_linker.integrations.pip.resolved import resolve, wheels_of
+        from wheel_linker.integrations.pip.resolved import resolve, wheels_of, with_settings
 
         run, store = self.means.run, self._store()
         chosen = resolve(
             [], python=self._python, pip_args=arguments.all, ignore_installed=False, run=run
         )
+        chosen = with_settings(chosen, arguments.all, self.means.root)
         linked = [one for one in chosen if not one.editable]
         wheels = wheels_of(
             linked,
@@ -280,12 +281,12 @@ class Filling:
             found, tuple(one.name for one in editable), tuple(one.project() for one in editable)
         )
 
-    def _install_editable(self, editable: Sequence[str], arguments: Arguments) -> None:
+    def _install_editable(self, editable: Sequence[Sequence[str]], arguments: Arguments) -> None:
         from wheel_linker.integrations.pip.named_files import options_of
-        from wheel_linker.integrations.pip.resolved import install_editable
+        from wheel_linker.integrations.pip.resolved import Project, install_editable
 
         install_editable(
-            editable,
+            [Project(*one) for one in editable],
             python=self._python,
             index=arguments.fetching,
             options=options_of(arguments.all, self.means.root),

@@ -38,8 +38,8 @@ class Lot(NamedTuple):
     """What is linked."""
     others: tuple[str, ...] = ()
     """The normalised names of distributions that came in another way: a package under test, an editable project."""
-    editable: tuple[str, ...] = ()
-    """What pip is to be asked for, to have the editable ones."""
+    editable: tuple[Sequence[str], ...] = ()
+    """What pip is to be asked for, to have the editable ones: the address of each, and options for it alone."""
 
 
 class Filled(NamedTuple):
@@ -72,7 +72,8 @@ def lot_from_json(written: Mapping[str, Any]) -> Lot:
     """
     try:
         wheels = tuple(Chosen(*one) for one in written["wheels"])
-        return Lot(wheels, tuple(written["others"]), tuple(written["editable"]))
+        editable = tuple((str(address), str(settings)) for address, settings in written["editable"])
+        return Lot(wheels, tuple(written["others"]), editable)
     except (KeyError, TypeError) as error:
         raise ValueError(f"no lot: {written!r}") from error
 

@@ -41,6 +41,7 @@ _CONSTRAINT: Final = "--constraint"
 _HARMLESS: Final = frozenset(
     {
         ISOLATED,
+        "--break-system-packages",
         "--dry-run",
         "--cache-dir",
         "--cert",

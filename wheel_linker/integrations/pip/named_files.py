@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._log import log
 from wheel_linker.errors import WheelLinkerError
-from wheel_linker.integrations.pip.requirements_file import NAMING, read_lines, readable_elsewhere
+from wheel_linker.integrations.pip.requirements_file import (
+    HASH,
+    NAMING,
+    read_lines,
+    readable_elsewhere,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,6 +21,9 @@ if TYPE_CHECKING:
 _NAMING: Final = ("-r", "-c", "--requirement", "--constraint")
 _GROUP: Final = "--group"
 _PYPROJECT: Final = "pyproject.toml"
+_EDITABLE: Final = re.compile(r"(?:-e|--editable)[\s=]*")
+# pip takes whatever follows such a word for options of the requirement before it.
+_OPTIONS: Final = re.compile(r"\s+(?=-)")
 
 
 def lines_of(given: Sequence[str], directory: str = os.curdir) -> list[str]:
@@ -41,6 +50,23 @@ def options_of(given: Sequence[str], directory: str = os.curdir) -> list[str]:
         for line in lines
         if line.startswith("-") and not line.startswith(NAMING)
     ]
+
+
+def settings_in_lines(given: Sequence[str], directory: str = os.curdir) -> list[tuple[str, str]]:
+    """Return what files say of single requirements, such as ``--config-settings``; hashes are left out.
+
+    :param given: as for :func:`lines_of`.
+    :param directory: as for :func:`lines_of`.
+    :returns: pairs of a requirement, or what is editable, and its options.
+    """
+    found = []
+    for line in lines_of(given, directory):
+        text = _EDITABLE.sub("", line, count=1) if line.startswith("-") else line
+        requirement, *following = _OPTIONS.split(text, maxsplit=1)
+        settings = HASH.sub("", " " + "".join(following)).strip()
+        if settings and not requirement.startswith("-"):
+            found.append((requirement.strip(), settings))
+    return found
 
 
 def _files_of(given: Sequence[str], directory: str) -> Iterator[tuple[str, list[str]]]:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from wheel_linker.install.interpreter import Interpreter
 
-_HASH: Final = re.compile(r"\s--hash[=\s]\s*(\S+)")
+HASH: Final = re.compile(r"\s--hash[=\s]\s*(\S+)")
+"""A hash in a line."""
 # What most lines of a lock are. All others take the package packaging, whose import takes longer than reading them.
 _PINNED: Final = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*==\s*([\w.!+-]+)", re.ASCII)
 _FIND_LINKS: Final = re.compile(r"(?:-f|--find-links)[=\s]*(.+)")
@@ -120,9 +121,9 @@ def readable_elsewhere(line: str, path: str) -> str:
 
 
 def _requirement(line: str, path: str, interpreter: Interpreter) -> Wanted | None:
-    text = _HASH.sub("", line).strip()
+    text = HASH.sub("", line).strip()
     digests = tuple(
-        each.partition(":")[2] for each in _HASH.findall(line) if each.startswith(SHA256 + ":")
+        each.partition(":")[2] for each in HASH.findall(line) if each.startswith(SHA256 + ":")
     )
     pinned = _PINNED.fullmatch(text)
     if pinned is not None and digests:

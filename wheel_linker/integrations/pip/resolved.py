@@ -25,6 +25,15 @@ _SHA256: Final = "sha256"
 _PREFIX: Final = "wheel_linker-pip-"
 
 
+class Project(NamedTuple):
+    """A project that pip installs in place."""
+
+    address: str
+    """Its directory, or the address of a repository."""
+    settings: str = ""
+    """As those of :class:`Resolved`."""
+
+
 class Resolved(NamedTuple):
     """One distribution that pip chose."""
 
@@ -42,18 +51,22 @@ class Resolved(NamedTuple):
     """What ``direct_url.json`` says (PEP 610), if it was asked for by its address."""
     editable: bool
     """Whether it is a project to be installed in place, which is left to pip."""
+    settings: str = ""
+    """The options that a file of requirements has for it alone, but for hashes."""
 
     @property
     def is_wheel(self) -> bool:
         """Whether it is a wheel already."""
         return urlsplit(self.url).path.endswith(_WHEEL)
 
-    def project(self) -> str:
+    def project(self) -> Project:
         """Return what :command:`pip install --editable` is to be given for this."""
         address = self.requirement().partition(" @ ")[2]
         if not address.startswith("file:"):
-            return f"{address}{'&' if '#' in address else '#'}egg={self.name}"
-        return os.path.join(_path(self.url), str((self.direct_url or {}).get("subdirectory", "")))
+            address = f"{address}{'&' if '#' in address else '#'}egg={self.name}"
+            return Project(address, self.settings)
+        below = str((self.direct_url or {}).get("subdirectory", ""))
+        return Project(os.path.join(_path(self.url), below), self.settings)
 
     def requirement(self) -> str:
         """Return a line that requires just this, by its address, for :command:`pip wheel`."""
@@ -175,7 +188,22 @@ def obtain(
 
     given = [*_arguments((), requirement_files, constraints), *pip_args]
     index, options = index_options(pip_args), options_of(given)
+    chosen = with_settings(chosen, given)
     return list(wheels_of(chosen, python=python, store=store, index=index, options=options))
+
+
+def with_settings(
+    chosen: Sequence[Resolved], given: Sequence[str], directory: str = os.curdir
+) -> list[Resolved]:
+    """Return what pip chose with the options that files of requirements name for it.
+
+    :param given: arguments of pip.
+    :param directory: what paths are relative to.
+    """
+    from wheel_linker.integrations.pip.of_requirements import settings_for
+
+    found = settings_for([(one.name, one.url) for one in chosen], given, directory)
+    return [one._replace(settings=settings) for one, settings in zip(chosen, found)]
 
 
 def wheels_of(
@@ -219,7 +247,7 @@ def _fetched(
         one.name: _path(one.url) for one in missing if one.is_wheel and one.url.startswith("file:")
     }
     with TemporaryDirectory(prefix=_PREFIX) as directory:
-        lines = [one.requirement() for one in missing if one.name not in paths]
+        lines = [f"{one.requirement()} {one.settings}" for one in missing if one.name not in paths]
         if lines:
             whole = [*options, *lines]
             paths.update(fetch_wheels(whole, python=python, into=directory, index=index, run=run))
@@ -256,7 +284,7 @@ def fetch_wheels(
 
 
 def install_editable(
-    projects: Sequence[str],
+    projects: Sequence[Project],
     *,
     python: str | os.PathLike[str],
     index: Sequence[str] = (),
@@ -271,10 +299,13 @@ def install_editable(
     :param run: as for :func:`resolve`.
     :raises PipError: if pip fails.
     """
+    from shlex import quote
+
     with TemporaryDirectory(prefix=_PREFIX) as directory:
-        words = [word for project in projects for word in ("--editable", project)]
-        if options:
-            words += ["-r", _written(options, directory)]
+        words = [f"--editable={one.address}" for one in projects if not one.settings]
+        lines = [f"-e {quote(one.address)} {one.settings}" for one in projects if one.settings]
+        if options or lines:
+            words += ["-r", _written([*options, *lines], directory)]
         command = ["install", "--no-deps", *words, *index]
         run_pip("install the editable projects", python, command, run)
 
