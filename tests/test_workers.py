@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import dis
 import signal
 import sys
 import threading
@@ -16,7 +17,7 @@ from wheel_linker._archive.crew import Crew
 from wheel_linker._threads import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
     from types import FrameType
 
 
@@ -56,13 +57,15 @@ def test_a_failure_stops_the_others() -> None:
 
 def run_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) -> None:
     """Do as ``run`` does, with what the store unpacks by."""
-    with Crew(jobs) as crew:
+    crew = Crew(jobs)
+    with crew.joined():
         crew.share(tasks, work, lambda _: 1, 1_000)
 
 
 def pass_on_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) -> None:
     """Do as ``run`` does, with what the pieces of a very large file are written by."""
-    with Crew(jobs) as crew:
+    crew = Crew(jobs)
+    with crew.joined():
         crew.pass_on(tasks, work, 8)
 
 
@@ -238,6 +241,72 @@ def test_nobody_is_at_work_after_an_interrupt_as_any_function_begins(
         nth += 1
     assert nth > 10
     assert left == []
+
+
+class Interrupter:
+    """Raises what Ctrl-C raises after the nth call in some modules, in the thread that it is set in.
+
+    The interpreter looks for signals after a call, and not before it.
+    """
+
+    def __init__(self, nth: int, modules: Container[str]) -> None:
+        self._left = nth
+        self._modules = modules
+        self._before: dict[FrameType, str] = {}
+        self.has_come = False
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Interrupter | None:
+        if frame.f_globals.get("__name__") not in self._modules:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and not self.has_come:
+            before = self._before.get(frame, "CALL")
+            self._before[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            self._left -= before.startswith("CALL")
+            if self._left == 0:
+                self.has_come = True
+                self._before.clear()
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.mark.skipif(
+    sys.implementation.name != "cpython" or sys.version_info[:2] == (3, 12),
+    reason="traces instructions, which only CPython does, and 3.12 not in every release",
+)
+def test_an_interrupt_after_any_call_loses_no_room_of_a_crew() -> None:
+    """Room that nobody returns, or can return any more, is waited for by the next call, and for ever."""
+    modules = {Crew.__module__, "threading", "contextlib"}
+    has_come = False
+
+    def interrupted(crew: Crew, nth: int) -> None:
+        nonlocal has_come
+        interrupter = Interrupter(nth, modules)
+        sys.settrace(interrupter)
+        try:
+            with crew.joined():
+                crew.share(range(3), lambda _: None, lambda _: 1, 2)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        has_come = interrupter.has_come
+
+    def try_it(nth: int) -> None:
+        crew = Crew(2)
+        interrupted(crew, nth)
+        with crew.joined(), crew.joined():
+            pass
+
+    nth = 0
+    while nth == 0 or has_come:
+        nth += 1
+        # A daemon: should it wait for ever, the tests end all the same.
+        thread = threading.Thread(target=try_it, args=(nth,), daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive(), f"interrupted after call {nth}"
+    assert nth > 50
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="about CPython's memory")

@@ -7,14 +7,69 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from wheel_linker._threads import MOMENT, Thread, ended, uninterrupted, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 _Task = TypeVar("_Task")
+# Seconds; who has to wait for room looks less and less often.
+_LONGEST_PAUSE: Final = 0.02
+
+
+class Place:
+    """Room for one thread, until it leaves or nobody knows of it any more."""
+
+    __slots__ = ("__weakref__", "is_left")
+
+    def __init__(self) -> None:
+        self.is_left = False
+
+    def leave(self) -> None:
+        """Make room for another thread; leaving twice is harmless."""
+        self.is_left = True
+
+
+class Room:
+    """Room for so many threads at once, which nothing can lose: not even Ctrl-C as it is given or returned.
+
+    No Semaphore: Ctrl-C just after that took its own lock leaves this taken, and whoever returns room waits for ever.
+    Ctrl-C just after room was given would lose that room. Here it is returned without a lock, and counted by who still
+    knows of it.
+
+    :param most: how many threads there is room for.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._places: list[weakref.ref[Place]] = []
+
+    def take(self) -> Place | None:
+        """Return room for one thread, if there is any."""
+        with self._lock:
+            places = [each for each in self._places if _is_taken(each())]
+            place = Place() if len(places) < self._most else None
+            if place is not None:
+                places.append(weakref.ref(place))
+            self._places = places
+            return place
+
+    def wait(self) -> Place:
+        """Return room for one thread, as soon as there is any."""
+        pause = MOMENT
+        while (place := self.take()) is None:
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return place
+
+
+def _is_taken(place: Place | None) -> bool:
+    return place is not None and not place.is_left
 
 
 class Crew:
@@ -30,15 +85,16 @@ class Crew:
 
     def renew(self) -> None:
         """Have room for all, in a child of fork(2), which has none of its parent's threads."""
-        self._room = threading.Semaphore(self._jobs)
+        self._room = Room(self._jobs)
 
-    def __enter__(self) -> Crew:
-        """Wait for room for the calling thread."""
-        self._room.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._room.release()
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Have the calling thread be one of the crew; wait until there is room for it."""
+        place = self._room.wait()
+        try:
+            yield
+        finally:
+            place.leave()
 
     def share(
         self,
@@ -95,9 +151,10 @@ class Crew:
             self._call_for_help(shift)
 
     def _call_for_help(self, shift: _Shift[_Task]) -> None:
-        if shift.waiting < 2 or not self._room.acquire(blocking=False):
+        place = self._room.take() if shift.waiting > 1 else None
+        if place is None:
             return
-        helper = _Helper(shift, self._room)
+        helper = _Helper(shift, place)
         shift.helpers.append(helper)
         if not helper.begin():
             # The process may have no more threads: the work gets done by fewer.
@@ -120,30 +177,27 @@ def _wait_while(shift: _Shift[Any], behind: Callable[[], bool]) -> None:
 class _Helper(Thread):
     """A thread that helps with a shift, and takes room of a crew until it leaves."""
 
-    def __init__(self, shift: _Shift[Any], room: threading.Semaphore) -> None:
-        super().__init__(self._help)
-        self._shift = shift
-        self._taken = deque([room])
+    def __init__(self, shift: _Shift[Any], place: Place) -> None:
+        # The work does not refer to this object, so that this and its place are gone as soon as nobody knows of them.
+        super().__init__(partial(_help, shift, place))
+        self._place = place
 
     def leave(self) -> None:
         """Make room for another one; leaving twice is harmless."""
-        try:
-            room = self._taken.pop()
-        except IndexError:
-            return
-        room.release()
+        self._place.leave()
 
     def wait(self) -> None:
         """Wait for the end of the thread. A thread that could not even begin leaves now."""
         super().wait()
         self.leave()
 
-    def _help(self) -> None:
-        try:
-            while self._shift.work_on_one():
-                pass
-        finally:
-            self.leave()
+
+def _help(shift: _Shift[Any], place: Place) -> None:
+    try:
+        while shift.work_on_one():
+            pass
+    finally:
+        place.leave()
 
 
 class _Shift(Generic[_Task]):

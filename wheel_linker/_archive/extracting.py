@@ -80,7 +80,8 @@ def _unpack(
         if strict:
             contents = strictly(contents)
         progress.expect(*amount(contents.directory.members))
-        with stage.make(_NEW) as tree, Crew(jobs or usable_cpus()) as crew:
+        crew = Crew(jobs or usable_cpus())
+        with stage.make(_NEW) as tree, crew.joined():
             return unpack(file, contents, tree, crew, stamp=time.time_ns(), progress=progress)
     except InvalidWheelError as error:
         raise InvalidWheelError(f"cannot use {file.path!r}: {error}") from error

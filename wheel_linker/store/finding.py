@@ -90,7 +90,7 @@ def find_by_content(
     session: Session, options: UnpackOptions, path: str, expected: str | None
 ) -> StoredWheel | None:
     """Do what :func:`find_wheel` does, with the same parameters and errors, by reading the file."""
-    with options.crew, WheelFile(path) as file:
+    with options.crew.joined(), WheelFile(path) as file:
         return _find_by_content(session, options, file, expected)
 
 
@@ -115,7 +115,7 @@ def find_below(
     with WheelFile(path) as file:
         # Where others write the index, what is expected is not taken from it.
         if known is None or (expected is not None and not own.standing.exclusive):
-            with options.crew:
+            with options.crew.joined():
                 digest = file.digest()
         else:
             digest = known.digest

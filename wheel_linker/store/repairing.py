@@ -40,7 +40,7 @@ def repair(session: Session, options: UnpackOptions, entry: EntryLike, path: str
     found = _named(session, entry)
     with (
         session.keeping(found.name, damaged=True),
-        options.crew,
+        options.crew.joined(),
         WheelFile(path) as file,
         session.stage() as stage,
     ):

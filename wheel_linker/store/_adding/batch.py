@@ -134,7 +134,7 @@ class Batch:
             self._publish(each)
 
     def _unpack(self, wanted: Wanted) -> None:
-        with self._options.crew, WheelFile(wanted.path) as file:
+        with self._options.crew.joined(), WheelFile(wanted.path) as file:
             filename = filename_of(wanted.path)
             name = str(wanted.position)
             made = unpack_entry(self._stage.folder, name, file, filename, self._options)
