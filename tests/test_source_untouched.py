@@ -14,9 +14,14 @@ from standins import ScriptedBackend
 from wheels import contents, make_wheel, sample_wheel, snapshot, write_tree
 
 from wheel_linker import LinkError, LinkMode, link_wheel_files, link_wheels
+from wheel_linker._fs.destination import leading_to
+from wheel_linker._link.pipeline import refuse_own_inside
+from wheel_linker._wheel.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from filesystems import FileSystems
 
 MODES = list(LinkMode)
 pytestmark = pytest.mark.usefixtures("way")
@@ -137,3 +142,47 @@ def test_a_relative_source_gives_links_that_work(
 def test_a_wheel_is_not_linked_into_itself(cached: Path, inside: str) -> None:
     with pytest.raises(LinkError):
         link_wheel_files(cached / inside, cached)
+
+
+@pytest.fixture
+def two_paths(filesystems: FileSystems, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A wheel, and another path of it, which is not a symlink."""
+    base = filesystems.directory("tmpfs") / f"paths-{tmp_path.name}"
+    wheel = sample_wheel(base / "wheel")
+    point = base / "alias"
+    point.mkdir()
+    with filesystems.mounted(point, "--bind", str(wheel)):
+        yield wheel, point
+
+
+@pytest.mark.parametrize("inside", ["", "demo", "env", "new/site"])
+@pytest.mark.parametrize("mode", ["copy", "hardlink"])
+def test_a_wheel_is_not_linked_into_itself_by_another_path(
+    two_paths: tuple[Path, Path], inside: str, mode: str
+) -> None:
+    """The stage, which lies in the wheel then, would be read as a part of it, and be copied into itself for ever."""
+    wheel, alias = two_paths
+    if inside == "env":
+        (wheel / inside).mkdir()
+    before = snapshot(wheel)
+    with pytest.raises(LinkError, match="itself"):
+        link_wheel_files(alias / inside, wheel, mode=mode)
+    assert snapshot(wheel) == before
+
+
+def test_a_part_that_is_left_out_is_known_by_another_path(two_paths: tuple[Path, Path]) -> None:
+    wheel, alias = two_paths
+    files = {path for path, data in contents(wheel).items() if data is not None}
+    link_wheel_files(alias / "build/lib", wheel, exclude=["build"], mode="copy")
+    found = {path for path, data in contents(wheel / "build/lib").items() if data is not None}
+    assert found == files
+
+
+@pytest.mark.parametrize("inside", [".", "demo", "new/site"])
+def test_a_wheel_is_known_by_more_than_its_path(here: Path, inside: str) -> None:
+    wheel = sample_wheel(here / "wheel")
+    site = os.path.normpath(wheel / inside)
+    tree = scan(wheel)._replace(path=os.fspath(here / "other"))
+    with pytest.raises(LinkError, match="itself"):
+        refuse_own_inside(site, leading_to(site), tree)
+    refuse_own_inside(os.fspath(here), leading_to(os.fspath(here)), tree)

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.folder import Folder, Identity
 from wheel_linker._fs.paths import real_path, upwards
+from wheel_linker._fs.windows import extended
 from wheel_linker._log import log
 from wheel_linker._threads import uninterrupted
 from wheel_linker.errors import LinkError
@@ -30,6 +31,24 @@ def resolved(path: str | os.PathLike[str]) -> str:
         raise LinkError(f"cannot link into {path!r}: {error}", errno=errno.EINVAL) from error
     except OSError as error:  # a symlink that vanished while it was being followed
         raise LinkError.from_os_error(error, f"link into {path!r}") from error
+
+
+def leading_to(path: str) -> dict[Identity, str]:
+    """Return the directory at ``path`` and those above it by what they are, as far as they are there.
+
+    A directory that is mounted at two places has two paths, and so has any where case does not distinguish names.
+
+    :param path: an absolute path with symlinks resolved; it may be missing.
+    """
+    found: dict[Identity, str] = {}
+    for directory in upwards(path):
+        try:
+            status = os.stat(extended(directory))
+        except OSError:
+            continue  # it is missing, or cannot be looked at: then its name alone tells where it is
+        if status.st_ino:  # some file systems have no numbers
+            found.setdefault(Identity(status.st_dev, status.st_ino), directory)
+    return found
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.destination import resolved
+from wheel_linker._fs.destination import leading_to, resolved
 from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
@@ -28,8 +28,9 @@ from wheel_linker.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from wheel_linker._fs.folder import Identity
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.report import LinkReport
     from wheel_linker._link.sites import Site, Sites
@@ -70,7 +71,8 @@ def _link(
 ) -> list[LinkReport]:
     path = resolved(site_packages)
     in_one_pass = on_conflict == "ignore" and _can_be_read_late(path, how)
-    wheels = [scan_wheel(wheel, path, how, read_late=in_one_pass) for wheel in given]
+    above = leading_to(path)
+    wheels = [scan_wheel(wheel, path, above, how, read_late=in_one_pass) for wheel in given]
     suppliers = [supplier_of(wheel) for wheel in wheels]
     check_conflicts(path, suppliers, on_conflict)
     with (
@@ -141,6 +143,7 @@ def _can_be_read_late(site_packages: str, how: LinkOptions) -> bool:
 def scan_wheel(
     given: UnpackedWheel,
     site_packages: str,
+    above: Mapping[Identity, str],
     how: LinkOptions,
     *,
     remedy: str | None = None,
@@ -148,6 +151,7 @@ def scan_wheel(
 ) -> Wheel:
     """Read the names in a wheel that is meant for ``site_packages``.
 
+    :param above: what :func:`leading_to` returns of ``site_packages``.
     :param remedy: what to do if it has not one ``*.dist-info`` directory; None if its file name is enough.
     :param read_late: whether what is below its root may be left to be read when files are placed.
     :raises InvalidWheelError: if it is no unpacked wheel, holds what has no place in an environment, or its name is not
@@ -168,8 +172,8 @@ def scan_wheel(
         tree = tree.excluding(how.exclude)
     tree = tree._replace(file=given.file(), trusted=given.shares_all)
     # Whole directories are cloned with what is left out of them, and so with the stage, if that is in such a part.
-    if how.clones_whole() or not _is_left_out(site_packages, tree, how.exclude):
-        refuse_own_inside(site_packages, tree)
+    left_out = None if how.clones_whole() else how.exclude
+    refuse_own_inside(site_packages, above, tree, left_out)
     refuse_stages(tree)
     if isinstance(given.filename, WheelFilename):
         return Wheel(given.filename, tree)
@@ -178,26 +182,36 @@ def scan_wheel(
     return Wheel(own_filename(tree.path, tree.dist_info(_GIVE_NAME)), tree)
 
 
-def _is_left_out(path: str, tree: Tree, exclude: Callable[[str], bool] | None) -> bool:
-    """Tell whether a path is in a part of a tree that is not linked, as the place where a project is built is."""
-    if exclude is None or path == tree.path or not is_within(path, tree.path):
-        return False
-    parts = os.path.relpath(path, tree.path).split(os.sep)
-    return any(exclude("/".join(parts[:depth])) for depth in range(1, len(parts) + 1))
+def refuse_own_inside(
+    site_packages: str,
+    above: Mapping[Identity, str],
+    tree: Tree,
+    exclude: Callable[[str], bool] | None = None,
+) -> None:
+    """Refuse to link a wheel into itself, by whatever path.
 
-
-def refuse_own_inside(site_packages: str, tree: Tree) -> None:
-    """Refuse to link a wheel into itself.
-
+    :param above: what :func:`leading_to` returns of ``site_packages``.
+    :param exclude: tells which parts of the wheel are not linked: there ``site_packages`` may be.
     :raises LinkError: if ``site_packages`` lies in the wheel.
     """
-    if is_within(site_packages, tree.path):
-        raise LinkError(
-            f"cannot link into {site_packages!r}: it lies in the unpacked wheel {tree.path!r} itself, "
-            "which is never written to; choose another directory, or leave its place out with exclude",
-            source=tree.path,
-            destination=site_packages,
-        )
+    is_below = is_within(site_packages, tree.path)
+    root = tree.path if is_below else above.get(tree.identity)
+    if root is None or _is_left_out(site_packages, root, exclude):
+        return
+    raise LinkError(
+        f"cannot link into {site_packages!r}: it lies in the unpacked wheel {tree.path!r} itself, "
+        "which is never written to; choose another directory, or leave its place out with exclude",
+        source=tree.path,
+        destination=site_packages,
+    )
+
+
+def _is_left_out(path: str, root: str, exclude: Callable[[str], bool] | None) -> bool:
+    """Tell whether a path below a root is in a part that is not linked, as the place where a project is built is."""
+    if exclude is None or path == root:
+        return False
+    parts = os.path.relpath(path, root).split(os.sep)
+    return any(exclude("/".join(parts[:depth])) for depth in range(1, len(parts) + 1))
 
 
 def refuse_stages(tree: Tree) -> None:

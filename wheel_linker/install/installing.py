@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker._fs.destination import leading_to
 from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.pipeline import refuse_or_warn, supplier_of
@@ -168,8 +169,9 @@ def _plans(
     given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions, options: InstallOptions
 ) -> list[Plan]:
     strict = options.record == "strict"
+    above = leading_to(where.layout.schemes["purelib"])
     plans = [
-        plan(wheel, where.layout, where.named_layout, how, options.notes, strict=strict)
+        plan(wheel, where.layout, where.named_layout, above, how, options.notes, strict=strict)
         for wheel in given
     ]
     _refuse_twice(plans)

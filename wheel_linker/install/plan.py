@@ -17,6 +17,7 @@ from wheel_linker.install.record import installed_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from wheel_linker._fs.folder import Identity
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.pipeline import Wheel
     from wheel_linker._wheel.record_problems import RecordProblem
@@ -105,6 +106,7 @@ def plan(
     given: UnpackedWheel,
     layout: Layout,
     named_layout: Layout,
+    above: Mapping[Identity, str],
     how: LinkOptions,
     notes: Callable[[str], Notes],
     *,
@@ -114,13 +116,14 @@ def plan(
 
     :param layout: with its symlinks resolved.
     :param named_layout: as the caller gave it: what ``RECORD`` says is relative to that.
+    :param above: what :func:`leading_to` returns of the library of ``layout``.
     :param notes: called with the distribution's normalised name.
     :param strict: whether a ``RECORD`` that is not right is refused.
     :raises InvalidWheelError: if it is no wheel that can be installed.
     :raises LinkError: if it cannot be read.
     """
     remedy = "give a .whl file, or the directory that one was unpacked into"
-    wheel = scan_wheel(given, layout.schemes["purelib"], how, remedy=remedy)
+    wheel = scan_wheel(given, layout.schemes["purelib"], above, how, remedy=remedy)
     metadata = read_metadata(wheel.tree, wheel.name)
     # The directory for headers has the normalised name, as it has with pip and uv.
     pieces = split(wheel.tree, metadata, layout, wheel.name.name)

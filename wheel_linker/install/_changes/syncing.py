@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker._fs.destination import leading_to
 from wheel_linker._link.sites import sweep_all
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import InvalidWheelError, LinkError
@@ -96,7 +97,9 @@ class Wanted(NamedTuple):
         """Compare with what is installed."""
 
         def planned(wheel: UnpackedWheel) -> Plan:
-            return plan(wheel, layout.resolved(), layout, how, options.notes)
+            resolved = layout.resolved()
+            above = leading_to(resolved.schemes["purelib"])
+            return plan(wheel, resolved, layout, above, how, options.notes)
 
         present: dict[str, list[Distribution]] = {}
         for one in find_distributions(layout):

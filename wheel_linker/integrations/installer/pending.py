@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.copying import open_new
 from wheel_linker._fs.descent import Descent
-from wheel_linker._fs.destination import resolved
+from wheel_linker._fs.destination import leading_to, resolved
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
@@ -155,6 +155,7 @@ class _Root:
         self, sites: Sites, site: Site, chain: tuple[LinkMode, ...], backend: Backend
     ) -> None:
         self.path = site.folder.path
+        self._above = leading_to(self.path)
         self._sites = sites
         self._site = site
         self._chain = chain
@@ -235,7 +236,7 @@ class _Root:
         path = os.path.join(file.tree.path, *above)
         source = self._sources.get(path)
         if source is None:
-            refuse_own_inside(self.path, file.tree)
+            refuse_own_inside(self.path, self._above, file.tree)
             tree = file.tree._replace(path=path)
             placer = Placer(tree, self._chain, self._backend, None, self.path)
             source = self._sources[path] = _Source(file.filename, placer, file.tree)
