@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wheel_linker import AUTO, LinkMode, link_wheel_files, link_wheels
+from wheel_linker.mode import fallback_chain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,3 +103,16 @@ def test_a_bad_chain_is_a_value_error_and_nothing_changes(
 def test_an_unknown_word_names_the_accepted_ones_auto_included(site: Path, wheel: Path) -> None:
     with pytest.raises(ValueError, match=r"(?s)nonsense.*clone.*auto"):
         link_wheel_files(site, wheel, mode="nonsense")
+
+
+@pytest.mark.parametrize("chain", [["auto"], ("auto", "copy"), ["copy", "auto"]])
+def test_auto_stands_alone(chain: list[str]) -> None:
+    with pytest.raises(ValueError, match="alone") as caught:
+        fallback_chain(chain)
+    assert "unknown" not in str(caught.value)
+
+
+def test_auto_is_not_offered_for_a_chain() -> None:
+    with pytest.raises(ValueError, match="unknown link mode 'nonsense'") as caught:
+        fallback_chain(["nonsense"])
+    assert "auto" not in str(caught.value)

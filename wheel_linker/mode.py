@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 _ALIASES: Final = {"reflink": "clone"}
+_AUTO: Final = "auto"
 
 
 class LinkMode(str, Enum):
@@ -67,22 +68,21 @@ def fallback_chain(modes: Modes) -> tuple[LinkMode, ...]:
 
     :param modes: one mode ``m``, which means ``(m, COPY)``; a sequence, taken as it is (one element is
         *strict*); ``"auto"`` for :data:`AUTO`; None for the platform's default mode.
-    :raises ValueError: for an unknown word, or an empty sequence.
+    :raises ValueError: for an unknown word, an empty sequence, or ``"auto"`` in one.
     """
     if modes is None:
         modes = LinkMode.default()
     if isinstance(modes, str):
-        if modes == "auto":
+        if modes == _AUTO:
             return AUTO
-        modes = (_mode(modes), LinkMode.COPY)
-    chain = tuple(dict.fromkeys(_mode(mode) for mode in modes))
+        try:
+            modes = (LinkMode(modes), LinkMode.COPY)
+        except ValueError as error:
+            raise ValueError(f"{error}, {_AUTO}") from None
+    modes = list(modes)
+    if _AUTO in modes:
+        raise ValueError(f"{_AUTO!r} is a chain of its own: give the word alone, not among others")
+    chain = tuple(dict.fromkeys(map(LinkMode, modes)))
     if not chain:
         raise ValueError("the chain of link modes is empty: name at least one mode")
     return chain
-
-
-def _mode(word: LinkMode | str) -> LinkMode:
-    try:
-        return LinkMode(word)
-    except ValueError as error:
-        raise ValueError(f"{error}, auto") from None
