@@ -127,6 +127,44 @@ def test_a_nul_byte_is_an_error_of_the_library(
     assert {path for path in snapshot(place.root) if not path.startswith("store")} == set(before)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name in CALLS if name.endswith((" into", "s from", " to", "purelib"))),
+        *(
+            "link_wheels unpacked",
+            "pack_wheel from",
+            "write_record",
+            "WheelStore",
+            "WheelStore bases",
+        ),
+        *("Layout.for_target", "installed", "uninstall", "plan_uninstall"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_directory(
+    place: Place, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Least of all where all else is removed from it."""
+    monkeypatch.chdir(place.tree)
+    before = snapshot(place.root)
+    with pytest.raises(WheelLinkerError, match="empty") as caught:
+        CALLS[name](place._replace(nul=""))
+    assert not isinstance(caught.value, LinkError) or caught.value.errno == errno.EINVAL
+    assert {path for path in snapshot(place.root) if not path.startswith("store")} == set(before)
+
+
+@pytest.mark.parametrize("empty", ["", b""])
+def test_a_mirror_of_an_empty_path(
+    place: Place, empty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.root / "cwd").mkdir()
+    (place.root / "cwd/mine.txt").write_bytes(b"mine")
+    monkeypatch.chdir(place.root / "cwd")
+    with pytest.raises(LinkError, match="empty"):
+        link_wheel_files(empty, place.tree, exact=True)
+    assert os.listdir() == ["mine.txt"]
+
+
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_nul_byte_is_in_no_archive(place: Place, exact: bool) -> None:
     """That a local archive is missing is told by this error."""

@@ -27,7 +27,7 @@ def resolved(path: str | os.PathLike[str]) -> str:
     """
     try:
         return real_path(os.fsdecode(path))
-    except ValueError as error:  # a NUL byte
+    except ValueError as error:  # it is empty, or has a NUL byte
         raise LinkError(f"cannot link into {path!r}: {error}", errno=errno.EINVAL) from error
     except OSError as error:  # a symlink that vanished while it was being followed
         raise LinkError.from_os_error(error, f"link into {path!r}") from error

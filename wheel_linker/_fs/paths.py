@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _LONG: Final = "\\\\?\\"
 _LONG_SHARE: Final = "\\\\?\\unc\\"
 _SHARE: Final = "\\\\"
+_EMPTY: Final = "empty; the current directory is '.'"
 
 
 def is_within(path: str, directory: str) -> bool:
@@ -61,8 +62,13 @@ def possible(path: str, doing: str) -> str:
     """Return a path that the caller gave, if something can be there.
 
     :param doing: what it was given for, in the words that follow "cannot".
-    :raises LinkError: if it has a NUL byte, for which Python has an error of its own, later and without the path.
+    :raises LinkError: if it is empty, which Python often takes for the current directory, or has a NUL byte, for which
+        Python has an error of its own, later and without the path.
     """
+    if not path:
+        raise LinkError(
+            f"cannot {doing}: the path {path!r} is {_EMPTY}", errno=errno.EINVAL, destination=path
+        )
     if "\0" in path:
         raise LinkError(
             f"cannot {doing}: {path!r} has a NUL byte, which is in no path",
@@ -75,9 +81,12 @@ def possible(path: str, doing: str) -> str:
 def real_path(path: str, *, strict: bool = False) -> str:
     """Return :func:`os.path.realpath`, for which a NUL byte is the same error on every system.
 
-    :raises ValueError: if the path has a NUL byte; on Windows Python takes that for a path, or for an unknown error.
+    :raises ValueError: if the path is empty, which Python takes for the current directory, or has a NUL byte, which on
+        Windows it takes for a path, or for an unknown error.
     :raises OSError: if ``strict``, and nothing is there.
     """
+    if not path:
+        raise ValueError(f"the path is {_EMPTY}")
     if "\0" in path:
         raise ValueError("embedded null byte")
     return os.path.realpath(path, strict=strict)

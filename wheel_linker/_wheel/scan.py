@@ -65,7 +65,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Folder]:
             yield root
     except InvalidWheelError:
         raise
-    except ValueError as error:  # a NUL byte
+    except ValueError as error:  # it is empty, or has a NUL byte
         raise InvalidWheelError(f"no unpacked wheel at {root_path!r}: {error}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InvalidWheelError(

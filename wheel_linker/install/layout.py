@@ -115,7 +115,7 @@ class Layout(NamedTuple):
 
         :param directory: made when something is installed.
         :param python: the interpreter that scripts are started with; by default the running one.
-        :raises LinkError: as :meth:`for_python`, or if the directory's path has a NUL byte.
+        :raises LinkError: as :meth:`for_python`, or if the directory's path is empty or has a NUL byte.
         """
         asked = cls.for_python(sys.executable if python is None else python)
         root = os.path.abspath(possible(os.fsdecode(directory), "use an environment"))
@@ -141,7 +141,8 @@ class Layout(NamedTuple):
 
         :raises LinkError: if something in it cannot be a path.
         """
-        possible(self.python, "use an environment")
+        if self.python:  # an embedded interpreter may not know its own path
+            possible(self.python, "use an environment")
         real = _real(self.schemes.values())
         return self._replace(schemes={scheme: real[path] for scheme, path in self.schemes.items()})
 

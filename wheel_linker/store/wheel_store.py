@@ -439,7 +439,7 @@ class TemporaryStore(WheelStore):
 
 def _layout(root: str | os.PathLike[str]) -> Layout:
     path = os.fsdecode(root)
-    if "\0" in path:  # else nothing of that is loaded
+    if not path or "\0" in path:  # else nothing of that is loaded
         from wheel_linker._fs.paths import possible
 
         possible(path, "use a store")
