@@ -81,7 +81,10 @@ def test_directories_that_change_get_another_time(
     )
     link_wheel_files(target, wheel, mode="copy")
     (target / "demo/sub/deep/er/still/leaf.py").unlink()
-    set_times(target, before)
+    try:
+        set_times(target, before)
+    except OverflowError:
+        pytest.skip("is about times past 2038, which this system's time_t has not")
     stamps = {path: path.stat().st_mtime for path in target.rglob("*") if path.is_dir()}
     link_wheel_files(target, wheel, mode=mode)
     changed = {path.name for path, stamp in stamps.items() if path.stat().st_mtime != stamp}

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from interrupter import Interrupter, needs_instructions
 from wheels import contents
 
 from wheel_linker import LinkError, LinkMode, LockTimeoutError, link_wheel_files
@@ -122,6 +123,30 @@ def test_threads_wait_no_longer_for_one_another() -> None:
     with Patience("here", 0).turn(lock):
         assert lock.locked()
     assert not lock.locked()
+
+
+@needs_instructions
+def test_an_interrupt_after_any_call_leaves_no_lock_taken() -> None:
+    taken = []
+    has_come = True
+    nth = 0
+    while has_come:
+        nth += 1
+        lock = threading.Lock()
+        interrupter = Interrupter(nth, {Patience.__module__, "contextlib"})
+        sys.settrace(interrupter)
+        try:
+            with Patience("here", 0).turn(lock):
+                pass
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        has_come = interrupter.has_come
+        if lock.locked():
+            taken.append(nth)
+    assert nth > 5
+    assert taken == []
 
 
 def test_readers_share_a_lock_and_a_writer_waits(tmp_path: Path) -> None:

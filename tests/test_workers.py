@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import dis
 import signal
 import sys
 import threading
@@ -12,12 +11,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from interrupter import Interrupter, needs_instructions
 
 from wheel_linker._archive.crew import Crew
 from wheel_linker._threads import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Iterable
     from types import FrameType
 
 
@@ -243,37 +243,7 @@ def test_nobody_is_at_work_after_an_interrupt_as_any_function_begins(
     assert left == []
 
 
-class Interrupter:
-    """Raises what Ctrl-C raises after the nth call in some modules, in the thread that it is set in.
-
-    The interpreter looks for signals after a call, and not before it.
-    """
-
-    def __init__(self, nth: int, modules: Container[str]) -> None:
-        self._left = nth
-        self._modules = modules
-        self._before: dict[FrameType, str] = {}
-        self.has_come = False
-
-    def __call__(self, frame: FrameType, event: str, _: object) -> Interrupter | None:
-        if frame.f_globals.get("__name__") not in self._modules:
-            return None
-        frame.f_trace_opcodes = True
-        if event == "opcode" and not self.has_come:
-            before = self._before.get(frame, "CALL")
-            self._before[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-            self._left -= before.startswith("CALL")
-            if self._left == 0:
-                self.has_come = True
-                self._before.clear()
-                raise KeyboardInterrupt
-        return self
-
-
-@pytest.mark.skipif(
-    sys.implementation.name != "cpython" or sys.version_info[:2] == (3, 12),
-    reason="traces instructions, which only CPython does, and 3.12 not in every release",
-)
+@needs_instructions
 def test_an_interrupt_after_any_call_loses_no_room_of_a_crew() -> None:
     """Room that nobody returns, or can return any more, is waited for by the next call, and for ever."""
     modules = {Crew.__module__, "threading", "contextlib"}

@@ -112,7 +112,8 @@ class TestTurn:
         tried: list[float] = []
 
         class Taken:
-            def acquire(self, *, timeout: float) -> bool:
+            def acquire(self, blocking: bool, timeout: float) -> bool:
+                assert blocking
                 tried.append(timeout)
                 clock.now += timeout
                 return len(tried) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -186,6 +187,11 @@ class TestRefresh:
 @pytest.mark.parametrize("nanoseconds", [NOW, 1, SECOND - 1, 3 * SECOND, 2**62, -1])
 def test_the_float_is_the_one_of_stat(nanoseconds: int, tmp_path: Any) -> None:
     """Of the interpreter that runs, for what the file system has kept."""
-    os.utime(tmp_path, ns=(nanoseconds, nanoseconds))
+    try:
+        os.utime(tmp_path, ns=(nanoseconds, nanoseconds))
+    except OverflowError:
+        pytest.skip("is about times past 2038, which this system's time_t has not")
     kept = os.stat(tmp_path)
-    assert timestamps._as_float(kept.st_mtime_ns) == kept.st_mtime
+    # What x87 works with has more digits than a float: there the interpreter's own sum may differ in the last ones.
+    last_digits = 0.0 if sys.maxsize > 2**32 else 1e-15
+    assert abs(timestamps._as_float(kept.st_mtime_ns) - kept.st_mtime) <= last_digits

@@ -9,8 +9,8 @@ import csv
 import hashlib
 import os
 import stat
-import time
 import zipfile
+from datetime import datetime, timedelta, timezone
 from io import StringIO
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,7 @@ _CHUNK: Final = 1024 * 1024
 # A zip archive has no time before, and none after, this: APPNOTE.TXT 4.4.6.
 _EARLIEST: Final = 315532800
 _LATEST: Final = 4354819198
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _INFINITE: Final = float("inf")
 _UNIX: Final = 3
 _LEVEL: Final = 6
@@ -117,8 +118,9 @@ def _moment(timestamp: float | None) -> tuple[int, int, int, int, int, int]:
     wanted = _EARLIEST if timestamp is None else timestamp
     if not -_INFINITE < wanted < _INFINITE:  # nor is what is no number
         raise ValueError(f"timestamp is {wanted}, which is no time: give seconds since 1970")
-    parts = time.gmtime(int(min(max(wanted, _EARLIEST), _LATEST)))
-    return (*parts[:5], parts.tm_sec // 2 * 2)  # in steps of two seconds
+    # Not time.gmtime: where time_t has 32 bits it ends in 2038.
+    then = _EPOCH + timedelta(seconds=int(min(max(wanted, _EARLIEST), _LATEST)))
+    return (*then.timetuple()[:5], then.second // 2 * 2)  # in steps of two seconds
 
 
 def _complete_name(tree: Tree) -> WheelFilename:

@@ -72,12 +72,18 @@ class Patience:
 
         :raises LockTimeoutError: if the time is over.
         """
-        while not lock.acquire(timeout=_LONGEST_PAUSE):
-            self.wait()
+        # Whether it is taken. One step of the interpreter takes the lock and notes that: between two steps Ctrl-C may
+        # come, and the lock would stay taken.
+        taken = [False]
         try:
+            while not taken[0]:
+                taken[:] = map(lock.acquire, (True,), (_LONGEST_PAUSE,))
+                if not taken[0]:
+                    self.wait()
             yield
         finally:
-            lock.release()
+            if taken[0]:
+                lock.release()
 
     def _over(self, fd: int | None) -> LockTimeoutError:
         return LockTimeoutError(
