@@ -100,6 +100,23 @@ def test_symlinks_go_and_what_they_lead_to_stays(there: Path, tree: Path, tmp_pa
     assert names(outside) == {"kept.py"}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="makes symlinks")
+def test_a_symlink_to_a_directory_gives_way_to_a_file(
+    there: Path, tree: Path, tmp_path: Path
+) -> None:
+    outside = write_tree(tmp_path / "outside", {"kept.py": b"kept"})
+    (there / "pkg/a.py").unlink()
+    (there / "pkg/a.py").symlink_to(outside)
+    (there / "other.py").symlink_to("pkg/sub")
+    (tree / "pkg/own").symlink_to("sub")
+    for _ in range(2):
+        link_wheel_files(there, tree, exact=True)
+        assert contents(there) == contents(tree)
+        assert not (there / "pkg/a.py").is_symlink()
+        assert os.readlink(there / "pkg/own") == "sub"
+    assert names(outside) == {"kept.py"}
+
+
 def test_what_fails_is_undone(there: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = snapshot(there)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import stat
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.descent import Descent
@@ -15,9 +17,13 @@ from wheel_linker._wheel.record import RECORD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from wheel_linker._fs.folder import Parts
+    from wheel_linker._fs.folder import Folder, Parts
     from wheel_linker._link.transaction import Transaction
     from wheel_linker._wheel.tree import Tree
+
+_DIRECTORY: Final = "directory"
+_FILE: Final = "file"
+_LINK: Final = "symlink"
 
 
 class _Surplus(NamedTuple):
@@ -48,19 +54,21 @@ def remove_surplus(
         waiting(transaction).add(parts)
 
 
-def _supplied(trees: Iterable[Tree]) -> dict[Parts, bool]:
-    """Return everything in the wheels by its path, with True for directories."""
-    supplied: dict[Parts, bool] = {}
+def _supplied(trees: Iterable[Tree]) -> dict[Parts, str]:
+    """Return what everything in the wheels is, by its path; a file, where one wheel has that and another a symlink."""
+    supplied: dict[Parts, str] = {}
     for tree in trees:
         for directory in tree.directories:
-            supplied[directory.parts] = True
-            within = directory.names()
-            supplied.update(((*directory.parts, name), False) for name in within)
+            parts = directory.parts
+            supplied[parts] = _DIRECTORY
+            supplied.update(((*parts, name), _FILE) for name in directory.files)
+            for name, _ in directory.links:
+                supplied.setdefault((*parts, name), _LINK)
     return supplied
 
 
 def _find(
-    transaction: Transaction, supplied: dict[Parts, bool], spare: Callable[[str], bool] | None
+    transaction: Transaction, supplied: dict[Parts, str], spare: Callable[[str], bool] | None
 ) -> _Surplus:
     found = _Surplus([], [], [])
     pending: list[Parts] = [()]
@@ -77,11 +85,26 @@ def _find(
                     continue
                 if is_directory(status):
                     pending.append(parts)
-                    if supplied.get(parts) is not True:
+                    if supplied.get(parts) != _DIRECTORY:
                         found.directories.append(parts)
                     continue
                 if name == RECORD and len(above) == 1 and above[0].endswith(DIST_INFO):
                     found.records.append(parts)
-                if supplied.get(parts) is not False:
+                if _is_in_the_way(supplied.get(parts), folder, name, status):
                     found.files.append(parts)
     return found
+
+
+def _is_in_the_way(wanted: str | None, folder: Folder, name: str, status: os.stat_result) -> bool:
+    """Tell whether a file or symlink has to go before the wheels are merged, and is not replaced by what these have.
+
+    A merge replaces no symlink to a directory by a file: that would hide what is in the directory.
+    """
+    if wanted != _FILE:
+        return wanted != _LINK
+    if not stat.S_ISLNK(status.st_mode):
+        return False
+    try:
+        return stat.S_ISDIR(os.stat(folder.prefix + name, dir_fd=folder.fd).st_mode)
+    except OSError:
+        return False  # it leads nowhere
