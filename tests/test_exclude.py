@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from wheels import DIST_INFO_FILES, SAMPLE, contents, sample_wheel, snapshot
+from wheels import DIST_INFO_FILES, SAMPLE, contents, make_wheel, names, sample_wheel, snapshot
 
-from wheel_linker import LinkError, UnpackedWheel, link_wheel_files, link_wheels
+from wheel_linker import (
+    LinkError,
+    Locks,
+    PackageConflictError,
+    UnpackedWheel,
+    link_wheel_files,
+    link_wheels,
+)
 from wheel_linker.backends.macos import MacOSBackend
 
 if TYPE_CHECKING:
@@ -123,3 +130,46 @@ def test_into_a_part_of_the_tree_itself_that_is_left_out(
     with pytest.raises(LinkError, match="exclude"):
         link_wheel_files(lib, project, filename="pkg-1.0-py3-none-any.whl", exclude=["pkg"])
     assert (project / "pkg" / "a.py").read_bytes() == b"a"
+
+
+@pytest.mark.parametrize("exclude", [["*.dist-info"], lambda path: path.name.endswith("info")])
+def test_what_names_the_wheel_may_be_left_out(wheel: Path, site: Path, exclude: Any) -> None:
+    report = link_wheel_files(site, wheel, exclude=exclude)
+    assert str(report.wheel).startswith("demo-1.0")
+    assert names(site) == {path.partition("/")[0] for path in SAMPLE}
+
+
+@pytest.mark.parametrize("exclude", [["config.py"], ["demo/sub/config.py"], ["sub"], ["demo"]])
+def test_what_is_left_out_is_in_conflict_with_nothing(
+    wheel: Path, site: Path, tmp_path: Path, exclude: list[str]
+) -> None:
+    wheels = [
+        make_wheel(tmp_path / name, {"demo/sub/config.py": name.encode()}, name=name)
+        for name in ("one", "another")
+    ]
+    with pytest.raises(PackageConflictError):
+        link_wheels(site, wheels, on_conflict="error")
+    with pytest.raises(PackageConflictError):
+        link_wheels(site, wheels, on_conflict="error", exclude=["config"])
+    locks = Locks()
+    link_wheels(site, wheels, on_conflict="error", exclude=exclude, locks=locks)
+    assert locks.find_package_conflicts() == ()
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("asked", ["exclude", "must_copy"])
+def test_what_a_function_raises_comes_out_as_it_is(
+    wheel: Path, site: Path, asked: str, jobs: int
+) -> None:
+    """It is no error of the files that are linked, whatever it says."""
+    cause = KeyError("why")
+    error = FileNotFoundError(2, "not in the list of the caller")
+
+    def question(path: PurePosixPath) -> bool:
+        raise error from cause
+
+    with pytest.raises(FileNotFoundError, match="list of the caller") as caught:
+        link_wheels(site, [wheel], jobs=jobs, **{asked: question})  # type: ignore[arg-type]
+    assert caught.value is error
+    assert error.__cause__ is cause
+    assert list(site.iterdir()) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheel_linker._wheel.conflicts import refuse_unknown
-from wheel_linker._wheel.unpacked import UnpackedWheel, listed, unpacked
+from wheel_linker._wheel.unpacked import listed, unpacked
 
 if TYPE_CHECKING:
     import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wheel_linker._wheel.conflicts import OnConflict
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordMode
-    from wheel_linker._wheel.unpacked import WheelLike
+    from wheel_linker._wheel.unpacked import UnpackedWheel, WheelLike
     from wheel_linker.backends import Backend
     from wheel_linker.mode import LinkMode, Modes
 
@@ -47,7 +47,8 @@ def link_wheel_files(
     :param filename: the wheel's file name; by default the wheel's own, or as its one ``*.dist-info`` says.
     :param must_copy: called with each file's path relative to the wheel: whether it will be edited after
         linking, and so needs a copy of its own where others are hard links or symlinks. Files named
-        ``RECORD`` always get one.
+        ``RECORD`` always get one. An exception that it raises ends the call, and is what that raises; so with
+        ``exclude``.
     :param jobs: how many threads, the caller's included, work on the files. On Linux, if there are thousands of
         files, each of the other threads leaves its work to a helper process.
     :param progress: called with the number of files finished since the last call, in whichever thread
@@ -71,13 +72,11 @@ def link_wheel_files(
     """
     given = unpacked(wheel)
     if filename is not None:
-        given = UnpackedWheel(given.path, filename)
+        given = given.renamed(filename)
     from wheel_linker._link.pipeline import link
 
     how = link_options(mode, locks, must_copy, jobs, progress, backend, native_mode, exclude, exact)
-    # The wheel under its other name is not the one that can be held.
-    with unpacked(wheel).hold():
-        return link(site_packages, [given], how)[0]
+    return link(site_packages, [given], how)[0]
 
 
 def link_wheels(
@@ -111,7 +110,7 @@ def link_wheels(
     :param progress: as for :func:`link_wheel_files`.
     :param backend: how to clone; the platform's own by default.
     :param native_mode: as for :func:`link_wheel_files`.
-    :param exclude: as for :func:`link_wheel_files`. Conflicts are looked for among all files.
+    :param exclude: as for :func:`link_wheel_files`. What is left out of a wheel is in conflict with nothing.
     :param exact: as for :func:`link_wheel_files`, with all of the wheels.
     :returns: what became of each wheel, in the order given.
     :raises PackageConflictError: if ``on_conflict`` is ``"error"`` and there are conflicts. Nothing has been

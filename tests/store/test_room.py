@@ -17,7 +17,7 @@ import pytest
 import wheel_linker
 from store.archives import FILES, NAME, files_below, with_record, write_wheel
 from store.conftest import entry_names, litter
-from wheel_linker import LinkError, link_wheels
+from wheel_linker import LinkError, link_wheel_files, link_wheels
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker.install import Layout, install_wheels
@@ -168,6 +168,33 @@ class TestSymlinks:
         link_wheels(site, two, mode="symlink")
         (told,) = caplog.records
         assert f"the store {root}, which is pruned" in told.getMessage()
+
+    @pytest.mark.parametrize("given", [False, True])
+    @pytest.mark.parametrize("install", [False, True])
+    def test_native_files_count(
+        self, store: WheelStore, root: Path, tmp_path: Path, given: bool, install: bool
+    ) -> None:
+        files = {"demo/_core.so": b"so", "demo/a.py": b"a"}
+        stored = store.add(write_wheel(tmp_path / "dist" / NAME, files))
+        native_mode = "symlink" if given else "copy"
+        if install:
+            layout = Layout.for_target(tmp_path / "site")
+            install_wheels([stored], layout, mode="copy", native_mode=native_mode)
+        else:
+            link_wheels(tmp_path / "site", [stored], mode="copy", native_mode=native_mode)
+        noted = [path.read_text() for path in root.rglob("symlinked")]
+        assert noted == ([f"{stored.entry}\n"] if given else [])
+
+    @pytest.mark.parametrize("filename", ["another-2.0-py3-none-any.whl", None])
+    def test_a_stored_wheel_is_that_by_another_name(
+        self, two: list[StoredWheel], site: Path, root: Path, filename: str | None
+    ) -> None:
+        Path(two[0].path).chmod(0o755)
+        (Path(two[0].path) / "added.py").write_bytes(b"added since")
+        report = link_wheel_files(site, two[0], filename=filename, mode="symlink")
+        assert str(report.wheel) == (filename or NAME)
+        assert not (site / "added.py").exists()
+        assert [path.read_text() for path in root.rglob("symlinked")] == [f"{two[0].entry}\n"]
 
 
 def fill(place: Path) -> None:

@@ -22,6 +22,25 @@ MustCopy = Callable[["PurePosixPath"], bool]
 """A function that tells by a file's path in the wheel whether it needs a copy."""
 
 
+class AskedError(Exception):
+    """A function of the caller's raised an error of the system, which is not one of the files that are linked."""
+
+    def __init__(self, raised: OSError) -> None:
+        super().__init__(raised)
+        self.raised = raised
+
+
+def ask(question: Callable[[PurePosixPath], bool], path: PurePosixPath) -> bool:
+    """Call a function of the caller's.
+
+    :raises AskedError: for an :exc:`OSError`, which would be taken for one of the files that are linked.
+    """
+    try:
+        return question(path)
+    except OSError as error:
+        raise AskedError(error) from error
+
+
 def excluding(exclude: Exclude) -> Callable[[str], bool] | None:
     """Return what tells of a path relative to the wheel whether it is left out; None if nothing is."""
     if exclude is None:
@@ -30,7 +49,7 @@ def excluding(exclude: Exclude) -> Callable[[str], bool] | None:
 
     if callable(exclude):
         asked = exclude
-        return lambda path: asked(PurePosixPath(path))
+        return lambda path: ask(asked, PurePosixPath(path))
     return _matching([exclude] if isinstance(exclude, str) else exclude)
 
 

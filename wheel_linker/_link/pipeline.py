@@ -12,13 +12,14 @@ from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.merge import StagedFiles, commit
+from wheel_linker._link.options import AskedError
 from wheel_linker._link.placer import Placer
 from wheel_linker._link.report import note_symlinks
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._link.staging import stage_all
 from wheel_linker._log import warn_caller
 from wheel_linker._wheel.conflicts import PackageConflictError, Supplier
-from wheel_linker._wheel.dist_info import own_filename
+from wheel_linker._wheel.dist_info import DIST_INFO, own_filename
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.errors import (
     InvalidWheelError,
@@ -55,12 +56,16 @@ def link(
     on_conflict: OnConflict = "ignore",
 ) -> list[LinkReport]:
     """Link wheels, all or none; what the public calls say of their parameters and errors holds here."""
-    with ExitStack() as kept:
-        for wheel in given:
-            kept.enter_context(wheel.hold())
-        reports = _link(site_packages, given, how, on_conflict)
-        note_symlinks(given, reports)
-        return reports
+    try:
+        with ExitStack() as kept:
+            for wheel in given:
+                kept.enter_context(wheel.hold())
+            reports = _link(site_packages, given, how, on_conflict)
+            note_symlinks(given, reports, how.modes())
+            return reports
+    except AskedError as error:
+        raised = error.raised
+    raise raised
 
 
 def _link(
@@ -179,7 +184,17 @@ def scan_wheel(
         return Wheel(given.filename, tree)
     if given.filename is not None:
         return Wheel(WheelFilename.parse(given.filename), tree)
-    return Wheel(own_filename(tree.path, tree.dist_info(_GIVE_NAME)), tree)
+    return Wheel(own_filename(tree.path, _own_dist_info(tree)), tree)
+
+
+def _own_dist_info(tree: Tree) -> str:
+    """Return the name of the one ``*.dist-info`` directory of a wheel, which names it also if it is left out."""
+    for parts in tree.left_out:
+        name = parts[0]
+        is_named_so = len(parts) == 1 and name.endswith(DIST_INFO)
+        if is_named_so and os.path.isdir(os.path.join(tree.path, name)):
+            return name  # it is the only one: the scan has made sure of that
+    return tree.dist_info(_GIVE_NAME)
 
 
 def refuse_own_inside(
@@ -233,7 +248,8 @@ def supplier_of(wheel: Wheel) -> Supplier:
     root = wheel.tree.directories[0]
     files = root.names()
     directories = (wheel.tree.directories[index].parts[0] for index in wheel.tree.top_level())
-    return Supplier(wheel.name, wheel.tree.path, files, tuple(directories))
+    left_out = frozenset("/".join(parts) for parts in wheel.tree.left_out)
+    return Supplier(wheel.name, wheel.tree.path, files, tuple(directories), left_out)
 
 
 def check_conflicts(

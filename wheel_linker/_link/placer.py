@@ -287,8 +287,12 @@ class Placer:
             return set()
         from pathlib import PurePosixPath  # to import it takes longer than to link a small wheel
 
+        from wheel_linker._link.options import ask  # loaded already
+
         parent = PurePosixPath(*directory.parts)
-        return {name for name in directory.files if name != _RECORD and must_copy(parent / name)}
+        return {
+            name for name in directory.files if name != _RECORD and ask(must_copy, parent / name)
+        }
 
     def _place(
         self,

@@ -9,7 +9,7 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from wheel_linker._wheel.filename import WheelFilename
     from wheel_linker._wheel.record_problems import RecordProblem
@@ -132,9 +132,16 @@ class Tally:
         return {mode: sum(counts) for mode, counts in self._counts.items()}
 
 
-def note_symlinks(wheels: Iterable[UnpackedWheel], reports: Iterable[LinkReport]) -> None:
-    """Have wheels that lie in a store know that symlinks to them have been made."""
+def note_symlinks(
+    wheels: Iterable[UnpackedWheel], reports: Iterable[LinkReport], modes: Collection[LinkMode]
+) -> None:
+    """Have wheels that lie in a store know that symlinks to them have been made.
+
+    :param modes: all modes that files may have ended in, those of native files as well.
+    """
+    # This mode is also counted for the wheel's own symlinks, which do not lead to the store.
+    if LinkMode.SYMLINK not in modes:
+        return
     for wheel, report in zip(wheels, reports):
-        # This mode is also counted for the wheel's own symlinks, which do not lead to the store.
-        if LinkMode.SYMLINK in report.used and LinkMode.SYMLINK in report.requested:
+        if LinkMode.SYMLINK in report.used:
             wheel.note_symlinks()

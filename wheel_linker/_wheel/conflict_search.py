@@ -32,6 +32,7 @@ class _Supplied(NamedTuple):
     source: str
     relative: str
     is_directory: bool
+    left_out: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -60,7 +61,8 @@ def find_conflicts(
 def _top_level(supplier: Supplier) -> Iterator[_Supplied]:
     for names, is_directory in ((supplier.files, False), (supplier.directories, True)):
         for name in names:
-            yield _Supplied(supplier.wheel, os.path.join(supplier.path, name), name, is_directory)
+            path = os.path.join(supplier.path, name)
+            yield _Supplied(supplier.wheel, path, name, is_directory, supplier.left_out)
 
 
 def _shared(supplied: Iterable[_Supplied], folds: Folds) -> Iterator[list[_Supplied]]:
@@ -116,8 +118,10 @@ def _entries(one: _Supplied) -> list[_Supplied]:
                     entry.path,
                     f"{one.relative}/{entry.name}",
                     entry.is_dir(follow_symlinks=False),
+                    one.left_out,
                 )
                 for entry in entries
+                if f"{one.relative}/{entry.name}" not in one.left_out
             ]
     except OSError as error:
         raise _unreadable(error, one.source) from error

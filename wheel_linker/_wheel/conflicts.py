@@ -37,6 +37,8 @@ class Supplier(NamedTuple):
     path: str
     files: tuple[str, ...]
     directories: tuple[str, ...]
+    left_out: frozenset[str] = frozenset()
+    """What is there and not supplied, by its path in the wheel, with forward slashes; of a directory everything."""
 
 
 def as_race(conflict: PackageConflict) -> str:

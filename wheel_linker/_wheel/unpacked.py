@@ -30,6 +30,10 @@ class UnpackedWheel(NamedTuple):
     path: str | os.PathLike[str]
     filename: WheelFilename | str | None = None
 
+    def renamed(self, filename: WheelFilename | str) -> UnpackedWheel:
+        """Return the same wheel under another file name."""
+        return UnpackedWheel(self.path, filename)
+
     def file(self) -> str | None:
         """Return the path of the ``.whl`` file that it was unpacked from, for messages; None if nobody told."""
         return None

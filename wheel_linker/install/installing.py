@@ -127,7 +127,7 @@ def change(
                 how.progress.telling_of_failure(sites.is_complete),
             ):
                 outcome = _install(plans, where, how, options, sites)
-            note_symlinks(given, [report.link for report in outcome.installed])
+            note_symlinks(given, [report.link for report in outcome.installed], how.modes())
     if options.compile_bytecode:
         with telling_of_completion(lambda: True):
             _compile([one for one in plans if not one.is_compiled], layout, how, options)

@@ -75,6 +75,13 @@ class StoredWheel(UnpackedWheel):
         return made
 
     @override
+    def renamed(self, filename: WheelFilename | str) -> StoredWheel:
+        """Return the same entry under another file name."""
+        made = StoredWheel(self.path, filename)
+        vars(made).update(vars(self))
+        return made
+
+    @override
     def file(self) -> str | None:
         """Return the path of the ``.whl`` file that was given; None if it was found by something else."""
         return self._file
