@@ -482,3 +482,28 @@ def test_record_that_names_nothing_of_its_own(layout: Layout, row: str) -> None:
         uninstall("foreign", layout)
     assert {path.name for path in info.iterdir()} == {"METADATA", "RECORD"}
     assert info.parent.joinpath("foreign.py").exists()
+
+
+@pytest.mark.parametrize("row", ["mine.py,,", "other-1.0.dist-info/RECORD,,"])
+@pytest.mark.parametrize("version", ["0", "1.0"])
+def test_record_of_what_is_upgraded_that_names_nothing_of_its_own(
+    layout: Layout, older: Path, row: str, version: str
+) -> None:
+    info = f"demo-{version}.dist-info"
+    written = {
+        "mine.py": b"",
+        "other-1.0.dist-info/RECORD": b"other-1.0.dist-info/RECORD,,\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: demo\nVersion: {version}\n".encode(),
+        f"{info}/licenses/LICENSE": b"",
+        f"{info}/RECORD": f"{row}\n".encode(),
+    }
+    write_tree(pure(layout), written)
+    report = install_wheel(older, layout)
+    assert report.upgraded == (version,)
+    assert [path.name for path in pure(layout).glob("demo-*")] == ["demo-1.0.dist-info"]
+    assert not (pure(layout) / "demo-1.0.dist-info" / "licenses").exists()
+    assert (pure(layout) / "mine.py").exists() == (row != "mine.py,,")
+    assert (pure(layout) / "other-1.0.dist-info" / "RECORD").exists()
+    check_record(layout)
+    uninstall("demo", layout)
+    assert not list(pure(layout).glob("demo*"))

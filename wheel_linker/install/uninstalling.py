@@ -21,7 +21,7 @@ from wheel_linker.install._present.distributions import (
     named,
     names_in,
 )
-from wheel_linker.install._present.incomplete import guess
+from wheel_linker.install._present.incomplete import guess, names_own_notes
 from wheel_linker.install._present.recorded import (
     IncompleteInstallationError,
     is_empty,
@@ -209,8 +209,7 @@ def _refuse_another_ones(one: Distribution, rows: Sequence[Recorded]) -> None:
 
     :raises IncompleteInstallationError: if it does.
     """
-    # The RECORD itself belongs to the distribution whether it is named or not.
-    if any(is_note(row.path, one) and row.path != one.recorded for row in rows):
+    if names_own_notes(one, rows):
         return
     left = names_in(one) - {RECORD}
     if left:

@@ -15,10 +15,11 @@ from wheel_linker.install._present.recorded import (
     Recorded,
     read_record,
 )
+from wheel_linker.install._present.removing import is_note
 from wheel_linker.install._scripts.entry_points import script_entry_points
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from wheel_linker.install._present.distributions import Distribution
     from wheel_linker.install._scripts.entry_points import EntryPoint
@@ -32,16 +33,29 @@ def record_or_guess(
 ) -> tuple[list[Recorded], bool]:
     """Return what belongs to a distribution, and whether that had to be guessed.
 
+    What is in its ``*.dist-info`` belongs to it also if its ``RECORD`` names nothing there: should some of that stay,
+    the distribution would still be listed.
+
     :param scripts: the environment's directory for scripts.
     :param names: top-level names that are known to belong to it, besides those that are found.
     :raises NoRecordError: if it has no ``RECORD`` at all: then another tool knows what belongs to it.
     :raises LinkError: as :func:`read_record`.
     """
     try:
-        return read_record(one), False
+        rows = read_record(one)
     except IncompleteInstallationError as error:
         log("%s", error)
         return guess(one, scripts, names), True
+    if not names_own_notes(one, rows):
+        known = {row.path for row in rows}
+        rows += [Recorded(path, path) for path in _below(one.path) if path not in known]
+    return rows, False
+
+
+def names_own_notes(one: Distribution, rows: Iterable[Recorded]) -> bool:
+    """Tell whether the rows of a ``RECORD`` name anything in its own ``*.dist-info`` besides itself."""
+    # The RECORD itself belongs to the distribution whether it is named or not.
+    return any(is_note(row.path, one) and row.path != one.recorded for row in rows)
 
 
 def guess(one: Distribution, scripts: str, names: Collection[str] = ()) -> list[Recorded]:
