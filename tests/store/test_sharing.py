@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +18,10 @@ import wheel_linker
 from store.archives import NAME, write_wheel
 from wheel_linker import InvalidWheelError, LockTimeoutError, link_wheels
 from wheel_linker.store import WheelStore
+from wheel_linker.store._entry.options import Kept
 from wheel_linker.store.entries import named
+from wheel_linker.store.layout import Layout
+from wheel_linker.store.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -255,6 +258,61 @@ def test_child_of_fork_while_others_are_at_work(
             store.add(wheel)
 
     assert all_at_once(busy, busy, fork) == []
+
+
+@contextmanager
+def _using(session: Session, entry: str, how: str) -> Iterator[None]:
+    """Have an entry in use, as a call has it."""
+    with ExitStack() as using:
+        if how == "linking":
+            using.enter_context(session.keeping(entry))
+        elif how == "looking":
+            using.enter_context(session.looking_at(entry))
+        else:
+            kept = using.enter_context(Kept()) if how == "found" else None
+            with session.adding(kept):
+                session.hold(entry)
+                if how == "adding":
+                    yield
+                    return
+        yield
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="about fork(2)")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("how", ["linking", "looking", "adding", "found"])
+def test_child_of_fork_leaves_the_call_that_it_came_from(
+    root: Path, store: WheelStore, wheels: list[Path], how: str
+) -> None:
+    """What the child uses afterwards stays as long as it does so."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    entry = store.add(wheels[0]).entry
+    store.close()
+    session = Session(Layout(str(root)))
+    reading, writing = os.pipe()
+    call = _using(session, entry, how)
+    call.__enter__()
+    pid = os.fork()
+    if pid == 0:  # pragma: no cover - in the child
+        signal.alarm(20)
+        status = 1
+        try:
+            os.read(reading, 1)  # the parent uses it no more then
+            call.__exit__(None, None, None)
+            with _using(session, entry, how), session.going() as used:
+                assert used == {entry}
+            with session.going() as used:
+                assert used == set()
+            status = 0
+        finally:
+            os._exit(status)
+    call.__exit__(None, None, None)
+    session.close()
+    os.write(writing, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_store_in_a_modules_globals_ends_quietly(root: Path, wheels: list[Path]) -> None:

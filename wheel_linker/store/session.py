@@ -202,10 +202,11 @@ class Session:
             yield
         finally:
             del self._mine.entries
+            uses = self._in_use
             if kept is None:
-                self._give_up(entries)
+                self._give_up(entries, uses)
             else:
-                kept.take(entries, self._give_up)
+                kept.take(entries, lambda taken: self._give_up(taken, uses))
 
     def _hold(self, entry: str) -> None:
         self._is_closing = False
@@ -228,13 +229,13 @@ class Session:
         """
         with self.turn():
             held = self.hold(entry)
-            self._use(entry)
+            uses = self._use(entry)
         try:
             if not held and not damaged:
                 raise InvalidWheelError(self._gone(entry))
             yield
         finally:
-            self._give_up([entry])
+            self._give_up([entry], uses)
 
     def _gone(self, entry: str) -> str:
         said = f"the entry {self.layout.entry(entry)!r} is not in the store any more"
@@ -247,11 +248,11 @@ class Session:
         """Keep an entry from being removed by anybody, whether it is there or not; to look at it is not to use it."""
         with self.turn():
             self._hold_for_a_look(entry)
-            self._use(entry)
+            uses = self._use(entry)
         try:
             yield
         finally:
-            self._give_up([entry])
+            self._give_up([entry], uses)
 
     @contextmanager
     def linking(self, entry: str) -> Iterator[None]:
@@ -415,16 +416,23 @@ class Session:
         """Forget what the parent's threads were about, in a child of fork(2)."""
         self._turn = threading.RLock()
         self._counting = threading.Lock()
-        self._in_use.clear()
-        self._mine = threading.local()
+        # The child may come from within a call, and leave it. What that gives up then is counted apart: here it would
+        # be missing from what the child uses itself.
+        self._in_use = Counter()
+        entries: list[str] | None = getattr(self._mine, "entries", None)
+        if entries is not None:
+            entries.clear()
 
-    def _use(self, entry: str) -> None:
+    def _use(self, entry: str) -> Counter[str]:
+        """Count a use, and return what it is counted in: :meth:`_give_up` wants that."""
         with self._counting:
-            self._in_use[entry] += 1
+            uses = self._in_use
+            uses[entry] += 1
+        return uses
 
-    def _give_up(self, entries: Iterable[str]) -> None:
+    def _give_up(self, entries: Iterable[str], uses: Counter[str]) -> None:
         with self._counting:
-            self._in_use.subtract(entries)
+            uses.subtract(entries)
         self._close_if_unused()
 
     def _used(self) -> set[str]:
