@@ -257,6 +257,28 @@ class TestFullDisk:
 
 
 @posix_only
+@pytest.mark.parametrize("call", ["prune", "remove"])
+def test_full_disk_lets_a_store_only_be_read(
+    make_small_tmpfs: Callable[[str], Path], wheel_file: Path, call: str
+) -> None:
+    place = make_small_tmpfs("size=2m,nr_inodes=200")
+    with WheelStore(place / "store") as store:
+        store.add(wheel_file)
+        entries = store.entries()
+    shutil.rmtree(place / "store" / ".store")
+    fill(place)
+    with WheelStore(place / "store") as store:
+        calls = {
+            "prune": lambda: store.prune(unused_for=0),
+            "remove": lambda: store.remove(*entries),
+        }
+        with pytest.raises(LinkError, match="No space left") as caught:
+            calls[call]()
+        assert caught.value.errno == errno.ENOSPC
+        assert store.entries() == entries
+
+
+@posix_only
 def test_store_in_a_layer_of_an_image(
     on_filesystem: Callable[[str], Path], wheel_file: Path, tmp_path: Path, way: str
 ) -> None:

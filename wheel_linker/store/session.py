@@ -286,7 +286,9 @@ class Session:
         with self.turn():
             opened = self.open()
             if opened.lock is None:
-                raise PermissionError(13, os.strerror(13), self.layout.root)
+                # A store that is only read has refused nothing.
+                refusal = opened.refusal
+                raise refusal or PermissionError(13, os.strerror(13), self.layout.root)
             patience = self._patience()
             with locked(opened.lock, patience), opened.lease.no_readers(patience) as ours:
                 used = leased(self.layout, opened.lease.name) if ours else None
