@@ -31,6 +31,8 @@ from store.conftest import entry_names, litter, settle
 from wheel_linker import InvalidWheelError, LinkError, LinkMode, WheelFilename, link_wheels
 from wheel_linker.install import Layout, install_wheels
 from wheel_linker.store import StoredWheel, WheelStore
+from wheel_linker.store.layout import Layout as StoreLayout
+from wheel_linker.store.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -513,6 +515,43 @@ def test_store_on_a_read_only_file_system(
         link_wheels(site, [stored], mode="copy")
         assert store.verify() == []
     assert files_below(site) == with_record(FILES)
+
+
+@pytest.mark.parametrize("how", ["removed", "used"])
+def test_what_is_over_takes_no_room_for_ever(root: Path, wheel_file: Path, how: str) -> None:
+    """A store object may live as long as a server, and remove and use entries all the time."""
+    tracemalloc = pytest.importorskip("tracemalloc")
+    WheelStore(root).add(wheel_file)
+    session = Session(StoreLayout(str(root)))
+    entries = [f"entry-{number:06}" for number in range(20_000)]
+    with session.looking_at(entries[0]):  # what is needed once
+        session.forget(entries[0])
+    tracemalloc.start()
+    try:
+        for entry in entries:
+            if how == "removed":
+                session.forget(entry)
+            else:
+                with session.looking_at(entry):
+                    pass
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 200_000
+
+
+def test_of_what_was_removed_last_it_is_told(root: Path, wheel_file: Path) -> None:
+    WheelStore(root).add(wheel_file)
+    session = Session(StoreLayout(str(root)))
+    entries = [f"entry-{number:06}" for number in range(20_000)]
+    for entry in entries:
+        session.forget(entry)
+    why = "through the store object that it is from"
+    with pytest.raises(InvalidWheelError, match=why), session.keeping(entries[-1]):
+        pass
+    gone = "not in the store any more; add"
+    with pytest.raises(InvalidWheelError, match=gone), session.keeping(entries[0]):
+        pass
 
 
 @posix_only

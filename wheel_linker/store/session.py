@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.locking import locked
 from wheel_linker._fs.patience import TIMEOUT, Patience
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from wheel_linker.store.index import Index, Known
     from wheel_linker.store.layout import Layout
     from wheel_linker.store.trust import Standing
+
+# How many removed entries a store object can tell of.
+_REMEMBERED: Final = 1000
 
 
 class Session:
@@ -67,8 +70,8 @@ class Session:
         self._turn = threading.RLock()
         self._opened: Opened | None = None
         self._held: set[str] = set()
-        # For the message only.
-        self._removed: set[str] = set()
+        # For the message only, the last ones: a server may have one store object for months.
+        self._removed: dict[str, None] = {}
         # No thread has this lock for longer than an addition takes, so that nobody waits for it at the end of a call.
         self._counting = threading.Lock()
         self._in_use: Counter[str] = Counter()
@@ -211,7 +214,7 @@ class Session:
     def _hold(self, entry: str) -> None:
         self._is_closing = False
         self._held.add(entry)
-        self._removed.discard(entry)
+        self._removed.pop(entry, None)
         self._keep(entry)
 
     def _keep(self, entry: str) -> None:
@@ -315,7 +318,9 @@ class Session:
     def forget(self, entry: str) -> None:
         """Take note that an entry was removed, in :meth:`going`."""
         self._held.discard(entry)
-        self._removed.add(entry)
+        self._removed[entry] = None
+        if len(self._removed) > _REMEMBERED:
+            del self._removed[next(iter(self._removed))]
 
     def note(self, path: str, status: os.stat_result, known: Known) -> None:
         """Put a wheel file into the index.
@@ -434,7 +439,10 @@ class Session:
 
     def _give_up(self, entries: Iterable[str], uses: Counter[str]) -> None:
         with self._counting:
-            uses.subtract(entries)
+            for entry in entries:
+                uses[entry] -= 1
+                if not uses[entry]:
+                    del uses[entry]
         self._close_if_unused()
 
     def _used(self) -> set[str]:
