@@ -268,7 +268,7 @@ def test_full_disk_lets_a_store_only_be_read(
     shutil.rmtree(place / "store" / ".store")
     fill(place)
     with WheelStore(place / "store") as store:
-        calls = {
+        calls: dict[str, Callable[[], object]] = {
             "prune": lambda: store.prune(unused_for=0),
             "remove": lambda: store.remove(*entries),
         }
