@@ -39,6 +39,34 @@ def stop_there(path):
 wheel_linker.link_wheel_files(site, wheel, mode=mode, must_copy=stop_there)
 """
 
+NO_MEMORY = """
+import os, resource, sys
+from wheel_linker._fs.folder import Folder
+from wheel_linker._fs.stage import staged
+
+def take_all():
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used, used))
+    size = 1 << 20
+    while size >= 16:
+        try:
+            held.append(bytes(size))
+        except MemoryError:
+            size //= 2
+    raise MemoryError
+
+held = []
+try:
+    with Folder.open(sys.argv[1]) as site, staged(site) as stage:
+        with stage.folder.make("0") as folder:
+            folder.make("package").close()
+        take_all()
+except MemoryError:
+    held.clear()
+    print("no memory")
+"""
+
 FOREVER = """
 import sys, wheel_linker
 site, mode, *wheels = sys.argv[1:]
@@ -282,3 +310,14 @@ def test_a_deep_tree_goes_with_few_descriptors(tmp_path: Path, room: int) -> Non
             os.close(fd)
         remove_tree(parent, "tree")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or sys.implementation.name != "cpython",
+    reason="limits what the system gives to CPython's allocator",
+)
+def test_nothing_is_left_without_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", NO_MEMORY, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.stdout == "no memory\n", ended.stderr
+    assert os.listdir(tmp_path) == []

@@ -33,6 +33,8 @@ _LOCK: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(o
 _RESCUED: Final = "wheel_linker-rescued-"
 # How many descriptors it takes to remove a stage, or to move something back that is behind a symlink.
 _RESERVE: Final = 3
+# Bytes. Listing one directory takes 32 KiB of the C library.
+_ROOM: Final = 1 << 19
 
 
 class Stage:
@@ -51,12 +53,15 @@ class Stage:
         self._name = ""
         self._open: list[Folder] = []
         self._reserve: list[int] = []
+        # Memory for the same, if the process can have no more of it. It is not touched: it costs addresses alone.
+        self._room: bytes | None = None
 
     def make(self) -> None:
         """Make the directory. Whatever happens, :meth:`remove` leaves nothing of it.
 
         :raises OSError: if ``site`` is not writable.
         """
+        self._room = bytes(_ROOM)
         if self._site.fd is not None:
             while len(self._reserve) < _RESERVE:
                 self._reserve.append(os.dup(self._site.fd))
@@ -75,7 +80,8 @@ class Stage:
         uninterrupted(self._remove)
 
     def release_reserve(self) -> None:
-        """Have some descriptors free, for the way back and for the end, even if the process may open no more."""
+        """Have some descriptors and memory free, for the way back and the end, even if the process gets no more."""
+        self._room = None
         while self._reserve:
             close_quietly(self._reserve.pop())
 
