@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from examples.kit import write_wheel
+from integrations.projects import write_project
 from wheels import snapshot
 
 from wheel_linker._cli import main
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Run = Callable[..., str]
+
+ROW = f"one==1.0 --hash=sha256:{'0' * 64}"
 
 
 @pytest.fixture
@@ -86,6 +89,42 @@ class TestSync:
         stored.write_bytes(bytes(len(right)))
         run("sync", lock)
         assert (target / "one.py").read_bytes() == right
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            '[packages.directory]\npath = "local"\n',
+            '[packages.vcs]\ntype = "git"\npath = "local"\ncommit-id = "0"\n',
+            '[packages.archive]\npath = "local.tar.gz"\nhashes = {sha256 = "0"}\n',
+        ],
+    )
+    def test_what_a_lock_has_no_file_for_names_what_installs_it(
+        self, tmp_path: Path, run: Run, entry: str
+    ) -> None:
+        lock = tmp_path / "pylock.toml"
+        lock.write_text(
+            f'lock-version = "1.0"\ncreated-by = "hand"\n[[packages]]\nname = "local"\n{entry}'
+        )
+        assert f"install it by: wheel-linker pip install -r {lock}" in run("sync", lock, code=1)
+
+    def test_what_is_editable_names_what_installs_it(self, tmp_path: Path, run: Run) -> None:
+        project = write_project(tmp_path / "project")
+        lines = tmp_path / "requirements.txt"
+        wheel(tmp_path, "wanted")
+        lines.write_text(f"--no-index\n--find-links {tmp_path}\n-e {project.as_posix()}\n")
+        out = run("sync", lines, code=1)
+        assert f"install it by: wheel-linker pip install -r {lines}" in out
+
+    @pytest.mark.parametrize("first", ["-r hashed.txt", "-c hashed.txt", ROW])
+    def test_what_is_editable_beside_hashes_is_refused_before_pip(
+        self, tmp_path: Path, run: Run, first: str
+    ) -> None:
+        lines, hashed = tmp_path / "requirements.txt", tmp_path / "hashed.txt"
+        hashed.write_text(ROW)
+        lines.write_text(f"{first}\n-e ./local\n")
+        (line,) = run("sync", lines, code=1).splitlines()
+        assert "'-e ./local' cannot stand beside hashes" in line
+        assert "wheel-linker pip install -r FILE" in line
 
     def test_json(self, tmp_path: Path, run: Run) -> None:
         run("install", wheel(tmp_path, "old"), wheel(tmp_path, "same"))

@@ -350,7 +350,7 @@ hashes = {{ sha256 = "{digest}" }}
             'lock-version = "1.0"\ncreated-by = "a test"\n'
             '[[packages]]\nname = "here"\ndirectory = { path = ".", editable = true }\n'
         )
-        with pytest.raises(NotLockedError, match="install it by pip"):
+        with pytest.raises(NotLockedError, match="install it by: wheel-linker pip install -r "):
             obtain_locked(lock, python=sys.executable, store=store)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAMING: Final = ("-r", "-c", "--requirement", "--constraint")
 _GROUP: Final = "--group"
+_REQUIRE_HASHES: Final = "--require-hashes"
 _PYPROJECT: Final = "pyproject.toml"
 _EDITABLE: Final = re.compile(r"(?:-e|--editable)[\s=]*")
 # pip takes whatever follows such a word for options of the requirement before it.
@@ -67,6 +68,19 @@ def settings_in_lines(given: Sequence[str], directory: str = os.curdir) -> list[
         if settings and not requirement.startswith("-"):
             found.append((requirement.strip(), settings))
     return found
+
+
+def editable_beside_hashes(given: Sequence[str], directory: str = os.curdir) -> str | None:
+    """Return a line that is editable in files that have hashes, for which pip refuses it; those of constraints count.
+
+    :param given: as for :func:`lines_of`.
+    :param directory: as for :func:`lines_of`.
+    :returns: the line; None if there is none, or if a marker may leave it out.
+    """
+    lines = lines_of(given, directory)
+    if not any(line == _REQUIRE_HASHES or HASH.search(line) for line in lines):
+        return None
+    return next((line for line in lines if _EDITABLE.match(line) and ";" not in line), None)
 
 
 def _files_of(given: Sequence[str], directory: str) -> Iterator[tuple[str, list[str]]]:

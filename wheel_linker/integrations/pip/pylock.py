@@ -42,7 +42,8 @@ def read_pylock(
     for package, artifact in chosen:
         if not isinstance(artifact, (PackageWheel, PackageSdist)):
             raise NotLockedError(
-                f"{package.name!r} in {path!r} is no file of an index: install it by pip"
+                f"{package.name!r} in {path!r} is no wheel or sdist:"
+                f" install it by: wheel-linker pip install -r {path}"
             )
         digest = artifact.hashes.get(SHA256)
         if digest is None:

@@ -174,19 +174,24 @@ def obtain(
     :raises InvalidWheelError: as :meth:`~wheel_linker.store.WheelStore.add`.
     :raises LinkError: as :meth:`~wheel_linker.store.WheelStore.add`.
     """
-    chosen = resolve(
-        requirements,
-        python=python,
-        requirement_files=requirement_files,
-        constraints=constraints,
-        pip_args=pip_args,
-    )
+    from wheel_linker.integrations.pip.named_files import editable_beside_hashes, options_of
+
+    named = _arguments((), requirement_files, constraints)
+    line = editable_beside_hashes(named)
+    if line is not None:
+        raise PipError(
+            f"{line!r} cannot stand beside hashes, since pip has no single file to check:"
+            " move it to a file of its own, and install that by: wheel-linker pip install -r FILE"
+        )
+    given = [*named, *pip_args]
+    chosen = resolve(requirements, python=python, pip_args=given)
     for one in chosen:
         if one.editable:
-            raise PipError(f"{one.name!r} is to be editable, and has no wheel: install it by pip")
-    from wheel_linker.integrations.pip.named_files import options_of
-
-    given = [*_arguments((), requirement_files, constraints), *pip_args]
+            files = "".join(f" {word}" for word in named)
+            raise PipError(
+                f"{one.name!r} is to be editable, and has no wheel:"
+                f" install it by: wheel-linker pip install{files}"
+            )
     index, options = index_options(pip_args), options_of(given)
     chosen = with_settings(chosen, given)
     return list(wheels_of(chosen, python=python, store=store, index=index, options=options))
