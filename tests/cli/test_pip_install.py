@@ -488,6 +488,21 @@ class TestByPip:
         assert json.loads(done.output) == report
         assert set(there(environment)) == {"base"}
 
+    def test_a_report_that_a_variable_asks_for(
+        self,
+        tmp_path: Path,
+        index: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        report = tmp_path / "report.json"
+        monkeypatch.setenv("PIP_REPORT", os.fspath(report))
+        done = run("--no-index", "-f", index, "base<2")
+        assert done.code == 0, done.output
+        assert json.loads(report.read_text())["install"][0]["metadata"]["version"] == "1.5"
+        assert set(there(environment)) == {"base"}
+
     def test_an_option_that_pip_does_not_know(self, run: Callable[..., Ran]) -> None:
         done = run("--none-such", "base")
         assert done.code == 2

@@ -131,3 +131,24 @@ def test_a_damaged_one_of_a_lock_is_fetched_anew(
         again = filling("second")
     assert require(again)
     assert texts(again) == WHOLE
+
+
+def test_what_pip_is_told_by_a_file_is_part_of_what_is_asked_for(
+    tmp_path: Path,
+    index: Path,
+    filling: Callable[[str], Filling],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configuration = tmp_path / "settings"
+    configuration.write_text("[install]\nno-deps = yes\n", encoding="utf-8")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.fspath(configuration))
+    first = filling("first")
+    assert first.require("deps", asked(index))
+    assert set(texts(first)) == {"top.py"}
+    # Neither what was found for these words nor what the environment has is right any more.
+    configuration.write_text("[install]\nno-deps = no\n", encoding="utf-8")
+    again = Filling(first.layout.python, os.fspath(tmp_path / "first/note.json"), first.means)
+    assert again.require("deps", asked(index))
+    second = filling("second")
+    assert second.require("deps", asked(index))
+    assert texts(again) == texts(second) == WHOLE
