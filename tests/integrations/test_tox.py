@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 from examples.kit import entry_points, run
 
 from integrations.projects import write_index, write_project
 from wheel_linker.store import WheelStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RESOLVED: Final = "--dry-run"
 INI: Final = """
@@ -128,6 +126,25 @@ def test_in_place_and_in_the_result(project: Path) -> None:
     result = json.loads((project / "result.json").read_text(encoding="utf-8"))
     packages = result["testenvs"]["develop"]["installed_packages"]
     assert {"beside==1.0", "local==1.0", "wanted==1.0"} <= set(packages)
+
+
+@pytest.mark.parametrize("package", ["wheel", "sdist"])
+def test_where_the_package_comes_from_is_noted_as_pip_does(project: Path, package: str) -> None:
+    edit(project / "tox.ini", "package = wheel", f"package = {package}")
+    with (project / "tox.ini").open("a", encoding="utf-8") as file:
+        file.write(f"package = {package}\ncommands =\n")
+    noted = []
+    for env in ("one", "plain"):
+        tox(project, "run", "-e", env)
+        (note,) = (project / ".tox" / env).rglob("local-*.dist-info/direct_url.json")
+        noted.append(json.loads(note.read_text(encoding="utf-8")))
+    ours, pips = noted
+    # Each environment has the package built for itself, and the file of the last one lies there still.
+    for one in noted:
+        hashes = one["archive_info"]["hashes"]
+        assert one["archive_info"]["hash"] == f"sha256={hashes['sha256']}"
+    assert Path(ours["url"]).suffix == Path(pips["url"]).suffix
+    assert (project / ".tox").as_uri() in ours["url"]
 
 
 def test_only_environments_that_ask_for_it(project: Path) -> None:

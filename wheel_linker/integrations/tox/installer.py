@@ -145,26 +145,31 @@ class LinkingInstaller(Pip):
         if isinstance(package, EditableLegacyPackage):
             filling.place(name, path, lambda: self._in_place(path))
         elif path.endswith(".whl"):
-            filling.place(name, _digest(path), lambda: self._linked([path]))
+            filling.place(name, _digest(path), lambda: self._linked([path], path))
         else:
             given = getattr(package, "config_settings", None) or {}
             settings = [f"--config-settings={key}={value}" for key, value in given.items()]
             key = key_of(_digest(path), settings)
             filling.place(name, key, lambda: self._built(path, settings))
 
-    def _linked(self, paths: Sequence[str]) -> list[str]:
-        """Put wheels of the package under test into the environment; they are not kept in the store."""
+    def _linked(self, paths: Sequence[str], source: str) -> list[str]:
+        """Put wheels of the package under test into the environment; they are not kept in the store.
+
+        :param paths: the wheels.
+        :param source: the file that they were built of, or the wheel itself.
+        """
+        digest = _digest(source)
+        origin = {
+            "url": Path(source).absolute().as_uri(),
+            "archive_info": {"hash": f"sha256={digest}", "hashes": {"sha256": digest}},
+        }
         reports = install_wheels(
             paths,
             Layout.for_python(self._env.env_python()),
             mode=self._mode(),
             requested=True,
             direct_urls={
-                WheelFilename.parse(os.path.basename(path)).name: {
-                    "url": Path(path).absolute().as_uri(),
-                    "archive_info": {},
-                }
-                for path in paths
+                WheelFilename.parse(os.path.basename(path)).name: origin for path in paths
             },
         )
         return [report.wheel.name for report in reports]
@@ -175,7 +180,8 @@ class LinkingInstaller(Pip):
             given = [*fetching_settings(python), *settings]
             command = ["wheel", "--no-deps", "--wheel-dir", directory, *given, path]
             run_pip("build the package", python, command, self._run)
-            return self._linked([os.path.join(directory, name) for name in os.listdir(directory)])
+            made = [os.path.join(directory, name) for name in os.listdir(directory)]
+            return self._linked(made, path)
 
     def _in_place(self, path: str) -> list[str]:
         python = self._env.env_python()
