@@ -87,6 +87,7 @@ def _install(arguments: argparse.Namespace, given: Arguments) -> None:
         from wheel_linker.integrations.pip.named_files import options_of
         from wheel_linker.integrations.pip.resolved import (
             install_editable,
+            project_of,
             wheels_of,
             with_settings,
         )
@@ -112,7 +113,7 @@ def _install(arguments: argparse.Namespace, given: Arguments) -> None:
             [one.name for one in linked if one.requested],
             {one.name: one.direct_url for one in linked if one.direct_url is not None},
         )
-        editable = [one.project() for one in chosen if one.editable]
+        editable = [project_of(one) for one in chosen if one.editable]
         done("the wheels are installed" if editable else COMPLETE)
     if editable:
         index = given.fetching

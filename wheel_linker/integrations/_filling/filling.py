@@ -256,7 +256,12 @@ class Filling:
 
     def _found_by_pip(self, arguments: Arguments) -> Lot:
         from wheel_linker.integrations.pip.named_files import options_of
-        from wheel_linker.integrations.pip.resolved import resolve, wheels_of, with_settings
+        from wheel_linker.integrations.pip.resolved import (
+            project_of,
+            resolve,
+            wheels_of,
+            with_settings,
+        )
 
         run, store = self.means.run, self._store()
         chosen = resolve(
@@ -277,9 +282,7 @@ class Filling:
             for one, wheel in zip(linked, wheels)
         )
         editable = [one for one in chosen if one.editable]
-        return Lot(
-            found, tuple(one.name for one in editable), tuple(one.project() for one in editable)
-        )
+        return Lot(found, tuple(one.name for one in editable), tuple(map(project_of, editable)))
 
     def _install_editable(self, editable: Sequence[Sequence[str]], arguments: Arguments) -> None:
         from wheel_linker.integrations.pip.named_files import options_of

@@ -59,15 +59,6 @@ class Resolved(NamedTuple):
         """Whether it is a wheel already."""
         return urlsplit(self.url).path.endswith(_WHEEL)
 
-    def project(self) -> Project:
-        """Return what :command:`pip install --editable` is to be given for this."""
-        address = self.requirement().partition(" @ ")[2]
-        if not address.startswith("file:"):
-            address = f"{address}{'&' if '#' in address else '#'}egg={self.name}"
-            return Project(address, self.settings)
-        below = str((self.direct_url or {}).get("subdirectory", ""))
-        return Project(os.path.join(_path(self.url), below), self.settings)
-
     def requirement(self) -> str:
         """Return a line that requires just this, by its address, for :command:`pip wheel`."""
         address, fragments = self.url, []
@@ -209,6 +200,16 @@ def with_settings(
 
     found = settings_for([(one.name, one.url) for one in chosen], given, directory)
     return [one._replace(settings=settings) for one, settings in zip(chosen, found)]
+
+
+def project_of(chosen: Resolved) -> Project:
+    """Return what :command:`pip install --editable` is to be given for a project to be installed in place."""
+    address = chosen.requirement().partition(" @ ")[2]
+    if not address.startswith("file:"):
+        address = f"{address}{'&' if '#' in address else '#'}egg={chosen.name}"
+        return Project(address, chosen.settings)
+    below = str((chosen.direct_url or {}).get("subdirectory", ""))
+    return Project(os.path.join(_path(chosen.url), below), chosen.settings)
 
 
 def wheels_of(
