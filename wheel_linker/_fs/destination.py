@@ -73,7 +73,7 @@ def _open(path: str, made: list[str]) -> Folder:
         return Folder.open(path)
     except FileExistsError as error:
         raise LinkError.from_os_error(
-            NotADirectoryError(errno.ENOTDIR, "it is not a directory", error.filename),
+            NotADirectoryError(errno.ENOTDIR, "it is not a directory"),
             f"link into {path!r} at {error.filename!r}",
             destination=path,
         ) from error
