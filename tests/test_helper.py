@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from proof.kit import litter, package
 from proof.processes import finish, send, start, was_killed
-from wheels import POSIX_BYTES, contents, make_wheel, names, snapshot
+from wheels import POSIX_BYTES, contents, make_wheel, names, snapshot, zip_wheel
 
 from wheel_linker import (
     LinkError,
@@ -29,17 +29,19 @@ from wheel_linker import (
 )
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import PREFIX, Stage, sweep
-from wheel_linker._link import staging
+from wheel_linker._link import pipeline, staging
 from wheel_linker._link.helper import process as helper_process
 from wheel_linker._link.helper import starting
 from wheel_linker._link.helper.process import Helper
 from wheel_linker._link.units import Unit, Visit
 from wheel_linker.backends import default_backend
+from wheel_linker.install import Layout, install_wheels
+from wheel_linker.install._changes import planning
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from wheel_linker._link.helper.program import Answer, Order
     from wheel_linker._wheel.progress import Progress
@@ -643,9 +645,6 @@ def test_an_interrupt_ends_a_call_whose_helper_stands_still(
 
 def test_installing(tmp_path: Path, witness: Witness) -> None:
     """What is installed is what a single thread installs, ``RECORD`` included."""
-    pytest.importorskip("installer")
-    from wheel_linker.install import Layout, install_wheels
-
     wheels = [UnpackedWheel(path) for path in many(tmp_path / "cache", 1)]
     alone, helped = tmp_path / "alone", tmp_path / "helped"
     install_wheels(wheels, Layout.for_target(alone), mode=HARDLINK, jobs=1)
@@ -653,6 +652,54 @@ def test_installing(tmp_path: Path, witness: Witness) -> None:
     install_wheels(wheels, Layout.for_target(helped), mode=HARDLINK, jobs=2)
     assert witness.orders
     assert picture(helped) == picture(alone)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("do", ["link", "install"])
+def test_files_of_a_store_are_placed_while_later_wheels_are_still_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, do: str
+) -> None:
+    """The second wheel waits for a helper process, which nobody would start before that wheel was read."""
+    placed = threading.Event()
+    looked_at: list[object] = []
+    module, function = (pipeline, "scan_wheel") if do == "link" else (planning, "plan")
+    place_by_helper, look = Helper.place, getattr(module, function)
+
+    def place(helper: Helper, order: Order) -> Answer:
+        try:
+            return place_by_helper(helper, order)
+        finally:
+            placed.set()
+
+    def patiently(wheel: UnpackedWheel, *arguments: Any, **options: Any) -> Any:
+        looked_at.append(wheel)
+        assert len(looked_at) < 2 or placed.wait(PATIENCE), "all is read before a file is placed"
+        return look(wheel, *arguments, **options)
+
+    monkeypatch.setattr(Helper, "place", place)
+    files = {f"large/d{index}/m.py": b"%d" % index for index in range(40)}
+    with WheelStore(tmp_path / "store") as store:
+        wheels = [
+            store.add(zip_wheel(make_wheel(tmp_path / name, content, name=name), tmp_path))
+            for name, content in {"large": files, "small": {"small.py": b""}}.items()
+        ]
+        alone, helped = tmp_path / "alone", tmp_path / "helped"
+        for site in (alone, helped):
+            site.mkdir()
+        _put(do, wheels, alone, jobs=1)
+        assert not placed.is_set()
+        monkeypatch.setattr(module, function, patiently)
+        _put(do, wheels, helped, jobs=2)
+    assert placed.is_set()
+    assert len(looked_at) == len(wheels)
+    assert picture(helped) == picture(alone)
+
+
+def _put(do: str, wheels: Sequence[Any], site: Path, jobs: int) -> None:
+    if do == "link":
+        link_wheels(site, wheels, mode=HARDLINK, jobs=jobs)
+    else:
+        install_wheels(wheels, Layout.for_target(site), mode=HARDLINK, jobs=jobs)
 
 
 def test_one_that_stands_still_at_the_end_is_killed(

@@ -62,11 +62,90 @@ def run_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) 
         crew.share(tasks, work, lambda _: 1, 1_000)
 
 
+def run_while_read(tasks: Iterable[int], work: Callable[[int], None], jobs: int) -> None:
+    """Do as ``run`` does, with threads that begin while the tasks are still being read."""
+    run(iter(tasks), work, jobs, worth=lambda _: jobs)
+
+
 def pass_on_in_a_crew(tasks: Iterable[int], work: Callable[[int], None], jobs: int) -> None:
     """Do as ``run`` does, with what the pieces of a very large file are written by."""
     crew = Crew(jobs)
     with crew.joined():
         crew.pass_on(tasks, work, 8)
+
+
+class TestTasksThatAreStillBeingRead:
+    def test_are_done_by_others_meanwhile(self) -> None:
+        """The next one comes when the one before is done, which would not end if all were read before."""
+        done: list[tuple[int, int]] = []
+        is_done = threading.Event()
+
+        def tasks() -> Iterable[int]:
+            for task in range(20):
+                is_done.clear()
+                yield task
+                assert is_done.wait(timeout=30)
+
+        def work(task: int) -> None:
+            done.append((task, threading.get_ident()))
+            is_done.set()
+
+        run(tasks(), work, 2, worth=lambda _: 2)
+        assert [task for task, _ in done] == list(range(20))
+        assert threading.get_ident() not in {thread for _, thread in done}
+
+    def test_are_waited_for_by_threads_that_find_none(self) -> None:
+        done: list[int] = []
+
+        def tasks() -> Iterable[int]:
+            yield from range(3)
+            while len(done) < 3:
+                time.sleep(0.001)
+            time.sleep(0.01)  # both of the others have looked for one by now
+            yield from range(3, 6)
+
+        others: set[int] = set()
+
+        def work(task: int) -> None:
+            others.add(threading.get_ident())
+            time.sleep(0.002)
+            done.append(task)
+
+        run(tasks(), work, 3, worth=lambda _: 3)
+        assert sorted(done) == list(range(6))
+        assert len(others) > 1
+
+    def test_that_cannot_be_read_are_a_failure_whatever_fails_beside(self) -> None:
+        has_failed = threading.Event()
+
+        def tasks() -> Iterable[int]:
+            yield 0
+            assert has_failed.wait(timeout=30)
+            yield 1
+            raise ZeroDivisionError
+
+        def work(_: int) -> None:
+            has_failed.set()
+            raise ValueError
+
+        with pytest.raises(ZeroDivisionError):
+            run(tasks(), work, 2, worth=lambda _: 2)
+
+    def test_are_told_of_when_they_are_there(self) -> None:
+        asked: list[tuple[int, bool]] = []
+        read: list[int] = []
+
+        def tasks() -> Iterable[int]:
+            for task in range(3):
+                read.append(task)
+                yield task
+
+        def worth(is_all: bool) -> int:
+            asked.append((len(read), is_all))
+            return 1
+
+        run(tasks(), lambda _: None, 8, worth=worth)
+        assert asked == [(1, False), (2, False), (3, False), (3, True)]
 
 
 class TestPiecesThatArePassedOn:
@@ -155,7 +234,7 @@ class TestPiecesThatArePassedOn:
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("do", [run, run_in_a_crew, pass_on_in_a_crew])
+@pytest.mark.parametrize("do", [run, run_while_read, run_in_a_crew, pass_on_in_a_crew])
 def test_an_interrupt_waits_for_the_threads_at_work(
     do: Callable[[Iterable[int], Callable[[int], None], int], None],
 ) -> None:
@@ -220,7 +299,7 @@ def interrupted_at(nth: int, action: Callable[[], None]) -> bool:
     return begun > nth
 
 
-@pytest.mark.parametrize("do", [run, run_in_a_crew, pass_on_in_a_crew])
+@pytest.mark.parametrize("do", [run, run_while_read, run_in_a_crew, pass_on_in_a_crew])
 def test_nobody_is_at_work_after_an_interrupt_as_any_function_begins(
     do: Callable[[Iterable[int], Callable[[int], None], int], None],
 ) -> None:
@@ -280,7 +359,7 @@ def test_an_interrupt_after_any_call_loses_no_room_of_a_crew() -> None:
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="about CPython's memory")
-@pytest.mark.parametrize("do", [run, run_in_a_crew, pass_on_in_a_crew])
+@pytest.mark.parametrize("do", [run, run_while_read, run_in_a_crew, pass_on_in_a_crew])
 def test_a_thread_that_never_begins_is_not_waited_for(
     do: Callable[[Iterable[int], Callable[[int], None], int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

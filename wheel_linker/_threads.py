@@ -71,17 +71,21 @@ def run(
     others: Callable[[], AbstractContextManager[Callable[[_Task], Iterable[_Task] | None]]]
     | None = None,
     stop: Callable[[], None] | None = None,
+    worth: Callable[[bool], int] | None = None,
 ) -> None:
     """Call ``work`` once for each task, on ``jobs`` threads of which the caller's is one.
 
     The first failure, or an interrupt, stops the others after their current task; then the interrupt, or the failure of
     the earliest task, is raised. No thread is left running.
 
+    :param tasks: read to its end by the calling thread, before that does any task.
     :param work: what is done; what it returns are more tasks.
     :param others: makes what each of the other threads calls instead, which it leaves when it is through.
     :param stop: called after an interrupt, to end what the other threads wait for.
+    :param worth: tells how many threads are worth having, the caller's included, and is called with whether all tasks
+        are known: after each that was read, and at the end. By default ``jobs``, at the end.
     """
-    agenda = _Agenda(tasks)
+    agenda = _Agenda[_Task]()
 
     def work_along() -> None:
         try:
@@ -91,19 +95,23 @@ def run(
         except BaseException as error:  # noqa: BLE001 - raised again by the calling thread
             agenda.fail(0, error)
 
-    threads = [Thread(work_along) for _ in range(jobs - 1)]
+    along = _Others(work_along, jobs - 1)
 
     def end() -> None:
         # One that Ctrl-C kept from being waited for, while it was starting, finds nothing to do.
         agenda.close()
-        _stop_and_wait(threads, agenda.failures, stop)
+        _stop_and_wait(along.threads, agenda.failures, stop)
 
     def begin() -> None:
-        idle = deque(threads)
+        if worth is None:
+            agenda.fill(tasks)
+        else:
+            agenda.fill(tasks, lambda: along.grow(min(worth(False), agenda.waiting + 1)))
+        most = jobs if worth is None else worth(True)
         going_on = True
         while going_on:
             # Tasks may have given more of them.
-            _begin(idle, agenda.waiting - 1 - (len(threads) - len(idle)))
+            along.grow(min(most, agenda.waiting))
             going_on = agenda.do_one(work)
 
     ended(begin, end)
@@ -111,13 +119,28 @@ def run(
         raise min(agenda.failures, key=_precedence)[1]
 
 
-def _begin(idle: deque[Thread], number: int) -> None:
-    """Begin a number of threads, as far as there are any."""
-    for _ in range(min(number, len(idle))):
-        if not idle.popleft().begin():
-            # The process may have no more threads: the work gets done by fewer.
-            idle.clear()
-            return
+class _Others:
+    """The threads besides the calling one.
+
+    :ivar threads: those that have begun, or could not.
+
+    :param work: what each of them does.
+    :param most: how many there may be.
+    """
+
+    def __init__(self, work: Callable[[], None], most: int) -> None:
+        self.threads: list[Thread] = []
+        self._work = work
+        self._most = most
+
+    def grow(self, size: int) -> None:
+        """Begin threads until there are ``size``, the calling one included, as far as there may be so many."""
+        while len(self.threads) < min(size - 1, self._most):
+            thread = Thread(self._work)
+            self.threads.append(thread)
+            if not thread.begin():
+                # The process may have no more threads: the work gets done by fewer.
+                self._most = 0
 
 
 class _Agenda(Generic[_Task]):
@@ -126,9 +149,9 @@ class _Agenda(Generic[_Task]):
     :ivar failures: the numbers of tasks, and their errors.
     """
 
-    def __init__(self, tasks: Iterable[_Task]) -> None:
+    def __init__(self) -> None:
         self.failures: list[tuple[int, BaseException]] = []
-        self._waiting = deque(enumerate(tasks))
+        self._waiting: deque[tuple[int, _Task]] = deque()
         self._at_work: set[int] = set()
         self._is_closed = False
 
@@ -136,6 +159,24 @@ class _Agenda(Generic[_Task]):
     def waiting(self) -> int:
         """How many tasks nobody has begun."""
         return len(self._waiting)
+
+    def fill(self, tasks: Iterable[_Task], after_each: Callable[[], None] | None = None) -> None:
+        """Take tasks in, which other threads may do meanwhile.
+
+        They are read to the end even if one fails: an error of reading them comes before any of doing them.
+
+        :param after_each: called when one is there.
+        """
+        me = _thread.get_ident()
+        # A thread that finds no task is to wait for the next one.
+        self._at_work.add(me)
+        try:
+            for task in enumerate(tasks):
+                self._waiting.append(task)
+                if after_each is not None:
+                    after_each()
+        finally:
+            self._at_work.discard(me)
 
     def do_one(self, work: Callable[[_Task], Iterable[_Task] | None]) -> bool:
         """Do a task as soon as there is one; False if there will be none any more."""

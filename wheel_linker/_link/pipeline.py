@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.destination import leading_to, resolved
+from wheel_linker._fs.folder import Identity
 from wheel_linker._fs.paths import is_within
 from wheel_linker._fs.stage import PREFIX
 from wheel_linker._link.fallback import warn_of_fallbacks
@@ -29,9 +30,8 @@ from wheel_linker.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from wheel_linker._fs.folder import Identity
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.report import LinkReport
     from wheel_linker._link.sites import Site, Sites
@@ -75,36 +75,51 @@ def _link(
     on_conflict: OnConflict,
 ) -> list[LinkReport]:
     path = resolved(site_packages)
-    in_one_pass = on_conflict == "ignore" and _can_be_read_late(path, how)
     above = leading_to(path)
-    wheels = [scan_wheel(wheel, path, above, how, read_late=in_one_pass) for wheel in given]
-    suppliers = [supplier_of(wheel) for wheel in wheels]
-    check_conflicts(path, suppliers, on_conflict)
+    in_one_pass = on_conflict == "ignore" and _can_be_read_late(path, how)
+    coming = (scan_wheel(wheel, path, above, how, read_late=in_one_pass) for wheel in given)
+    wheels = coming if in_one_pass and can_go_ahead(given, above, how) else [*coming]
+    if isinstance(wheels, list):
+        check_conflicts(path, [supplier_of(wheel) for wheel in wheels], on_conflict)
     with (
         refused(f"link into {path!r}", destination=path),
-        opened_sites([wheel.tree.path for wheel in wheels]) as sites,
+        opened_sites() as sites,
         how.progress.telling_of_failure(sites.is_complete),
     ):
         site = sites.prepare(path)
-        reports = [
+        scanned, reports = _stage_and_commit(sites, site, wheels, how)
+        how.locks.record(site.folder, site.identity, [supplier_of(wheel) for wheel in scanned])
+        return [
             report._replace(record_problems=wheel.record_problems())
-            for report, wheel in zip(_stage_and_commit(sites, site, wheels, how), given)
+            for report, wheel in zip(reports, given)
         ]
-        how.locks.record(site.folder, site.identity, suppliers)
-        return reports
 
 
 def _stage_and_commit(
-    sites: Sites, site: Site, wheels: Sequence[Wheel], how: LinkOptions
-) -> list[LinkReport]:
+    sites: Sites, site: Site, wheels: Iterable[Wheel], how: LinkOptions
+) -> tuple[Sequence[Wheel], list[LinkReport]]:
+    """Link wheels, and return them with what became of each.
+
+    :param wheels: a list; or an iterator, if the first ones may be staged while others are still to be scanned.
+    """
     path = site.folder.path
-    placers = [
-        Placer(wheel.tree, how.chain, how.backend, how.must_copy, path, how.native, str(wheel.name))
-        for wheel in wheels
-    ]
-    how.progress.expect(sum(placer.tree.files for placer in placers))
-    stage_all(placers, site.stage, how.jobs, how.progress)
-    wheels = [_read_meanwhile(wheel, placer.tree) for wheel, placer in zip(wheels, placers)]
+    scanned: list[Wheel] = []
+    placers: list[Placer] = []
+
+    def coming() -> Iterator[Placer]:
+        for wheel in wheels:
+            name = str(wheel.name)
+            scanned.append(wheel)
+            placers.append(
+                Placer(wheel.tree, how.chain, how.backend, how.must_copy, path, how.native, name)
+            )
+            yield placers[-1]
+
+    if isinstance(wheels, list):
+        how.progress.expect(sum(wheel.tree.files for wheel in wheels))
+    stage_all(coming(), site.stage, how)
+    sites.protect([wheel.tree.path for wheel in scanned])
+    whole = [_read_meanwhile(wheel, placer.tree) for wheel, placer in zip(scanned, placers)]
     # The warnings come while nothing has been changed, because a filter may turn one into an error.
     for placer in placers:
         warn_of_fallbacks(placer.tree.called, placer.chain, placer.fallbacks())
@@ -112,14 +127,15 @@ def _stage_and_commit(
         if how.exact:
             from wheel_linker._link.removal.surplus import remove_surplus
 
-            remove_surplus(site.transaction, [wheel.tree for wheel in wheels], how.exclude)
+            remove_surplus(site.transaction, [wheel.tree for wheel in whole], how.exclude)
         replaced = [
             commit(site.transaction, StagedFiles.of_wheel(str(index), wheel.tree))
-            for index, wheel in enumerate(wheels)
+            for index, wheel in enumerate(whole)
         ]
-    return [
-        placer.report(wheel.name, gone) for placer, wheel, gone in zip(placers, wheels, replaced)
+    reports = [
+        placer.report(wheel.name, gone) for placer, wheel, gone in zip(placers, whole, replaced)
     ]
+    return scanned, reports
 
 
 def _read_meanwhile(wheel: Wheel, tree: Tree) -> Wheel:
@@ -143,6 +159,32 @@ def _can_be_read_late(site_packages: str, how: LinkOptions) -> bool:
         or how.native
         or how.exclude
     )
+
+
+def can_go_ahead(
+    given: Sequence[UnpackedWheel], above: Mapping[Identity, str], how: LinkOptions
+) -> bool:
+    """Tell whether files of the first wheels can be staged while others are still to be read.
+
+    There have to be threads for it. A wheel that may be refused is refused before a stage is made.
+
+    :param above: what :func:`leading_to` returns of the directory that they are for.
+    """
+    return (
+        how.jobs > 1
+        and len(given) > 1
+        and not how.progress.wants_total
+        and all(wheel.verified and not _leads_to(wheel, above) for wheel in given)
+    )
+
+
+def _leads_to(wheel: UnpackedWheel, above: Mapping[Identity, str]) -> bool:
+    """Tell whether a directory may lie in a wheel, which the scan of the wheel makes sure of."""
+    try:
+        status = os.stat(wheel.path)
+    except OSError:
+        return True
+    return not status.st_ino or Identity(status.st_dev, status.st_ino) in above
 
 
 def scan_wheel(

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -23,10 +23,12 @@ from wheel_linker.errors import LinkError, refused
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from wheel_linker._fs.stage import Stage
     from wheel_linker._link.helper.process import Helper
+    from wheel_linker._link.options import LinkOptions
     from wheel_linker._link.placer import Placer
     from wheel_linker._wheel.progress import Progress
     from wheel_linker._wheel.tree import Tree
@@ -48,42 +50,59 @@ _MISSING: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 def stage_all(
-    placers: Sequence[Placer],
+    placers: Iterable[Placer],
     stage: Stage,
-    jobs: int,
-    progress: Progress,
+    how: LinkOptions,
     beside: Mapping[str, Placer] = MappingProxyType({}),
 ) -> None:
     """Build each wheel up in a directory of the stage; the directories are named 0, 1, ...
 
-    :param beside: by the name of such a directory, what places more files in it that lie elsewhere.
+    :param placers: files of the first ones may be placed while later ones are still to come.
+    :param beside: by the name of such a directory, what places more files in it that lie elsewhere; read when all
+        ``placers`` are there.
     :raises NotAsUnpackedError: if files are looked at while they are linked, and are not as they should be.
     :raises InvalidWheelError: if a wheel that nobody has read holds what has no place in an environment.
     :raises LinkError: if a file can be placed by no mode of the chain, or a wheel has changed meanwhile.
     """
-    tasks: list[Task] = []
+    known: list[Placer] = []
 
-    def begin(index: int) -> None:
-        placer, staged = placers[index], str(index)
-        if placer.try_whole(placer.tree.path, stage.folder, staged):
-            with unchanged_root(placer.tree.path, placer.tree.identity):
-                pass  # a clone by path may be of what took the wheel's place
-            _open_up(placer.tree, stage.folder, staged)
-            _remove_left_out(placer.tree, stage.folder, staged)
-            progress(placer.tree.files, placer.name)
+    def begin(index: int) -> Iterable[Task]:
+        return _begun(known[index], str(index), stage.folder, how.progress)
+
+    def tasks() -> Iterator[Task]:
+        if how.backend.clones_directories:
+            # Making a directory is too little work to be shared. Cloning one with all that is in it may be enough.
+            known.extend(placers)
+            left: dict[int, Iterable[Task]] = {}
+            run(range(len(known)), lambda index: left.update({index: begin(index)}), how.jobs)
+            for index in sorted(left):
+                yield from left[index]
         else:
-            _make_root(placer.tree, stage.folder, staged)
-            tasks.extend(_tasks(placer, staged))
-
-    with _taking_for_changed((*placers, *beside.values())):
-        # Making a directory is too little work to be shared. Cloning one with all that is in it may be enough.
-        whole = any(placer.backend.clones_directories for placer in placers)
-        run(range(len(placers)), begin, jobs if whole else 1)
+            for index, placer in enumerate(placers):
+                known.append(placer)
+                yield from begin(index)
         for staged, placer in beside.items():
-            tasks.extend(_units(placer, staged))
-        _place_all(tasks, stage, jobs, progress)
-    for placer in (*placers, *beside.values()):
+            known.append(placer)
+            yield from _units(placer, staged)
+
+    with _taking_for_changed(known):
+        _place_all(tasks(), stage, how.jobs, how.progress)
+    for placer in known:
         placer.note_placed_all()
+
+
+def _begun(placer: Placer, staged: str, stage: Folder, progress: Progress) -> Iterable[Task]:
+    """Make what stands for a wheel's root in the stage; return what is left to be done."""
+    tree = placer.tree
+    if not placer.try_whole(tree.path, stage, staged):
+        _make_root(tree, stage, staged)
+        return _tasks(placer, staged)
+    with unchanged_root(tree.path, tree.identity):
+        pass  # a clone by path may be of what took the wheel's place
+    _open_up(tree, stage, staged)
+    _remove_left_out(tree, stage, staged)
+    progress(tree.files, placer.name)
+    return ()
 
 
 @contextmanager
@@ -98,33 +117,20 @@ def _taking_for_changed(placers: Sequence[Placer]) -> Iterator[None]:
         raise
 
 
-def _place_all(tasks: Sequence[Task], stage: Stage, jobs: int, progress: Progress) -> None:
-    """Do all tasks, and those that they leave."""
-    if not tasks:
-        return
-    jobs = affordable(jobs, _descriptors(tasks))
-    workers = _Workers(stage, progress)
-    entries = sum(map(_entries, tasks))
-    helpers = _helpers(entries, tasks[0].placer.backend, jobs)
-    if helpers:
-        # More threads would only wait for the interpreter's lock.
-        run(tasks, workers.place, 1 + helpers, others=workers.with_helper, stop=workers.stop)
-    elif jobs > 1 and any(isinstance(task, Visit) for task in tasks):
-        run(tasks, workers.place, jobs, others=workers.with_late_helper, stop=workers.stop)
-    elif any(task.placer.mode is LinkMode.COPY for task in tasks):
-        # Even few files may have many bytes.
-        run(tasks, workers.place, jobs)
-    else:
-        run(tasks, workers.place, threads_for(entries, jobs))
-
-
-def _helpers(entries: int, backend: Backend, jobs: int) -> int:
-    """Return how many helper processes do the work of so many threads, the calling thread's left out."""
+def _place_all(tasks: Iterable[Task], stage: Stage, jobs: int, progress: Progress) -> None:
+    """Do all tasks, and those that they leave, while more are still to come."""
+    workers = _Workers(stage, progress, jobs)
     if jobs == 1:
-        return 0
-    from wheel_linker._link.helper.starting import how_many  # not for one thread
-
-    return min(how_many(entries, backend), jobs - 1)
+        run(tasks, workers.place, 1)
+    else:
+        run(
+            workers.counted(tasks),
+            workers.place,
+            jobs,
+            others=workers.along,
+            stop=workers.stop,
+            worth=workers.threads,
+        )
 
 
 def threads_for(entries: int, jobs: int) -> int:
@@ -140,12 +146,66 @@ def threads_for(entries: int, jobs: int) -> int:
 
 
 class _Workers:
-    """Threads that do tasks in one stage, and helper processes that do some for them."""
+    """Threads that do tasks in one stage, and helper processes that do some for them.
 
-    def __init__(self, stage: Stage, progress: Progress) -> None:
+    What is to be done becomes known while it is being done, and with it how many of them are worth having.
+    """
+
+    def __init__(self, stage: Stage, progress: Progress, jobs: int) -> None:
         self._stage = stage
         self._progress = progress
+        self._jobs = jobs
         self._helpers: list[Helper] = []
+        self._entries = 0
+        self._depth = 0
+        self._has_visits = self._has_copies = self._has_helpers = False
+        self._backend: Backend | None = None
+        self._worth = 1
+        # With so many entries there may be one more helper process worth starting.
+        self._enough = 0
+
+    def counted(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        """Take note of tasks as they come."""
+        for task in tasks:
+            self._entries += _entries(task)
+            self._depth = max(self._depth, _depth(task))
+            self._has_visits = self._has_visits or isinstance(task, Visit)
+            self._has_copies = self._has_copies or task.placer.mode is LinkMode.COPY
+            self._backend = task.placer.backend
+            yield task
+
+    def threads(self, is_all: bool) -> int:
+        """Return how many threads are worth having for the tasks that are known, the calling one included.
+
+        :param is_all: whether all are.
+        """
+        if self._backend is None or (self._entries < self._enough and not is_all):
+            return self._worth
+        from wheel_linker._link.helper import starting  # not for one thread
+
+        self._enough = self._entries + starting.ENTRIES_PER_HELPER
+        depth = self._depth if is_all else max(self._depth, _LIKELY_DEPTH)
+        jobs = affordable(self._jobs, _descriptors(depth))
+        helpers = min(starting.how_many(self._entries, self._backend), jobs - 1)
+        if helpers:
+            # More threads would only wait for the interpreter's lock.
+            self._has_helpers = True
+            self._worth = 1 + helpers
+        elif is_all:
+            self._worth = self._threads_alone(jobs)
+        return self._worth
+
+    def _threads_alone(self, jobs: int) -> int:
+        # Nobody knows how many entries are below what has not been read, and even few files may have many bytes.
+        if self._has_visits or self._has_copies:
+            return jobs
+        return threads_for(self._entries, jobs)
+
+    def along(self) -> AbstractContextManager[Place]:
+        """Have what a thread besides the calling one does tasks by."""
+        if self._has_helpers:
+            return self.with_helper()
+        return self.with_late_helper() if self._has_visits else nullcontext(self.place)
 
     def place(self, task: Task) -> Sequence[Task] | None:
         """Do a task; return those that are left of it."""
@@ -190,9 +250,9 @@ class _Workers:
             helper.kill()
 
 
-def _descriptors(tasks: Sequence[Task]) -> int:
+def _descriptors(depth: int) -> int:
     """Return how many descriptors a task takes: the way down to a directory, here and there, and a file."""
-    return 2 * (max(map(_depth, tasks)) + 2)
+    return 2 * (depth + 2)
 
 
 def _depth(task: Task) -> int:

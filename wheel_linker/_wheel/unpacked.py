@@ -52,6 +52,11 @@ class UnpackedWheel(NamedTuple):
         return self.trusted
 
     @property
+    def verified(self) -> bool:
+        """Whether what is in it was checked when it was unpacked, so that it is unlikely to be refused now."""
+        return False
+
+    @property
     def looks_late(self) -> bool:
         """Whether its files are looked at when they are linked, since nobody has done so since they were unpacked."""
         return False

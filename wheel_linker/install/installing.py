@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.destination import leading_to
 from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.fallback import warn_of_fallbacks
 from wheel_linker._link.pipeline import refuse_or_warn, supplier_of
@@ -15,19 +14,22 @@ from wheel_linker._link.report import LinkReport, note_symlinks
 from wheel_linker._link.sites import opened_sites
 from wheel_linker._threads import telling_of_completion
 from wheel_linker._wheel.bytecode import is_bytecode
-from wheel_linker._wheel.record_problems import warn_of_problems
-from wheel_linker.errors import InvalidWheelError, refused
+from wheel_linker.errors import refused
 from wheel_linker.install._changes.dating import set_times
 from wheel_linker.install._changes.litter import littered
+from wheel_linker.install._changes.planning import (
+    Environment,
+    can_be_staged_meanwhile,
+    check_plans,
+    planned,
+)
 from wheel_linker.install._changes.staged import into_place, stage
 from wheel_linker.install._present.distributions import find_distributions, named
 from wheel_linker.install._present.going import NOTHING
-from wheel_linker.install._scripts.protected import refuse_protected
-from wheel_linker.install.plan import plan
 from wheel_linker.install.report import InstallReport, UninstallReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from wheel_linker._link.locks import Locks
     from wheel_linker._link.options import LinkOptions
@@ -40,9 +42,6 @@ if TYPE_CHECKING:
     from wheel_linker.install._present.going import Outdated
     from wheel_linker.install.layout import Layout
     from wheel_linker.install.plan import Notes, Plan
-
-# Whoever unpacked a wheel may have added files, and told nobody what they are.
-_ADDED_SINCE: Final = frozenset({"extra", "no-hash"})
 
 
 def _nothing(_: Sequence[Distribution]) -> Sequence[Distribution]:
@@ -66,15 +65,6 @@ class InstallOptions(NamedTuple):
     check_tags: bool = False
     timestamp: int | None = None
     optimize: int = 0
-
-
-class Environment(NamedTuple):
-    """Where a change is made."""
-
-    layout: Layout
-    """The environment, with its symlinks resolved."""
-    named_layout: Layout
-    """The environment, as the caller gave it."""
 
 
 class Change(NamedTuple):
@@ -102,36 +92,69 @@ def change(
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
-        plans = _plans(given, where, how, options)
         if options.dry_run:
             from wheel_linker.install._changes.looking import undisturbed
 
+            foretold = _checked(given, where, how, options)
             with undisturbed(layout, how.locks):
-                return _foretold(decided(plans, where, options), how)
-        if options.on_conflict != "ignore":
-            from wheel_linker.install._changes.conflicts import conflicts_among
-
-            refuse_or_warn(conflicts_among(plans), options.on_conflict)
-        if options.compile_bytecode:
-            # This is imported now, together with what compiles when everything is in place: the import must not fail
-            # then.
-            from wheel_linker.install._changes.stored import with_stored_bytecode
-
-            if options.timestamp is None:
-                plans = with_stored_bytecode(plans, given, layout, options.optimize)
+                return _foretold(decided(foretold, where, options), how)
         place = where.layout.schemes["purelib"]
-        with refused(f"install into {place!r}", destination=place):
-            sources = [one.wheel.tree.path for one in plans]
-            with (
-                opened_sites(sources, litter=littered(where.layout, is_resolved=True)) as sites,
-                how.progress.telling_of_failure(sites.is_complete),
-            ):
-                outcome = _install(plans, where, how, options, sites)
-            note_symlinks(given, [report.link for report in outcome.installed], how.modes())
+        coming = _coming(given, where, how, options)
+        with (
+            refused(f"install into {place!r}", destination=place),
+            opened_sites(litter=littered(where.layout, is_resolved=True)) as sites,
+            how.progress.telling_of_failure(sites.is_complete),
+        ):
+            plans, outcome = _install(given, coming, where, how, options, sites)
+        note_symlinks(given, [report.link for report in outcome.installed], how.modes())
     if options.compile_bytecode:
         with telling_of_completion(lambda: True):
             _compile([one for one in plans if not one.is_compiled], layout, how, options)
     return outcome
+
+
+def _planned(
+    given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions, options: InstallOptions
+) -> Iterator[Plan]:
+    return planned(given, where, how, options.notes, strict=options.record == "strict")
+
+
+def _checked(
+    given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions, options: InstallOptions
+) -> list[Plan]:
+    plans = [*_planned(given, where, how, options)]
+    check_plans(plans, given, where, check_tags=options.check_tags)
+    return plans
+
+
+class _Coming(NamedTuple):
+    """Plans, some of which may still be to be made."""
+
+    plans: Iterable[Plan]
+    library: str | None
+    """If so, the directory that most of their files go to; None if all are there, and were checked."""
+
+
+def _coming(
+    given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions, options: InstallOptions
+) -> _Coming:
+    """Plan all wheels if something has to be known of all before a file is placed; else have them planned meanwhile."""
+    asks_for_all = options.on_conflict != "ignore" or options.compile_bytecode
+    if not asks_for_all and can_be_staged_meanwhile(given, where, how):
+        return _Coming(_planned(given, where, how, options), where.layout.schemes["purelib"])
+    plans = _checked(given, where, how, options)
+    if options.on_conflict != "ignore":
+        from wheel_linker.install._changes.conflicts import conflicts_among
+
+        refuse_or_warn(conflicts_among(plans), options.on_conflict)
+    if options.compile_bytecode:
+        # This is imported now, together with what compiles when everything is in place: the import must not fail then.
+        from wheel_linker.install._changes.stored import with_stored_bytecode
+
+        if options.timestamp is None:
+            plans = with_stored_bytecode(plans, given, where.named_layout, options.optimize)
+    how.progress.expect(sum(one.linked_files() for one in plans))
+    return _Coming(plans, None)
 
 
 def _compile(
@@ -158,30 +181,11 @@ def foreseen(
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
-        plans = _plans(given, where, how, options)
+        plans = _checked(given, where, how, options)
         made = decided(plans, where, options)
         return made._replace(
             conflicts=(*conflicts_among(plans), *conflicts_with_installed(plans, made.others))
         )
-
-
-def _plans(
-    given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions, options: InstallOptions
-) -> list[Plan]:
-    strict = options.record == "strict"
-    above = leading_to(where.layout.schemes["purelib"])
-    plans = [
-        plan(wheel, where.layout, where.named_layout, above, how, options.notes, strict=strict)
-        for wheel in given
-    ]
-    _refuse_twice(plans)
-    refuse_protected(plans, where.layout)
-    if options.check_tags:
-        from wheel_linker.install._changes.compatible import refuse_incompatible
-
-        refuse_incompatible(plans, given, where.layout)
-    _warn_of_records(given, plans)
-    return plans
 
 
 def decided(plans: Sequence[Plan], where: Environment, options: InstallOptions) -> Change:
@@ -211,13 +215,18 @@ def decided(plans: Sequence[Plan], where: Environment, options: InstallOptions) 
 
 
 def _install(
-    plans: Sequence[Plan],
+    given: Sequence[UnpackedWheel],
+    coming: _Coming,
     where: Environment,
     how: LinkOptions,
     options: InstallOptions,
     sites: Sites,
-) -> Outcome:
-    staged = stage(plans, how, sites)
+) -> tuple[Sequence[Plan], Outcome]:
+    plans: list[Plan] = []
+    staged = stage(_noting(coming.plans, plans), how, sites, coming.library)
+    if coming.library is not None:
+        check_plans(plans, given, where, check_tags=options.check_tags)
+    sites.protect([one.wheel.tree.path for one in plans])
     # The warnings come while nothing has been changed, because a filter may turn one into an error.
     for pieces in staged:
         for piece in pieces:
@@ -238,7 +247,13 @@ def _install(
         one.name for one in made.outdated.distributions
     }
     _remember(plans, names, sites, libraries, how.locks)
-    return outcome
+    return plans, outcome
+
+
+def _noting(plans: Iterable[Plan], noted: list[Plan]) -> Iterator[Plan]:
+    for one in plans:
+        noted.append(one)
+        yield one
 
 
 def _remember(
@@ -324,21 +339,3 @@ def _outcome(made: Change, links: Sequence[LinkReport], gone: Iterable[str]) -> 
 
 def _listed(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(path for path in paths if not is_bytecode(path)))
-
-
-def _warn_of_records(given: Sequence[UnpackedWheel], plans: Sequence[Plan]) -> None:
-    """Warn of unpacked wheels whose ``RECORD`` is not right; a store does so itself, when it unpacks one."""
-    for wheel, one in zip(given, plans):
-        if not wheel.record_problems():
-            warn_of_problems(str(one.wheel.name), one.record_problems, but_for=_ADDED_SINCE)
-
-
-def _refuse_twice(plans: Sequence[Plan]) -> None:
-    known: dict[str, Plan] = {}
-    for one in plans:
-        other = known.setdefault(one.wheel.name.name, one)
-        if other is not one:
-            raise InvalidWheelError(
-                f"cannot install {other.wheel.name} and {one.wheel.name} at once: both are "
-                f"{one.wheel.name.name}; give one of them"
-            )

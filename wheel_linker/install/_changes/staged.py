@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from typing import TYPE_CHECKING
 
 from wheel_linker._compat.named_tuple import NamedTuple
@@ -17,7 +18,7 @@ from wheel_linker._threads import run
 from wheel_linker.errors import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import PurePosixPath
 
     from wheel_linker._fs.folder import Folder
@@ -39,45 +40,62 @@ class Staged(NamedTuple):
     """What places its bytecode, if there is any."""
 
 
-def stage(plans: Sequence[Plan], how: LinkOptions, sites: Sites) -> list[list[Staged]]:
-    """Build every piece up in a stage of the directory that it goes to; return them by wheel."""
+def stage(
+    plans: Iterable[Plan], how: LinkOptions, sites: Sites, library: str | None
+) -> list[list[Staged]]:
+    """Build every piece up in a stage of the directory that it goes to; return them by wheel.
+
+    :param library: pieces that go to this directory may be placed while later plans are still to come; None for none.
+    """
     staged: list[list[Staged]] = []
     by_site: dict[str, list[Staged]] = {}
-    for one in plans:
-        staged.append([])
-        for piece in one.pieces:
-            there = by_site.setdefault(piece.destination, [])
-            placer = Placer(
-                piece.tree,
-                how.chain,
-                how.backend,
-                _must_copy(piece, how.must_copy),
-                piece.destination,
-                how.native,
-                str(one.wheel.name),
-                keeps_times=piece.bytecode is not None,
-            )
-            beside = None
-            if piece.bytecode is not None:
-                beside = Placer(
-                    piece.bytecode,
-                    how.chain,
-                    how.backend,
-                    None,
-                    piece.destination,
-                    name=placer.name,
-                )
-            site = sites.prepare(piece.destination)
-            there.append(Staged(piece, site, str(len(there)), placer, beside))
-            staged[-1].append(there[-1])
-    how.progress.expect(sum(one.linked_files() for one in plans))
-    for together in by_site.values():
-        place = together[0].site.stage
-        compiled = {one.name: one.beside for one in together if one.beside is not None}
-        stage_all([one.placer for one in together], place, how.jobs, how.progress, compiled)
+
+    def coming() -> Iterator[Placer]:
+        for one in plans:
+            staged.append([])
+            for piece in one.pieces:
+                there = by_site.setdefault(piece.destination, [])
+                made = _to_be_staged(piece, one, how, sites, str(len(there)))
+                there.append(made)
+                staged[-1].append(made)
+                if piece.destination == library:
+                    yield made.placer
+
+    if library is None:
+        deque(coming(), 0)
+    else:
+        stage_all(coming(), sites.prepare(library).stage, how)
+    for path, together in by_site.items():
+        if path != library:
+            placers = [one.placer for one in together]
+            compiled = {one.name: one.beside for one in together if one.beside is not None}
+            stage_all(placers, sites.at(path).stage, how, compiled)
         written = sum(len(one.piece.written) for one in together)
         run(together, _write, threads_for(written, how.jobs))
     return staged
+
+
+def _to_be_staged(piece: Piece, one: Plan, how: LinkOptions, sites: Sites, name: str) -> Staged:
+    """Prepare the directory that a piece goes to, and say what places its files.
+
+    :param name: that of the directory in the stage which is to stand for the piece.
+    """
+    placer = Placer(
+        piece.tree,
+        how.chain,
+        how.backend,
+        _must_copy(piece, how.must_copy),
+        piece.destination,
+        how.native,
+        str(one.wheel.name),
+        keeps_times=piece.bytecode is not None,
+    )
+    beside = None
+    if piece.bytecode is not None:
+        beside = Placer(
+            piece.bytecode, how.chain, how.backend, None, piece.destination, name=placer.name
+        )
+    return Staged(piece, sites.prepare(piece.destination), name, placer, beside)
 
 
 def _must_copy(piece: Piece, asked: MustCopy | None) -> MustCopy | None:

@@ -100,6 +100,12 @@ class StoredWheel(UnpackedWheel):
 
     @property
     @override
+    def verified(self) -> bool:
+        """Whether what is in it was checked when it was unpacked: always."""
+        return True
+
+    @property
+    @override
     def looks_late(self) -> bool:
         """Whether its files are looked at when they are linked, since nobody has done so since they were unpacked."""
         return self._looks_late
