@@ -10,7 +10,6 @@ from wheel_linker._fs.reading import is_nothing
 from wheel_linker._log import log
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker.errors import InvalidWheelError
 from wheel_linker.store._bytecode.sets import size_of_sets
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.entry import Entry
@@ -109,9 +108,9 @@ def unreadable(layout: Layout, name: str) -> Entry:
 def _guessed(layout: Layout, name: str) -> WheelFilename:
     """Return what the wheel of an entry may have been called whose description is lost."""
     try:
-        found = [item for item in os.listdir(layout.tree(name)) if item.endswith(DIST_INFO)]
-        return WheelFilename.from_dist_info(*found)
-    except (OSError, TypeError, InvalidWheelError):
+        (found,) = (item for item in os.listdir(layout.tree(name)) if item.endswith(DIST_INFO))
+        return WheelFilename.from_dist_info(found)
+    except (OSError, ValueError):
         return WheelFilename.from_dist_info(f"{name}-{_UNKNOWN}{DIST_INFO}")
 
 
