@@ -149,8 +149,10 @@ def test_what_is_missing_leaves_all_else(ways: Ways, levels: int, where: Parts) 
         ways.entered()
         assert is_there(descent.go(where), ways, where)
         assert ways.entered() == []
-        with pytest.raises(FileNotFoundError):
-            descent.go(("none", "neither"))
+        for parts in (("none", "neither"), ("h", "none"), ("h", "b", "none")):
+            for _ in range(2):
+                with pytest.raises(FileNotFoundError):
+                    descent.go(parts)
         assert is_there(descent.go(where), ways, where)
         assert ways.open() == held(where, levels)
 

@@ -31,7 +31,6 @@ def private_directory(site_packages: str) -> Iterator[str]:
     """
     with opened(os.path.realpath(site_packages)) as site:
         stage = Stage(site)
-        before = site.stat().st_mtime_ns
         # It is removed twice, because Ctrl-C may come in the instant before the first removal starts.
         try:
             try:
