@@ -34,7 +34,7 @@ def make_entry(
     """Write an entry, or a set of bytecode, that keeps no rows; return its directory."""
     made = root / name
     write_tree(made / "w", files)
-    (made / "w").mkdir(exist_ok=True)
+    (made / "w").mkdir(parents=True, exist_ok=True)
     stored = []
     for path, data in files.items():
         (made / "w" / path).chmod(0o755 if path in executables else 0o644)
