@@ -325,7 +325,8 @@ class TestLockFile:
     """Where directories have no locks."""
 
     @pytest.fixture(autouse=True)
-    def as_on_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_on_windows(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert os.listdir(tmp_path) == []
         monkeypatch.setattr(windows, "WINDOWS", True)
 
     def test_it_is_there_as_long_as_it_is_needed(self, tmp_path: Path) -> None:
