@@ -246,7 +246,7 @@ class TestFuse:
             (
                 [
                     "35 1 8:1 / / rw - ext4 /dev/root rw",
-                    "36 35 11:29 /\\xff /mnt rw - fuse /dev/root rw",
+                    "36 35 11:29 /\xff /mnt rw - fuse /dev/root rw",
                 ],
                 True,
             ),
