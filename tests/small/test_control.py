@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from small.made import open_descriptors
 from wheel_linker._fs.folder import Folder
 from wheel_linker.store import control
 from wheel_linker.store.control import (
@@ -47,13 +48,6 @@ def no_umask() -> Iterator[None]:
 
 def bits(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def next_descriptor() -> int:
-    """Return the number that the next file is opened with: another one if a file stays open."""
-    fd = os.open(os.devnull, os.O_RDONLY)
-    os.close(fd)
-    return fd
 
 
 class TestOpenFile:
@@ -113,13 +107,13 @@ class TestOpenFile:
     @on_posix
     def test_what_is_no_file_is_closed_again(self, tmp_path: Path, folder: Folder) -> None:
         os.mkfifo(tmp_path / "fifo")
-        free = next_descriptor()
+        before = open_descriptors()
         for _ in range(2):
             with pytest.raises(OSError, match="regular") as caught:
                 open_file(folder, "fifo", os.O_RDONLY)
             assert caught.value.errno == errno.EINVAL
             assert caught.value.filename == os.fspath(tmp_path / "fifo")
-        assert next_descriptor() == free
+        assert open_descriptors() == before
 
 
 class TestMakeFile:
@@ -131,10 +125,10 @@ class TestMakeFile:
         assert (bits(tmp_path / "one"), bits(tmp_path / "two")) == (0o664, 0o600)
 
     def test_with_all_of_its_bytes(self, tmp_path: Path, folder: Folder) -> None:
-        free = next_descriptor()
+        before = open_descriptors()
         make_file(folder, "file", b"some\nbytes")
         assert (tmp_path / "file").read_bytes() == b"some\nbytes"
-        assert next_descriptor() == free
+        assert open_descriptors() == before
 
     def test_never_over_another(self, tmp_path: Path, folder: Folder) -> None:
         make_file(folder, "file", b"one")
@@ -184,14 +178,14 @@ class TestDirectories:
         return Layout(os.fspath(tmp_path))
 
     def test_are_opened(self, tmp_path: Path, layout: Layout) -> None:
-        free = next_descriptor()
+        before = open_descriptors()
         with control_folder(layout) as found:
             assert os.path.samefile(found.path, tmp_path / ".store")
             assert found.listdir() == ["staging"]
         with directory_of(layout, "staging") as found:
             assert os.path.samefile(found.path, tmp_path / ".store" / "staging")
             assert found.listdir() == []
-        assert next_descriptor() == free
+        assert open_descriptors() == before
 
     @pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="there each can be listed")
     def test_are_opened_to_be_listed(self, layout: Layout) -> None:

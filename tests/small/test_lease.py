@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
-from wheel_linker._fs import locking
+from small.made import open_descriptors
+from wheel_linker import LockTimeoutError
+from wheel_linker._fs import locking, windows
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.patience import Patience
 from wheel_linker._log import telling
@@ -78,6 +80,15 @@ def _full(real: Any) -> Any:
     return opening
 
 
+@pytest.fixture
+def removing(layout: Layout) -> Iterator[None]:
+    """Another process is removing entries, and keeps readers out."""
+    fd = os.open(layout.readers, os.O_RDWR)
+    assert locking.claim(fd)
+    yield
+    os.close(fd)
+
+
 def is_free(layout: Layout) -> bool:
     """Tell whether nobody locks ``readers``."""
     fd = os.open(layout.readers, os.O_RDWR)
@@ -85,13 +96,6 @@ def is_free(layout: Layout) -> bool:
         return locking.claim(fd) is True
     finally:
         os.close(fd)
-
-
-def next_descriptor() -> int:
-    """Return the number that the next file is opened with: another one if a file stays open."""
-    fd = os.open(os.devnull, os.O_RDONLY)
-    os.close(fd)
-    return fd
 
 
 class TestTake:
@@ -120,7 +124,7 @@ class TestTake:
     def test_where_bits_are_right_they_are_not_set(
         self, layout: Layout, umask: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        umask(0o022)
+        umask(0)
         monkeypatch.setattr(os, "fchmod", None)
         take(layout).end()
 
@@ -181,12 +185,12 @@ class TestTake:
             return removes
 
         monkeypatch.setattr(locking, "claim", claim)
-        free = next_descriptor()
+        before = open_descriptors()
         lease = take(layout)
         assert lease.name is not None
         assert lease.name not in swept
         lease.end()
-        assert next_descriptor() == free
+        assert open_descriptors() == before
 
     def test_where_there_are_no_locks(
         self, layout: Layout, leases: Path, monkeypatch: pytest.MonkeyPatch
@@ -213,6 +217,11 @@ class TestTake:
         lease.add(ONE, soon())
         lease.end()
         assert is_free(layout)
+
+    @pytest.mark.usefixtures("full_disk", "removing")
+    def test_on_a_full_disk_it_waits_for_its_turn(self, layout: Layout) -> None:
+        with pytest.raises(LockTimeoutError):
+            take(layout)
 
     def test_elsewhere_it_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
@@ -249,6 +258,16 @@ class TestAdd:
         lease.end()
         assert is_free(layout)
 
+    @pytest.mark.usefixtures("removing")
+    def test_without_room_it_waits_for_its_turn(
+        self, layout: Layout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lease = take(layout)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", refuse(errno.ENOSPC))
+            with pytest.raises(LockTimeoutError):
+                lease.add(ONE, soon())
+
     def test_on_a_broken_disk_it_is_an_error(
         self, layout: Layout, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -263,23 +282,23 @@ class TestAdd:
 
 class TestEnd:
     def test_removes_it(self, layout: Layout, leases: Path) -> None:
-        free = next_descriptor()
+        before = open_descriptors()
         lease = take(layout)
         lease.keep_all(soon())
         lease.end()
         lease.end()
         assert os.listdir(leases) == []
-        assert next_descriptor() == free
+        assert open_descriptors() == before
 
     def test_comes_with_the_object(self, layout: Layout, leases: Path) -> None:
-        free = next_descriptor()
+        before = open_descriptors()
         lease = take(layout)
         lease.keep_all(soon())
         del lease
         gc.collect()
         assert os.listdir(leases) == []
         assert is_free(layout)
-        assert next_descriptor() == free
+        assert open_descriptors() == before
 
     def test_a_child_does_not_take_it_from_its_parent(self, layout: Layout, leases: Path) -> None:
         (leases / NAMED).touch()
@@ -308,13 +327,18 @@ class TestKeepAll:
         two.end()
         assert is_free(layout)
 
+    @pytest.mark.usefixtures("removing")
+    def test_waits_for_its_turn(self, layout: Layout) -> None:
+        with pytest.raises(LockTimeoutError):
+            Lease(layout).keep_all(soon())
+
     def test_twice_is_once(self, layout: Layout) -> None:
-        free = next_descriptor()
+        before = open_descriptors()
         lease = Lease(layout)
         lease.keep_all(soon())
         lease.keep_all(soon())
         lease.end()
-        assert next_descriptor() == free
+        assert open_descriptors() == before
 
     def test_where_there_is_nothing_to_lock(self, layout: Layout) -> None:
         os.unlink(layout.readers)
@@ -340,7 +364,7 @@ class TestKeepAll:
 class TestNoReaders:
     @pytest.mark.parametrize("own", [False, True])
     def test_there_are_none(self, layout: Layout, own: bool) -> None:
-        free = next_descriptor()
+        before = open_descriptors()
         lease = take(layout)
         if own:
             lease.keep_all(soon())
@@ -355,7 +379,7 @@ class TestNoReaders:
         assert locking._try(other, shared=True) is True
         os.close(other)
         lease.end()
-        assert next_descriptor() == free
+        assert open_descriptors() == before
 
     @pytest.mark.parametrize("own", [False, True])
     def test_there_is_one(self, layout: Layout, own: bool) -> None:
@@ -374,6 +398,20 @@ class TestNoReaders:
         with take(layout).no_readers(soon()) as alone:
             assert alone is True
         assert os.path.exists(layout.readers)
+
+    def test_what_was_kept_waits_for_its_turn(self, layout: Layout) -> None:
+        lease = take(layout)
+        lease.keep_all(soon())
+        assert lease._all is not None
+        body = lease.no_readers(soon())
+        assert body.__enter__()
+        locking._unlock(lease._all)
+        fd = os.open(layout.readers, os.O_RDWR)
+        assert locking.claim(fd)
+        with pytest.raises(LockTimeoutError):
+            body.__exit__(None, None, None)
+        os.close(fd)
+        lease.end()
 
     def test_an_error_ends_it_as_well(self, layout: Layout) -> None:
         lease = take(layout)
@@ -425,11 +463,19 @@ class TestLeased:
     def test_those_of_the_dead_are_removed(self, layout: Layout, leases: Path) -> None:
         (leases / NAMED).write_text(f"{ONE}\n")
         lease = take(layout)
-        free = next_descriptor()
+        before = open_descriptors()
         assert leased(layout, lease.name) == set()
-        assert next_descriptor() == free
+        assert open_descriptors() == before
         assert os.listdir(leases) == [lease.name]
         lease.end()
+
+    def test_those_of_the_dead_are_removed_as_on_windows(
+        self, layout: Layout, leases: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (leases / NAMED).write_text(f"{ONE}\n")
+        monkeypatch.setattr(windows, "WINDOWS", True)
+        assert leased(layout, None) == set()
+        assert os.listdir(leases) == []
 
     def test_one_that_goes_meanwhile(self, layout: Layout, listed: Callable[..., None]) -> None:
         lease = take(layout)

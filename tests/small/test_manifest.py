@@ -117,6 +117,7 @@ class TestFacts:
             ("5e5e", "5e5"),
             ("5e5e", "5E5E"),
             ("filename demo", "file demo"),
+            ("filename demo", "filename\tdemo"),
             ("archive 99", "archive x"),
             ("archive 99\n", ""),
             ("files 6", "files"),
@@ -249,6 +250,15 @@ class TestDescription:
         self, rewrite: Callable[..., str], old: str, new: str, executables: int
     ) -> None:
         assert read_description(rewrite(old, new)).executables == executables
+
+    def test_directories_without_files(self, tmp_path: Path) -> None:
+        file = StoredFile("a/b/c/d/e.py", 1, False, "sha256=x")
+        with Folder.open(os.fspath(tmp_path)) as folder:
+            manifest.write(folder, "entry", FACTS, [file])
+        path = os.fspath(tmp_path / "entry")
+        found = [directory.parts for directory in read_description(path).directories]
+        assert found == [tuple("abcd"[:depth]) for depth in range(5)]
+        assert read_files(path) == (FACTS, [file])
 
     def test_files_in_the_root(self, tmp_path: Path) -> None:
         files = [StoredFile(name, 1, False, "sha256=x") for name in ("b.py", "a.py")]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from wheels import write_tree
 
-from small.made import DIGEST, STAMP, make_entry
+from small.made import DIGEST, STAMP, make_entry, open_descriptors
 from wheel_linker import LinkError
 from wheel_linker._fs.folder import Folder
 from wheel_linker._wheel.tree import Unpacked
@@ -286,12 +286,9 @@ class TestOfSources:
 
     @on_posix
     def test_nothing_stays_open(self, layout: Layout) -> None:
-        before = os.open(os.devnull, os.O_RDONLY)
-        os.close(before)
+        before = open_descriptors()
         self.is_so(layout, {INIT: compiled(4)})
-        after = os.open(os.devnull, os.O_RDONLY)
-        os.close(after)
-        assert after == before
+        assert open_descriptors() == before
 
 
 class TestTree:
