@@ -110,6 +110,13 @@ class TestRemove:
         remove_surplus(transaction, [tree_of("a.py")], None)
         assert there(site) == set()
 
+    def test_a_dist_info_is_emptied_at_once(self, transaction: Transaction, site: Path) -> None:
+        """One with a directory in it would seem to be another's, if this process were killed."""
+        old = "old-1.0.dist-info"
+        fill(site, f"{old}/RECORD", f"{old}/licenses/LICENSE")
+        remove_surplus(transaction, [tree_of("a.py")], None)
+        assert os.listdir(site / old) == []
+
     def test_what_is_spared(self, transaction: Transaction, site: Path) -> None:
         """A directory with all that is in it."""
         fill(site, "pkg/mine/deep/x", "pkg/a.py", "pkg/gone.py", "mine.txt")
