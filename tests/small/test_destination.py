@@ -162,7 +162,7 @@ class TestOpened:
         path = os.path.join(here, *names)
         with pytest.raises(LinkError) as caught, opened(path):
             pass
-        assert str(caught.value) == f"cannot link into {path!r} at {file!r}: it is not a directory"
+        assert str(caught.value) == f"cannot link into '{path}' at '{file}': it is not a directory"
         assert isinstance(caught.value, NotADirectoryError)
         assert (caught.value.errno, caught.value.destination) == (errno.ENOTDIR, path)
         assert isinstance(caught.value.__cause__, FileExistsError)
@@ -181,7 +181,7 @@ class TestOpened:
         with pytest.raises(LinkError) as caught, opened(path):
             pass
         assert str(caught.value) == (
-            f"cannot open or make the directory {path!r}: refused here; check the disk"
+            f"cannot open or make the directory '{path}': refused here; check the disk"
         )
         assert (caught.value.errno, caught.value.destination) == (errno.EIO, path)
         assert os.listdir(here) == []

@@ -82,7 +82,7 @@ class TestPrivateDirectory:
         with pytest.raises(LinkError) as caught, private_directory(here):
             pass
         assert str(caught.value) == (
-            f"cannot write to the directory {here!r}: refused here; check the disk"
+            f"cannot write to the directory '{here}': refused here; check the disk"
         )
         assert (caught.value.errno, caught.value.destination) == (errno.EIO, here)
         assert os.listdir(here) == []

@@ -202,6 +202,21 @@ class TestRemoveFile:
         path.chmod(0o644)
         assert removed == ([os.fspath(path)] if is_removed else [])
 
+    @pytest.mark.usefixtures("refused")
+    def test_it_is_looked_at_where_it_is(
+        self, removed: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[tuple[object, ...]] = []
+
+        def is_read_only(*given: object) -> bool:
+            asked.append(given)
+            return True
+
+        monkeypatch.setattr(windows, "WINDOWS", True)
+        monkeypatch.setattr(windows, "_is_read_only", is_read_only)
+        windows.remove_file("file", 42)
+        assert (asked, removed) == ([("file", 42)], ["file"])
+
     @pytest.mark.skipif(sys.platform == "win32", reason="the user may make no symlinks")
     def test_what_is_no_file_is_not(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch(mode=0o444)
