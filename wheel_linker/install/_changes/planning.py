@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._fs.destination import leading_to
-from wheel_linker._fs.paths import is_directory
 from wheel_linker._link.pipeline import can_go_ahead
 from wheel_linker._wheel.record_problems import warn_of_problems
 from wheel_linker.errors import InvalidWheelError
@@ -75,7 +75,7 @@ def can_be_staged_meanwhile(
 ) -> bool:
     """Tell whether files of the first wheels can be staged while others are still to be planned."""
     library = where.layout.schemes["purelib"]
-    return is_directory(library) and can_go_ahead(given, leading_to(library), how)
+    return os.path.isdir(library) and can_go_ahead(given, leading_to(library), how)
 
 
 def _refuse_twice(plans: Sequence[Plan]) -> None:
