@@ -655,7 +655,7 @@ def test_installing(tmp_path: Path, witness: Witness) -> None:
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("do", ["link", "install"])
+@pytest.mark.parametrize("do", ["link", "install", "compile"])
 def test_files_of_a_store_are_placed_while_later_wheels_are_still_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, do: str
 ) -> None:
@@ -699,7 +699,9 @@ def _put(do: str, wheels: Sequence[Any], site: Path, jobs: int) -> None:
     if do == "link":
         link_wheels(site, wheels, mode=HARDLINK, jobs=jobs)
     else:
-        install_wheels(wheels, Layout.for_target(site), mode=HARDLINK, jobs=jobs)
+        compiled = do == "compile"
+        layout = Layout.for_target(site)
+        install_wheels(wheels, layout, mode=HARDLINK, jobs=jobs, compile_bytecode=compiled)
 
 
 def test_one_that_stands_still_at_the_end_is_killed(

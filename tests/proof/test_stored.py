@@ -1,4 +1,4 @@
-"""Upgrading from a store: with the bytecode that it keeps, and with a file in it that turns out to be damaged."""
+"""Upgrading from a store: with its bytecode, with a damaged file in it, and with another wheel still to be planned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from install.kit import files_in, layout_in, no_litter, pure, root_of, rows
 from store.conftest import settle
-from wheels import zip_wheel
+from wheels import make_wheel, zip_wheel
 
 from proof.faults import error, interrupt_after, interrupt_before
 from proof.kit import complete
@@ -40,12 +40,13 @@ DAMAGED: Final = "demo/turns/module.py"
 class Stored(Scene):
     """An environment whose distribution is upgraded from a store that has the new wheel already.
 
-    :param damaged: whether a file of the new wheel is found to be damaged when it is linked; if not, the bytecode of
-        both versions is in the store.
+    :param kind: ``"bytecode"`` where that of both versions is in the store; ``"damaged"`` where a file of the new wheel
+        is found to be damaged when it is linked; ``"ahead"`` where a second wheel comes with either version, so that
+        files of one are staged while the other is still to be planned.
     """
 
-    def __init__(self, place: Path, *, damaged: bool) -> None:
-        self._damaged = damaged
+    def __init__(self, place: Path, kind: str) -> None:
+        self._kind = kind
         self._store = place / "store"
         files = place / "dist"
         files.mkdir()
@@ -53,6 +54,8 @@ class Stored(Scene):
             version: settle(zip_wheel(wheel_of(place / "cache", version), files))
             for version in (1, 2)
         }
+        second = make_wheel(place / "cache" / "second", {"second.py": b""}, name="second")
+        self._others = [settle(zip_wheel(second, files))] if kind == "ahead" else []
         self.layout = layout_in(place / "env")
         root = root_of(self.layout)
         self._model = place / "model"
@@ -62,13 +65,14 @@ class Stored(Scene):
         root.rename(self._model)
         with WheelStore(self._store, durable=False) as store:
             self._entry = Path(store.add(self._files[2]).path)
+            self._entries = len(store.entries())
         super().__init__(root, files)
 
     def restore(self) -> None:
         """Make the environment anew, and damage the file again, which is mended each time."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self._model, self.root, symlinks=True)
-        if self._damaged:
+        if self._kind == "damaged":
             path = self._entry / DAMAGED
             path.unlink(missing_ok=True)  # others may have links to it
             path.write_bytes(b"#")
@@ -85,12 +89,12 @@ class Stored(Scene):
         self._returned = False
         with WheelStore(self._store, durable=False, jobs=1) as store:
             install_wheels(
-                [self._files[version]],
+                [self._files[version], *self._others],
                 self.layout,
                 store=store,
                 mode=LinkMode.HARDLINK,
-                jobs=1,
-                compile_bytecode=not self._damaged,
+                jobs=2 if self._others else 1,
+                compile_bytecode=self._kind != "damaged",
             )
             self._returned = True
 
@@ -106,14 +110,16 @@ class Stored(Scene):
         hash, so that an interpreter may write it anew.
         """
         assert _sources(complete(self.root)) == _sources(self._after)
-        recorded = rows(self.layout, "demo-2.0.dist-info")
+        recorded = {*rows(self.layout, "demo-2.0.dist-info")}
+        if self._others:
+            recorded.update(rows(self.layout, "second-1.0.dist-info"))
         files = {Path(os.path.normpath(pure(self.layout) / path)) for path in recorded}
         assert {self.root / path for path in files_in(self.root)} == files
 
     def check_store(self) -> None:
         """All that the store has must be as it was unpacked."""
         with WheelStore(self._store) as store:
-            assert len(store.entries()) == len(self._files)
+            assert len(store.entries()) == self._entries
             assert store.verify(deep=True) == []
 
 
@@ -129,9 +135,9 @@ def _directories(tree: Mapping[str, tuple[int, bytes | None]]) -> set[str]:
     return {path for path, (_, data) in tree.items() if data is None and "__pycache__" not in path}
 
 
-@pytest.fixture(params=["bytecode", "damaged"])
+@pytest.fixture(params=["bytecode", "damaged", "ahead"])
 def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Stored:
-    return Stored(tmp_path, damaged=request.param == "damaged")
+    return Stored(tmp_path, request.param)
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)

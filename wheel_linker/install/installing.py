@@ -139,22 +139,50 @@ def _coming(
     given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions, options: InstallOptions
 ) -> _Coming:
     """Plan all wheels if something has to be known of all before a file is placed; else have them planned meanwhile."""
-    asks_for_all = options.on_conflict != "ignore" or options.compile_bytecode
-    if not asks_for_all and can_be_staged_meanwhile(given, where, how):
-        return _Coming(_planned(given, where, how, options), where.layout.schemes["purelib"])
-    plans = _checked(given, where, how, options)
+    if (
+        options.on_conflict == "ignore"
+        and can_be_staged_meanwhile(given, where, how)
+        and _lacks_no_bytecode(given, where, options)
+    ):
+        planned_alone = zip(_planned(given, where, how, options), given)
+        plans = (_compiled([one], [wheel], where, options)[0] for one, wheel in planned_alone)
+        return _Coming(plans, where.layout.schemes["purelib"])
+    checked = _checked(given, where, how, options)
     if options.on_conflict != "ignore":
         from wheel_linker.install._changes.conflicts import conflicts_among
 
-        refuse_or_warn(conflicts_among(plans), options.on_conflict)
-    if options.compile_bytecode:
-        # This is imported now, together with what compiles when everything is in place: the import must not fail then.
-        from wheel_linker.install._changes.stored import with_stored_bytecode
+        refuse_or_warn(conflicts_among(checked), options.on_conflict)
+    compiled = _compiled(checked, given, where, options)
+    how.progress.expect(sum(one.linked_files() for one in compiled))
+    return _Coming(compiled, None)
 
-        if options.timestamp is None:
-            plans = with_stored_bytecode(plans, given, where.named_layout, options.optimize)
-    how.progress.expect(sum(one.linked_files() for one in plans))
-    return _Coming(plans, None)
+
+def _compiled(
+    plans: Sequence[Plan],
+    given: Sequence[UnpackedWheel],
+    where: Environment,
+    options: InstallOptions,
+) -> Sequence[Plan]:
+    """Add the bytecode that stores have or can make to plans, if it was asked for."""
+    if not options.compile_bytecode:
+        return plans
+    # This is imported now, together with what compiles when everything is in place: the import must not fail then.
+    from wheel_linker.install._changes.stored import with_stored_bytecode
+
+    if options.timestamp is not None:
+        return plans
+    return with_stored_bytecode(plans, given, where.named_layout, options.optimize)
+
+
+def _lacks_no_bytecode(
+    given: Sequence[UnpackedWheel], where: Environment, options: InstallOptions
+) -> bool:
+    """Tell whether no bytecode has to be made before files are placed, which is best made for all wheels at once."""
+    if not options.compile_bytecode or options.timestamp is not None:
+        return True
+    from wheel_linker.install._changes.stored import is_stored
+
+    return is_stored(given, where.named_layout, options.optimize)
 
 
 def _compile(

@@ -49,6 +49,7 @@ def stage(
     """
     staged: list[list[Staged]] = []
     by_site: dict[str, list[Staged]] = {}
+    compiled: dict[str, Placer] = {}
 
     def coming() -> Iterator[Placer]:
         for one in plans:
@@ -59,17 +60,17 @@ def stage(
                 there.append(made)
                 staged[-1].append(made)
                 if piece.destination == library:
+                    compiled.update(_beside([made]))
                     yield made.placer
 
     if library is None:
         deque(coming(), 0)
     else:
-        stage_all(coming(), sites.prepare(library).stage, how)
+        stage_all(coming(), sites.prepare(library).stage, how, compiled)
     for path, together in by_site.items():
         if path != library:
             placers = [one.placer for one in together]
-            compiled = {one.name: one.beside for one in together if one.beside is not None}
-            stage_all(placers, sites.at(path).stage, how, compiled)
+            stage_all(placers, sites.at(path).stage, how, _beside(together))
         written = sum(len(one.piece.written) for one in together)
         run(together, _write, threads_for(written, how.jobs))
     return staged
@@ -96,6 +97,11 @@ def _to_be_staged(piece: Piece, one: Plan, how: LinkOptions, sites: Sites, name:
             piece.bytecode, how.chain, how.backend, None, piece.destination, name=placer.name
         )
     return Staged(piece, sites.prepare(piece.destination), name, placer, beside)
+
+
+def _beside(together: Iterable[Staged]) -> dict[str, Placer]:
+    """Return what places the bytecode of pieces, by their directories in the stage."""
+    return {one.name: one.beside for one in together if one.beside is not None}
 
 
 def _must_copy(piece: Piece, asked: MustCopy | None) -> MustCopy | None:

@@ -14,6 +14,7 @@ from wheel_linker.errors import refused
 from wheel_linker.install._changes.compiled import LIBRARIES, with_rows
 from wheel_linker.store import StoredWheel
 from wheel_linker.store._bytecode.making import bytecode_trees
+from wheel_linker.store._bytecode.sets import set_name, sets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +49,20 @@ def with_stored_bytecode(
         else one
         for one, wheel in zip(plans, given)
     ]
+
+
+def is_stored(given: Sequence[UnpackedWheel], layout: Layout, optimize: int) -> bool:
+    """Tell whether stores have bytecode of all wheels, as far as names tell: then none has to be made, most likely.
+
+    :raises LinkError: if the interpreter does not answer as a Python should.
+    """
+    name = set_name(layout, optimize)
+    return name is not None and all(
+        isinstance(wheel, StoredWheel)
+        and wheel.session is not None
+        and os.path.exists(sets_of(wheel.session.layout, wheel.entry).manifest(name))
+        for wheel in given
+    )
 
 
 def _trees(
