@@ -44,6 +44,20 @@ def stage(site: Folder) -> Iterator[Stage]:
     made.remove()
 
 
+@pytest.fixture(autouse=True)
+def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a stage that can never be made be an error, instead of an endless loop."""
+    urandom, left = os.urandom, [50]
+
+    def counting(size: int) -> bytes:
+        left[0] -= 1
+        if left[0] < 0:
+            pytest.fail("a stage is made again and again")
+        return urandom(size)
+
+    monkeypatch.setattr(os, "urandom", counting)
+
+
 @pytest.fixture
 def no_umask() -> Iterator[None]:
     previous = os.umask(0)
