@@ -298,8 +298,8 @@ class TestPrune:
 
     def test_those_of_environments_stay(self, session: Session, tmp_path: Path) -> None:
         os.link(tmp_path / ONE / "w" / "demo.py", tmp_path / "other.py")
-        assert self.pruned(session, None, 10, keep_linked=True)[0] == [TWO]
-        assert self.pruned(session, None, 0)[0] == [THREE, ONE]
+        assert self.pruned(session, None, 0, keep_linked=True)[0] == [TWO, THREE]
+        assert self.pruned(session, None, 0)[0] == [ONE]
 
     def test_what_is_in_use_stays(self, session: Session) -> None:
         with session.looking_at(ONE):

@@ -42,7 +42,12 @@ if TYPE_CHECKING:
     from wheel_linker.store import Entry
 
 ENTRY, SET = "aaaaaaaaaa", "cpython-311-a70d0d0a-0"
-SOURCES: Final = {"demo/__init__.py": b"init", "demo/module.py": b"module", "single.py": b""}
+SOURCES: Final = {
+    "demo/__init__.py": b"init",
+    "demo/module.py": b"module",
+    "demo/sub/deep.py": b"deep",
+    "single.py": b"",
+}
 INIT: Final = "demo/__pycache__/__init__.cpython-311.pyc"
 SECONDS: Final = STAMP // 10**9
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows says other things")
@@ -254,6 +259,11 @@ class TestOfSources:
             "demo/__pycache__/module.cpython-311.opt-1.pyc": compiled(1),
         }
         assert not self.is_so(layout, files)
+
+    @pytest.mark.parametrize("above", ["", "demo/sub/"])
+    def test_it_may_lie_at_any_depth(self, layout: Layout, above: str) -> None:
+        name = "deep" if above else "single"
+        assert not self.is_so(layout, {f"{above}__pycache__/{name}.cpython-311.pyc": compiled(9)})
 
     def test_there_is_none(self, layout: Layout) -> None:
         assert self.is_so(layout, {"demo/notes.pyc": b""})
