@@ -260,7 +260,12 @@ class TestPrune:
             )
         return [entry.name for entry in removed], said
 
-    @pytest.mark.parametrize(("unused_for", "max_bytes"), [(None, 10), (time.time() - 1500, None)])
+    # Processes that share the tests have to know them by the same names.
+    @pytest.mark.parametrize(
+        ("unused_for", "max_bytes"),
+        [(None, 10), (time.time() - 1500, None)],
+        ids=["for room", "for age"],
+    )
     def test_all_is_noted(
         self, session: Session, tmp_path: Path, unused_for: float | None, max_bytes: int | None
     ) -> None:
