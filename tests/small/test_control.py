@@ -106,7 +106,7 @@ class TestOpenFile:
 
     @on_posix
     def test_what_is_no_file_is_closed_again(self, tmp_path: Path, folder: Folder) -> None:
-        os.mkfifo(tmp_path / "fifo")
+        os.mkfifo(tmp_path / "fifo")  # type: ignore[attr-defined,unused-ignore]
         before = open_descriptors()
         for _ in range(2):
             with pytest.raises(OSError, match="regular") as caught:

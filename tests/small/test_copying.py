@@ -617,7 +617,7 @@ class TestInKernel:
         pair_of: Callable[[bytes], Pair],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        copy = os.copy_file_range
+        copy: Callable[[int, int, int], int] = os.copy_file_range  # type: ignore[attr-defined,unused-ignore]
 
         def refuse(original: int, new: int, count: int) -> int:
             if len(copies) == before:

@@ -227,7 +227,7 @@ class TestFuse:
     @pytest.fixture
     def mounts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """What stands for /proc/self/mountinfo, with the directory being on the device 11:29."""
-        known: Any = SimpleNamespace(st_dev=os.makedev(11, 29))
+        known: Any = SimpleNamespace(st_dev=os.makedev(11, 29))  # type: ignore[attr-defined,unused-ignore]
         monkeypatch.setattr(Folder, "stat", lambda _: known)
         monkeypatch.setattr(durable, "_MOUNTS", os.fspath(tmp_path / "mountinfo"))
         return tmp_path / "mountinfo"

@@ -141,14 +141,14 @@ class TestTake:
     @on_posix
     def test_proves_whose_files_are(self, layout: Layout, tmp_path: Path) -> None:
         lease = take(layout)
-        assert lease.proof == Proof(os.geteuid(), True)
+        assert lease.proof == Proof(os.geteuid(), True)  # type: ignore[attr-defined,unused-ignore]
         lease.end()
         (tmp_path / "file").touch()
         (tmp_path / "file").chmod(0o646)
         fd = os.open(tmp_path / "file", os.O_RDONLY)
         assert Lease(layout, None, fd).proof is None
         fd = os.open(tmp_path / "file", os.O_RDONLY)
-        assert Lease(layout, NAMED, fd).proof == Proof(os.geteuid(), False)
+        assert Lease(layout, NAMED, fd).proof == Proof(os.geteuid(), False)  # type: ignore[attr-defined,unused-ignore]
 
     def test_of_no_file_proves_nothing(self, layout: Layout) -> None:
         lease = Lease(layout, NAMED)

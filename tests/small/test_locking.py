@@ -47,7 +47,7 @@ class Waiting:
 
 
 def no_patience() -> Patience:
-    return Waiting(1, lambda: pytest.fail("it is free"))  # type: ignore[return-value]
+    return Waiting(1, lambda: pytest.fail("it is free"))  # type: ignore[return-value,unused-ignore]
 
 
 @pytest.fixture

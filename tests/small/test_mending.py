@@ -137,7 +137,7 @@ class TestFindDamage:
         (made / "w" / INIT).unlink()
         (made / "w" / INIT).symlink_to("run" + "x")
         (made / "w" / SINGLE).unlink()
-        os.mkfifo(made / "w" / SINGLE)
+        os.mkfifo(made / "w" / SINGLE)  # type: ignore[attr-defined,unused-ignore]
         assert found(made) == [(INIT, "changed"), (SINGLE, "changed")]
 
     def test_what_goes_meanwhile(self, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -566,7 +566,7 @@ class TestSweep:
         if leads_to == "symlink":
             os.symlink(tmp_path / "outside", os.path.join(path, "owner"))
         else:
-            os.mkfifo(os.path.join(path, "owner"))
+            os.mkfifo(os.path.join(path, "owner"))  # type: ignore[attr-defined,unused-ignore]
         sweep(site)
         assert not (tmp_path / "outside").exists()
 
