@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import os
-import sys
 from typing import TYPE_CHECKING, Final
 
 from store.archives import claim
@@ -47,17 +45,3 @@ def make_entry(
     with Folder.open(os.fspath(made)) as folder:
         manifest.write(folder, "entry", facts, stored)
     return made
-
-
-def open_descriptors() -> set[int]:
-    """Return the descriptors that are open."""
-    if sys.implementation.name != "cpython":
-        gc.collect()  # elsewhere what nobody has any more is closed later
-    found = set()
-    for fd in range(256):
-        try:
-            os.fstat(fd)
-        except OSError:
-            continue
-        found.add(fd)
-    return found

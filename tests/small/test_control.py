@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from small.made import open_descriptors
+from small.descriptors import open_descriptors
 from wheel_linker._fs.folder import Folder
 from wheel_linker.store import control
 from wheel_linker.store.control import (

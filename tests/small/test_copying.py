@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from small.descriptors import open_descriptors
 from wheel_linker._fs import copying
 from wheel_linker._fs.copying import LeftBehindError, create_from, create_with
 
@@ -40,18 +41,6 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(previous)
 
 
-def descriptors() -> int:
-    """Return how many there are."""
-    found = 0
-    for fd in range(128):
-        try:
-            os.fstat(fd)
-        except OSError:
-            continue
-        found += 1
-    return found
-
-
 def fill(new: int, original: int, size: int) -> None:
     assert size == 7
     os.write(new, os.read(original, size))
@@ -68,10 +57,10 @@ def refuse(*_: object, **__: object) -> None:
 
 class TestCreateFrom:
     def test_content(self, here: Path) -> None:
-        before = descriptors()
+        before = open_descriptors()
         create_from(fill, "source", "new")
         assert (here / "new").read_bytes() == b"content"
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     @BY_DIRECTORY
     def test_from_one_directory_to_another(self, here: Path) -> None:
@@ -161,7 +150,7 @@ class TestCreateFrom:
 
     @pytest.mark.parametrize("error", [OSError(errno.EIO, "broken"), KeyboardInterrupt()])
     def test_an_error_leaves_nothing(self, error: BaseException) -> None:
-        before = descriptors()
+        before = open_descriptors()
 
         def fail(*_: int) -> None:
             raise error
@@ -169,16 +158,16 @@ class TestCreateFrom:
         with pytest.raises(type(error)):
             create_from(fail, "source", "new")
         assert os.listdir() == ["source"]
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_what_cannot_be_made(self) -> None:
-        before = descriptors()
+        before = open_descriptors()
         with pytest.raises(FileNotFoundError):
             create_from(fill, "source", "none/new")
         with pytest.raises(FileNotFoundError):
             create_from(fill, "none", "new")
         assert os.listdir() == ["source"]
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     @pytest.mark.parametrize("way", [fill, fail])
     def test_what_cannot_be_closed_leaves_nothing(
@@ -197,22 +186,22 @@ class TestCreateFrom:
             if fd in written:
                 raise OSError(errno.ENOSPC, "no room")
 
-        before = descriptors()
+        before = open_descriptors()
         monkeypatch.setattr(os, "close", full)
         with pytest.raises(OSError, match="no room" if way is fill else "broken"):
             create_from(noting, "source", "new")
         assert os.listdir() == ["source"]
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_what_is_left_behind_is_told(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "unlink", refuse)
-        before = descriptors()
+        before = open_descriptors()
         with pytest.raises(LeftBehindError, match="refused here") as caught:
             create_from(fail, "source", "new")
         assert caught.value.errno == errno.EIO
         assert isinstance(caught.value.__cause__, OSError)
         assert (here / "new").read_bytes() == b"part"
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     @BY_DIRECTORY
     def test_what_cannot_be_closed_is_taken_back_from_its_directory(
@@ -243,13 +232,13 @@ class TestCreateFrom:
 class TestCreateWith:
     @pytest.mark.parametrize("executable", [None, False, True])
     def test_content_and_bits(self, here: Path, umask: int, executable: bool | None) -> None:
-        before = descriptors()
+        before = open_descriptors()
         create_with(b"123", "new", **({} if executable is None else {"executable": executable}))
         assert (here / "new").read_bytes() == b"123"
         if os.name == "posix":
             wanted = (0o777 if executable else 0o666) & ~umask
             assert stat.S_IMODE((here / "new").stat().st_mode) == wanted
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     @BY_DIRECTORY
     def test_in_another_directory(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,12 +260,12 @@ class TestCreateWith:
         assert (here / "source").read_bytes() == b"content"
 
     def test_an_error_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        before = descriptors()
+        before = open_descriptors()
         monkeypatch.setattr(copying, "write_all", refuse)
         with pytest.raises(OSError, match="refused here"):
             create_with(b"123", "new")
         assert os.listdir() == ["source"]
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_what_cannot_be_closed_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         close = os.close
@@ -310,11 +299,11 @@ def test_every_byte_is_written(
 
 def test_close_quietly() -> None:
     """Whatever close(2) says."""
-    before = descriptors()
+    before = open_descriptors()
     fd = os.open("source", os.O_RDONLY)
     for _ in range(2):
         copying.close_quietly(fd)
-        assert descriptors() == before
+        assert open_descriptors() == before
 
 
 class Pair:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from small.descriptors import open_descriptors
 from wheel_linker._fs import durable
 from wheel_linker._fs.folder import BY_DESCRIPTOR, LIST, Folder
 
@@ -32,18 +33,6 @@ def folder(tmp_path: Path, way: str) -> Iterator[Folder]:
 
 def on(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(durable, "sys", SimpleNamespace(platform=system))
-
-
-def descriptors() -> int:
-    """Return how many there are."""
-    found = 0
-    for fd in range(128):
-        try:
-            os.fstat(fd)
-        except OSError:
-            continue
-        found += 1
-    return found
 
 
 def where(fd: int, folder: Folder) -> str:
@@ -144,9 +133,9 @@ class TestOnDisk:
 
     def test_in_earnest(self, folder: Folder, tmp_path: Path) -> None:
         (tmp_path / "here/file").write_bytes(b"1")
-        before = descriptors()
+        before = open_descriptors()
         assert durable.on_disk(folder) is True
-        assert descriptors() == before
+        assert open_descriptors() == before
 
 
 class TestSyncFileSystem:
@@ -183,28 +172,28 @@ class TestSyncFileSystem:
 
     def test_is_called(self, tmp_path: Path, folder: Folder, system: Any) -> None:
         (tmp_path / "here/file").touch()
-        before = descriptors()
+        before = open_descriptors()
         assert durable._sync_file_system(folder) is True
         assert system.asked == [(None, {"use_errno": True}), (".", ["file"])]
         assert (system.syncfs.argtypes, system.syncfs.restype) == ([ctypes.c_int], ctypes.c_int)
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     @pytest.mark.parametrize("answer", [-1, 1])
     @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])
     def test_is_not_allowed(self, folder: Folder, system: Any, answer: int, number: int) -> None:
-        before = descriptors()
+        before = open_descriptors()
         system.syncfs.answer, system.number = answer, number
         assert durable._sync_file_system(folder) is False
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_a_broken_disk(self, folder: Folder, system: Any) -> None:
-        before = descriptors()
+        before = open_descriptors()
         system.syncfs.answer, system.number = -1, errno.EIO
         with pytest.raises(OSError, match=os.strerror(errno.EIO)) as caught:
             durable._sync_file_system(folder)
         assert (caught.value.errno, caught.value.filename) == (errno.EIO, folder.path)
         assert caught.value.strerror == os.strerror(errno.EIO)
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     @pytest.mark.parametrize("reason", ["no ctypes", "no syncfs", "no library"])
     def test_what_this_python_lacks(
@@ -289,10 +278,10 @@ def test_files_of_any_depth(tmp_path: Path, folder: Folder) -> None:
     (tmp_path / "outside/five").touch()
     (tmp_path / "here/a/link").symlink_to(tmp_path / "outside")
     (tmp_path / "here/a/file").symlink_to(tmp_path / "outside/five")
-    before = descriptors()
+    before = open_descriptors()
     wanted = ["a/b/c/four", "a/b/c/three", "a/two", "one"]
     assert sorted(durable._files_below(folder)) == wanted
-    assert descriptors() == before
+    assert open_descriptors() == before
 
 
 class TestFlushEach:
@@ -349,12 +338,12 @@ class TestFlush:
     def test_a_file(self, tmp_path: Path, folder: Folder, flushed: list[str]) -> None:
         (tmp_path / "here/a").mkdir()
         (tmp_path / "here/a/file").touch()
-        before = descriptors()
+        before = open_descriptors()
         durable._flush(folder, "a/file", durable._FLUSH)
         durable._flush(folder, "a", LIST)
         durable._flush(folder, ".", LIST)
         assert flushed == ["a/file", "a", "."]
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_a_symlink_in_its_place(self, tmp_path: Path, folder: Folder) -> None:
         (tmp_path / "here/file").symlink_to(tmp_path)
@@ -371,10 +360,10 @@ class TestFlush:
             raise OSError(errno.EIO, "broken")
 
         monkeypatch.setattr(os, "fsync", fail)
-        before = descriptors()
+        before = open_descriptors()
         with pytest.raises(OSError, match="broken"):
             durable._flush(folder, "file", durable._FLUSH)
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     @pytest.mark.parametrize("system", ["nt", "posix"])
     def test_a_file_that_nobody_may_open(
@@ -420,11 +409,11 @@ class TestFlushReadOnly:
             assert os.write(fd, b"1") == 1
 
         monkeypatch.setattr(os, "fsync", note)
-        before = descriptors()
+        before = open_descriptors()
         durable._flush_read_only(os.fspath(file), os.O_RDWR)
         assert seen == [(True, 0o600)]
         assert stat.S_IMODE(file.stat().st_mode) == 0o400
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_and_not_afterwards_whatever_happens(
         self, file: Path, monkeypatch: pytest.MonkeyPatch
@@ -433,11 +422,11 @@ class TestFlushReadOnly:
             raise OSError(errno.EIO, "broken")
 
         monkeypatch.setattr(os, "fsync", fail)
-        before = descriptors()
+        before = open_descriptors()
         with pytest.raises(OSError, match="broken"):
             durable._flush_read_only(os.fspath(file), os.O_RDONLY)
         assert stat.S_IMODE(file.stat().st_mode) == 0o400
-        assert descriptors() == before
+        assert open_descriptors() == before
 
 
 def test_the_drive_is_asked_by_a_file(
@@ -448,10 +437,10 @@ def test_the_drive_is_asked_by_a_file(
     monkeypatch.setattr(
         "fcntl.fcntl", lambda fd, command: asked.append((where(fd, folder), command))
     )
-    before = descriptors()
+    before = open_descriptors()
     durable._flush_drive(folder, "file")
     assert asked == [("file", 51)]
-    assert descriptors() == before
+    assert open_descriptors() == before
     (tmp_path / "here/link").symlink_to("file")
     with pytest.raises(OSError, match="link"):
         durable._flush_drive(folder, "link")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
-from small.made import open_descriptors
+from small.descriptors import open_descriptors
 from wheel_linker import LockTimeoutError
 from wheel_linker._fs import locking, windows
 from wheel_linker._fs.folder import Folder

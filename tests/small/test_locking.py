@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from standins import windows_error
 
+from small.descriptors import open_descriptors
 from wheel_linker._fs import locking, windows
 from wheel_linker._fs.locking import LOCK_FILE, claim, exclusive, locked, wait_for_lock
 
@@ -83,18 +84,6 @@ def holder(fd: int) -> str:
     finally:
         fcntl.flock(fd, fcntl.LOCK_UN)
     return "nobody"
-
-
-def descriptors() -> int:
-    """Return how many there are."""
-    found = 0
-    for fd in range(128):
-        try:
-            os.fstat(fd)
-        except OSError:
-            continue
-        found += 1
-    return found
 
 
 def refused(number: int) -> Callable[..., Any]:
@@ -247,23 +236,23 @@ def held(directory: Path) -> Iterator[int]:
 
 class TestExclusive:
     def test_as_long_as_it_is_needed(self, tmp_path: Path) -> None:
-        before = descriptors()
+        before = open_descriptors()
         fd = os.open(tmp_path, os.O_RDONLY)
         with exclusive(os.fspath(tmp_path), no_patience()):
             assert holder(fd) == "one alone"
             assert os.listdir(tmp_path) == []
         assert holder(fd) == "nobody"
         os.close(fd)
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_until_an_error(self, tmp_path: Path) -> None:
-        before = descriptors()
+        before = open_descriptors()
         fd = os.open(tmp_path, os.O_RDONLY)
         with pytest.raises(KeyError), exclusive(os.fspath(tmp_path), no_patience()):
             raise KeyError
         assert holder(fd) == "nobody"
         os.close(fd)
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_it_is_waited_for(self, tmp_path: Path) -> None:
         with held(tmp_path) as fd:
@@ -276,12 +265,12 @@ class TestExclusive:
         def give_up() -> None:
             raise TimeoutError
 
-        before = descriptors()
+        before = open_descriptors()
         with held(tmp_path):
             waiting: Any = Waiting(1, give_up)
             with pytest.raises(TimeoutError), exclusive(os.fspath(tmp_path), waiting):
                 pass
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_where_there_are_no_locks(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -308,10 +297,10 @@ class TestExclusive:
             flock(fd, how)
 
         monkeypatch.setattr(fcntl, "flock", refuse)
-        before = descriptors()
+        before = open_descriptors()
         with exclusive(os.fspath(tmp_path), no_patience()):
             pass
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_what_is_missing(self, tmp_path: Path) -> None:
         with (
@@ -330,13 +319,13 @@ class TestLockFile:
         monkeypatch.setattr(windows, "WINDOWS", True)
 
     def test_it_is_there_as_long_as_it_is_needed(self, tmp_path: Path) -> None:
-        before = descriptors()
+        before = open_descriptors()
         with exclusive(os.fspath(tmp_path), no_patience()):
             assert os.listdir(tmp_path) == [LOCK_FILE]
             with (tmp_path / LOCK_FILE).open("rb") as file:
                 assert holder(file.fileno()) == "one alone"
         assert os.listdir(tmp_path) == []
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_until_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(KeyError), exclusive(os.fspath(tmp_path), no_patience()):

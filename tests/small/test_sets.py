@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from wheels import write_tree
 
-from small.made import DIGEST, STAMP, make_entry, open_descriptors
+from small.descriptors import open_descriptors
+from small.made import DIGEST, STAMP, make_entry
 from wheel_linker import LinkError
 from wheel_linker._fs.folder import Folder
 from wheel_linker._wheel.tree import Unpacked

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from standins import windows_error
 
+from small.descriptors import is_open, open_descriptors
 from wheel_linker._fs import locking, windows
 from wheel_linker._fs import stage as stages
 from wheel_linker._fs.folder import Folder
@@ -63,19 +64,6 @@ def no_umask() -> Iterator[None]:
     previous = os.umask(0)
     yield
     os.umask(previous)
-
-
-def is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
-
-
-def descriptors() -> int:
-    """Return how many there are, in a process that may have hundreds already."""
-    return sum(map(is_open, range(4_096)))
 
 
 def bits(path: str) -> int:
@@ -161,26 +149,26 @@ class TestMake:
         assert os.listdir(site.path) == tried[1:]
 
     def test_room_for_the_way_back(self, stage: Stage, way: str) -> None:
-        before = descriptors()
+        before = open_descriptors()
         stage.make()
         assert stage._room is not None
         assert len(stage._room) == 1 << 19
         # The lock, the two directories, and the reserve.
-        assert descriptors() - before == (1 + 2 + 3 if way == "descriptor" else 1)
+        assert len(open_descriptors() - before) == (1 + 2 + 3 if way == "descriptor" else 1)
         for _ in range(2):
             stage.release_reserve()
             assert stage._room is None
-            assert descriptors() - before == (1 + 2 if way == "descriptor" else 1)
+            assert len(open_descriptors() - before) == (1 + 2 if way == "descriptor" else 1)
 
 
 class TestRemove:
     def test_with_all_that_is_in_it(self, stage: Stage, site: Folder) -> None:
-        before = descriptors()
+        before = open_descriptors()
         stage.make()
         stage.folder.make("0").close()
         stage.remove()
         assert os.listdir(site.path) == []
-        assert descriptors() == before
+        assert open_descriptors() == before
         assert stage.locks() == []
 
     def test_once(self, stage: Stage, site: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +304,7 @@ class TestStaged:
     def test_so_does_one_while_it_is_made(
         self, site: Folder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        before = descriptors()
+        before = open_descriptors()
 
         def refuse(*_: object) -> Folder:
             raise OSError(errno.ENOSPC, "no room")
@@ -325,7 +313,7 @@ class TestStaged:
         with pytest.raises(OSError, match="no room"), staged(site):
             pass
         assert os.listdir(site.path) == []
-        assert descriptors() == before
+        assert open_descriptors() == before
 
 
 class TestRescue:
@@ -417,15 +405,15 @@ class TestMakeAndLock:
                     pass
 
         monkeypatch.setattr(os, "mkdir", overtaken)
-        before = descriptors()
+        before = open_descriptors()
         assert stages._make(site, NAME) is None
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_another_who_has_the_lock(self, site: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stages, "_claim", lambda *_: False)
-        before = descriptors()
+        before = open_descriptors()
         assert stages._make(site, NAME) is None
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_where_there_are_no_locks(self, site: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(locking, "claim", lambda _: None)
@@ -487,18 +475,18 @@ class TestSweep:
     @pytest.mark.parametrize("owner", [True, False])
     def test_litter_is_removed(self, site: Folder, owner: bool) -> None:
         make_litter(site, owner=owner)
-        before = descriptors()
+        before = open_descriptors()
         sweep(site)
         assert os.listdir(site.path) == []
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_what_is_in_use_stays(self, site: Folder) -> None:
         path = make_litter(site)
-        before = descriptors()
+        before = open_descriptors()
         with in_use(path):
             sweep(site)
         assert sorted(os.listdir(path)) == ["0", "owner"]
-        assert descriptors() == before
+        assert open_descriptors() == before
         sweep(site)
         assert os.listdir(site.path) == []
 
@@ -584,12 +572,12 @@ class TestSweep:
         monkeypatch.setattr(
             stages, "remove_tree", refusing(all_but_the_directory, 1, errno.ENOTEMPTY)
         )
-        before = descriptors()
+        before = open_descriptors()
         rmdir = os.rmdir
 
         def noting(name: str, *, dir_fd: int | None = None) -> None:
             if os.path.basename(name) == NAME:
-                seen.append(descriptors() - before)
+                seen.append(len(open_descriptors() - before))
             rmdir(name, dir_fd=dir_fd)
 
         monkeypatch.setattr(os, "rmdir", noting)
@@ -614,22 +602,22 @@ class TestSweep:
             raise KeyError
 
         monkeypatch.setattr(stages, "remove_tree", fail)
-        before = descriptors()
+        before = open_descriptors()
         with pytest.raises(KeyError):
             sweep(site)
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_the_lock_is_closed_first_on_windows(
         self, site: Folder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(windows, "WINDOWS", True)
         make_litter(site)
-        before = descriptors()
+        before = open_descriptors()
         seen: list[tuple[str, int]] = []
         unlink = os.unlink
 
         def noting(path: str, *, dir_fd: int | None = None) -> None:
-            seen.append((os.path.basename(path), descriptors() - before))
+            seen.append((os.path.basename(path), len(open_descriptors() - before)))
             unlink(path, dir_fd=dir_fd)
 
         monkeypatch.setattr(os, "unlink", noting)
