@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,3 +108,29 @@ def test_no_stage_is_made_in_a_wheel(
     monkeypatch.setattr(Stage, "make", refuse)
     with pytest.raises(LinkError, match="lies in the unpacked wheel"):
         put(Path(site), [other, around] if last else [around, other])
+
+
+def test_the_interpreter_is_asked_for_its_tag_once(
+    stored: Callable[..., UnpackedWheel], used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels = [stored(name) for name in ("first", "second", "third")]
+    layout = Layout.for_target(used)
+
+    def compiled(where: Layout) -> set[str]:
+        install_wheels(wheels, where, mode=LinkMode.COPY, jobs=2, compile_bytecode=True)
+        return {path.name for path in used.glob("__pycache__/*.pyc")}
+
+    made = compiled(layout)
+    assert len(made) == len(wheels)
+    shutil.rmtree(used / "__pycache__")
+    asked = 0
+    tag = Layout.bytecode_tag
+
+    def counted(self: Layout) -> str | None:
+        nonlocal asked
+        asked += self.bytecode is None
+        return tag(self)
+
+    monkeypatch.setattr(Layout, "bytecode_tag", counted)
+    assert compiled(layout._replace(bytecode=None)) == made
+    assert asked == 1

@@ -175,18 +175,16 @@ class Sites:
 
 
 @contextmanager
-def opened_sites(sources: Collection[str] = (), litter: Iterable[str] = ()) -> Iterator[Sites]:
+def opened_sites(litter: Iterable[str] = ()) -> Iterator[Sites]:
     """Have the directories of a call; if the body fails or is interrupted they are as they were before.
 
     An interrupt that comes when everything is in place says that.
 
-    :param sources: the roots of the wheels, where nothing may be written.
     :param litter: directories that need not be changed, and may have litter of killed processes.
     """
     kept = ExitStack()
     sites = Sites(kept)
     with telling_of_completion(sites.is_complete), kept:
-        sites.protect(sources)
         # They are closed twice, because Ctrl-C may come in the instant before the first call starts. The second call
         # does nothing when there is nothing left to do.
         try:

@@ -88,7 +88,7 @@ def change(
     given: Sequence[UnpackedWheel], layout: Layout, how: LinkOptions, options: InstallOptions
 ) -> Outcome:
     """Install and remove, all or nothing; what the public calls say of their parameters and errors holds here."""
-    where = Environment(layout.resolved(), layout)
+    where = Environment.of(layout)
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
@@ -132,29 +132,41 @@ class _Coming(NamedTuple):
 
     plans: Iterable[Plan]
     library: str | None
-    """If so, the directory that most of their files go to; None if all are there, and were checked."""
+    """If so, the directory that most of their files go to; None if they are a sequence, and were checked."""
 
 
 def _coming(
     given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions, options: InstallOptions
 ) -> _Coming:
     """Plan all wheels if something has to be known of all before a file is placed; else have them planned meanwhile."""
-    if (
-        options.on_conflict == "ignore"
-        and can_be_staged_meanwhile(given, where, how)
-        and _lacks_no_bytecode(given, where, options)
-    ):
-        planned_alone = zip(_planned(given, where, how, options), given)
-        plans = (_compiled([one], [wheel], where, options)[0] for one, wheel in planned_alone)
-        return _Coming(plans, where.layout.schemes["purelib"])
+    if options.on_conflict == "ignore" and can_be_staged_meanwhile(given, where, how):
+        knowing = _with_known_tag(where, options)
+        if _lacks_no_bytecode(given, knowing, options):
+            planned_alone = zip(_planned(given, where, how, options), given)
+            plans = (_compiled([one], [wheel], knowing, options)[0] for one, wheel in planned_alone)
+            return _Coming(plans, where.layout.schemes["purelib"])
     checked = _checked(given, where, how, options)
     if options.on_conflict != "ignore":
         from wheel_linker.install._changes.conflicts import conflicts_among
 
         refuse_or_warn(conflicts_among(checked), options.on_conflict)
-    compiled = _compiled(checked, given, where, options)
-    how.progress.expect(sum(one.linked_files() for one in compiled))
-    return _Coming(compiled, None)
+    return _Coming(_compiled(checked, given, where, options), None)
+
+
+def _takes_stored_bytecode(options: InstallOptions) -> bool:
+    """Tell whether bytecode comes from stores as far as they have or can make it: theirs is of another time."""
+    return options.compile_bytecode and options.timestamp is None
+
+
+def _with_known_tag(where: Environment, options: InstallOptions) -> Environment:
+    """Ask for the tag of the interpreter's bytecode now, if it matters, so that it is not asked for each wheel.
+
+    :raises LinkError: if it is not known, and the interpreter cannot be asked.
+    """
+    if not _takes_stored_bytecode(options):
+        return where
+    named = where.named_layout
+    return where._replace(named_layout=named._replace(bytecode=named.bytecode_tag()))
 
 
 def _compiled(
@@ -178,7 +190,7 @@ def _lacks_no_bytecode(
     given: Sequence[UnpackedWheel], where: Environment, options: InstallOptions
 ) -> bool:
     """Tell whether no bytecode has to be made before files are placed, which is best made for all wheels at once."""
-    if not options.compile_bytecode or options.timestamp is not None:
+    if not _takes_stored_bytecode(options):
         return True
     from wheel_linker.install._changes.stored import is_stored
 
@@ -205,7 +217,7 @@ def foreseen(
     from wheel_linker.install._changes.conflicts import conflicts_among
     from wheel_linker.install._present.conflicts import conflicts_with_installed
 
-    where = Environment(layout.resolved(), layout)
+    where = Environment.of(layout)
     with ExitStack() as kept:
         for wheel in given:
             kept.enter_context(wheel.hold())
@@ -250,6 +262,8 @@ def _install(
     options: InstallOptions,
     sites: Sites,
 ) -> tuple[Sequence[Plan], Outcome]:
+    if coming.library is None:
+        how.progress.expect(sum(one.linked_files() for one in coming.plans))
     plans: list[Plan] = []
     staged = stage(_noting(coming.plans, plans), how, sites, coming.library)
     if coming.library is not None:

@@ -14,8 +14,9 @@ from wheel_linker.install._scripts.protected import refuse_protected
 from wheel_linker.install.plan import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from wheel_linker._fs.folder import Identity
     from wheel_linker._link.options import LinkOptions
     from wheel_linker._wheel.unpacked import UnpackedWheel
     from wheel_linker.install.layout import Layout
@@ -32,6 +33,17 @@ class Environment(NamedTuple):
     """The environment, with its symlinks resolved."""
     named_layout: Layout
     """The environment, as the caller gave it."""
+    above: Mapping[Identity, str]
+    """What :func:`leading_to` returns of its library."""
+
+    @classmethod
+    def of(cls, layout: Layout) -> Environment:
+        """Return the environment of a layout, as it is now.
+
+        :raises LinkError: if something in the layout cannot be a path.
+        """
+        real = layout.resolved()
+        return cls(real, layout, leading_to(real.schemes["purelib"]))
 
 
 def planned(
@@ -43,9 +55,8 @@ def planned(
     strict: bool,
 ) -> Iterator[Plan]:
     """Yield the plan of each wheel as soon as it is made. The parameters and errors are those of :func:`plan`."""
-    above = leading_to(where.layout.schemes["purelib"])
     for wheel in given:
-        yield plan(wheel, where.layout, where.named_layout, above, how, notes, strict=strict)
+        yield plan(wheel, where.layout, where.named_layout, where.above, how, notes, strict=strict)
 
 
 def check_plans(
@@ -74,8 +85,7 @@ def can_be_staged_meanwhile(
     given: Sequence[UnpackedWheel], where: Environment, how: LinkOptions
 ) -> bool:
     """Tell whether files of the first wheels can be staged while others are still to be planned."""
-    library = where.layout.schemes["purelib"]
-    return os.path.isdir(library) and can_go_ahead(given, leading_to(library), how)
+    return os.path.isdir(where.layout.schemes["purelib"]) and can_go_ahead(given, where.above, how)
 
 
 def _refuse_twice(plans: Sequence[Plan]) -> None:
