@@ -62,6 +62,12 @@ class TestWriteRecord:
         write_record(wheel)
         assert '"a,b.py",sha256=' in (wheel / RECORD).read_text(encoding="utf-8")
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+    def test_quotes_the_end_of_a_line(self, wheel: Path) -> None:
+        (wheel / "a\rb.py").write_text("")
+        write_record(wheel)
+        assert b'"a\rb.py",sha256=' in (wheel / RECORD).read_bytes()
+
     def test_replaces_a_hard_link(self, wheel: Path, tmp_path: Path) -> None:
         cached = tmp_path / "cached"
         cached.write_text("other")

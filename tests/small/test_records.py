@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
+from io import StringIO
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -155,6 +157,13 @@ class TestMadeRows:
         assert (
             made_rows([file("a,b.py"), file('"a"')], INFO) == f'"a,b.py",{hashed}"""a""",{hashed}'
         )
+
+    @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+    def test_a_path_with_the_end_of_a_line_in_it(self, end: str) -> None:
+        made = made_rows([file(f"a{end}b.py"), file("c.py")], INFO)
+        hashed = f"{claim(b'')},0\n"
+        assert made == f'"a{end}b.py",{hashed}c.py,{hashed}'
+        assert len(list(csv.reader(StringIO(made, newline=""), strict=True))) == 2
 
     def test_of_nothing(self) -> None:
         assert made_rows([], INFO) == ""

@@ -5,13 +5,11 @@ Formats: "Binary distribution format" and "Recording installed projects", https:
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import stat
 import zipfile
 from datetime import datetime, timedelta, timezone
-from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
@@ -22,7 +20,7 @@ from wheel_linker._fs.paths import possible
 from wheel_linker._fs.stage import staged
 from wheel_linker._wheel.dist_info import own_filename
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker._wheel.record import RECORD, SHA256, SIGNATURES, encoded
+from wheel_linker._wheel.record import RECORD, SHA256, SIGNATURES, encoded, quoted
 from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import VANISHED, InvalidWheelError, refused
 
@@ -171,11 +169,8 @@ def _digested(tree: Tree, dist_info: str) -> Iterator[tuple[str, str, int]]:
 
 
 def _record(rows: Iterable[tuple[str, str, int]], dist_info: str) -> bytes:
-    text = StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(rows)
-    writer.writerow((f"{dist_info}/{RECORD}", "", ""))
-    return text.getvalue().encode("utf-8")
+    lines = quoted((*rows, (f"{dist_info}/{RECORD}", "", "")))
+    return "".join([f"{line}\n" for line in lines]).encode("utf-8")
 
 
 def _refused(doing: str, tree: Tree, target: str | None = None) -> AbstractContextManager[None]:

@@ -56,12 +56,7 @@ def _lines(text: str) -> Sequence[str]:
             return text.split("\n")
     import csv
 
-    lines = []
-    for row in csv.reader(StringIO(text, newline="")):
-        line = StringIO()
-        csv.writer(line, lineterminator="").writerow(row)
-        lines.append(line.getvalue())
-    return lines
+    return quoted(csv.reader(StringIO(text, newline="")))
 
 
 RECORD: Final = "RECORD"
@@ -99,12 +94,21 @@ def rows_of(entries: Iterable[tuple[str, Row | None]]) -> bytes:
     rows = [_columns(*entry) for entry in sorted(entries, key=itemgetter(0))]
     text = "".join([f"{path},{digest},{size}\n" for path, digest, size in rows])
     if not _is_plain(text, len(rows)):
-        import csv
-
-        quoted = StringIO(newline="")
-        csv.writer(quoted, lineterminator="\n").writerows(rows)
-        text = quoted.getvalue()
+        text = "".join([f"{line}\n" for line in quoted(rows)])
     return text.encode("utf-8")
+
+
+def quoted(rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return rows as CSV has them, without the ends of their lines."""
+    import csv
+
+    lines = []
+    for row in rows:
+        line = StringIO(newline="")
+        # Before Python 3.13, the module csv quotes of CR and LF only those that the end of a line has.
+        csv.writer(line, lineterminator="\r\n").writerow(row)
+        lines.append(line.getvalue()[: -len("\r\n")])
+    return lines
 
 
 def _columns(path: str, row: Row | None) -> tuple[str, str, int | str]:
