@@ -20,7 +20,7 @@ from wheel_linker._fs.paths import possible
 from wheel_linker._fs.stage import staged
 from wheel_linker._wheel.dist_info import own_filename
 from wheel_linker._wheel.filename import WheelFilename
-from wheel_linker._wheel.record import RECORD, SHA256, SIGNATURES, encoded, quoted
+from wheel_linker._wheel.record import RECORD, SHA256, SIGNATURES, encoded, in_lines
 from wheel_linker._wheel.scan import scan
 from wheel_linker.errors import VANISHED, InvalidWheelError, refused
 
@@ -169,8 +169,7 @@ def _digested(tree: Tree, dist_info: str) -> Iterator[tuple[str, str, int]]:
 
 
 def _record(rows: Iterable[tuple[str, str, int]], dist_info: str) -> bytes:
-    lines = quoted((*rows, (f"{dist_info}/{RECORD}", "", "")))
-    return "".join([f"{line}\n" for line in lines]).encode("utf-8")
+    return in_lines((*rows, (f"{dist_info}/{RECORD}", "", ""))).encode("utf-8")
 
 
 def _refused(doing: str, tree: Tree, target: str | None = None) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from io import StringIO
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
@@ -56,7 +57,7 @@ def _lines(text: str) -> Sequence[str]:
             return text.split("\n")
     import csv
 
-    return quoted(csv.reader(StringIO(text, newline="")))
+    return _quoted(csv.reader(StringIO(text, newline="")))
 
 
 RECORD: Final = "RECORD"
@@ -94,21 +95,23 @@ def rows_of(entries: Iterable[tuple[str, Row | None]]) -> bytes:
     rows = [_columns(*entry) for entry in sorted(entries, key=itemgetter(0))]
     text = "".join([f"{path},{digest},{size}\n" for path, digest, size in rows])
     if not _is_plain(text, len(rows)):
-        text = "".join([f"{line}\n" for line in quoted(rows)])
+        text = in_lines(rows)
     return text.encode("utf-8")
 
 
-def quoted(rows: Iterable[Sequence[object]]) -> list[str]:
+def _quoted(rows: Iterable[Sequence[object]]) -> list[str]:
     """Return rows as CSV has them, without the ends of their lines."""
     import csv
 
-    lines = []
-    for row in rows:
-        line = StringIO(newline="")
-        # Before Python 3.13, the module csv quotes of CR and LF only those that the end of a line has.
-        csv.writer(line, lineterminator="\r\n").writerow(row)
-        lines.append(line.getvalue()[: -len("\r\n")])
-    return lines
+    lines: list[str] = []
+    # Before Python 3.13, the module csv quotes of CR and LF only those that the end of a line has.
+    csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n").writerows(rows)
+    return [line[: -len("\r\n")] for line in lines]
+
+
+def in_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV has them, each with a line feed."""
+    return "".join([f"{line}\n" for line in _quoted(rows)])
 
 
 def _columns(path: str, row: Row | None) -> tuple[str, str, int | str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from io import StringIO
 from typing import TYPE_CHECKING
 
 from wheel_linker._archive.links import files_led_to
 from wheel_linker._fs.copying import create_with
 from wheel_linker._wheel.dist_info import DIST_INFO
-from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES, carried_rows
+from wheel_linker._wheel.record import NOTES, RECORD, SIGNATURES, carried_rows, in_lines
 from wheel_linker.store._entry.problems import write_problems
 from wheel_linker.store._entry.seal import sealed
 from wheel_linker.store.layout import ROWS
@@ -70,8 +68,4 @@ def made_rows(files: Collection[StoredFile], dist_info: str) -> str:
     links = {file.path: file.target for file in files if file.target is not None}
     for path, target in files_led_to(links).items():
         content[path] = content.get(target, ("", ""))
-    text = StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(
-        (file.path, *content[file.path]) for file in staying
-    )
-    return text.getvalue()
+    return in_lines((file.path, *content[file.path]) for file in staying)
