@@ -140,10 +140,10 @@ def _coming(
 ) -> _Coming:
     """Plan all wheels if something has to be known of all before a file is placed; else have them planned meanwhile."""
     if options.on_conflict == "ignore" and can_be_staged_meanwhile(given, where, how):
-        knowing = _with_known_tag(where, options)
-        if _lacks_no_bytecode(given, knowing, options):
+        where = _with_known_tag(where, options)
+        if _lacks_no_bytecode(given, where, options):
             planned_alone = zip(_planned(given, where, how, options), given)
-            plans = (_compiled([one], [wheel], knowing, options)[0] for one, wheel in planned_alone)
+            plans = (_compiled([one], [wheel], where, options)[0] for one, wheel in planned_alone)
             return _Coming(plans, where.layout.schemes["purelib"])
     checked = _checked(given, where, how, options)
     if options.on_conflict != "ignore":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from small.descriptors import open_descriptors
 from wheel_linker import InvalidWheelError, LinkError
 from wheel_linker._fs.folder import LONGEST_RELATIVE, Folder, Parts
 from wheel_linker._link.walk import _Targets, explore, unchanged_root, walk
@@ -153,15 +154,12 @@ class TestWalk:
             explore(os.fspath(wheel), identity_of(wheel), target, [("a",)], [], Seen(), 9)
 
     def test_nothing_stays_open(self, wheel: Path, target: Folder, tmp_path: Path) -> None:
-        descriptors = "/proc/self/fd"
-        if not os.path.isdir(descriptors):
-            pytest.skip("open files are not told here")
-        before = len(os.listdir(descriptors))
+        before = open_descriptors()
         walk(os.fspath(wheel), identity_of(wheel), target, known(("a", "deep")), Seen())
         explore(os.fspath(wheel), identity_of(wheel), target, [("b",)], [], Seen(), 9)
         with pytest.raises(LinkError):
             unchanged_root(os.fspath(wheel), identity_of(tmp_path))
-        assert len(os.listdir(descriptors)) == before
+        assert open_descriptors() == before
 
 
 class TestExplore:
