@@ -159,6 +159,19 @@ def test_what_cannot_be_had_is_said_as_tox_says_it(project: Path) -> None:
     assert "Traceback" not in said
 
 
+def test_a_missing_library_is_named_as_tox_names_errors(project: Path) -> None:
+    """Without the extra for installing there is nothing to fill environments with, old ones and new ones."""
+    tox(project, "run", "-e", "one", "--notest")
+    # As if it were not installed.
+    hiding = project.parent / "plugin" / "sitecustomize.py"
+    hiding.write_text("import sys\nsys.modules['installer'] = None\n", encoding="utf-8")
+    edit(project / "tox.ini", "    top\n", "    top\n    base\n")
+    for env in ("one", "two"):
+        said = tox(project, "run", "-e", env, fails=True)
+        assert "needs the library installer: install wheel-linker[install]" in said
+        assert "Traceback" not in said
+
+
 def test_what_was_pruned_is_had_anew(project: Path) -> None:
     tox(project, "run", "-e", "one", "--notest")
     with WheelStore(project / "store") as store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +15,18 @@ from wheel_linker.install import Layout
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Notes each program that virtualenv's process starts.
+NOTING = """
+import sys
+
+def note(event, arguments):
+    if event == "subprocess.Popen":
+        with open("started", "a", encoding="utf-8") as file:
+            print(*arguments[:2], file=file)
+
+sys.addaudithook(note)
+"""
 
 
 def seeded(directory: Path, *arguments: str, fails: bool = False) -> str:
@@ -46,6 +59,16 @@ def test_pip_is_linked_and_works(tmp_path: Path) -> None:
         )
     # As the interpreter itself says it.
     assert os.path.samefile(layout.schemes["purelib"], site.parents[1])
+
+
+def test_no_interpreter_is_started_for_one_more_environment(tmp_path: Path) -> None:
+    """What its bytecode is called is kept in the store as soon as there is one."""
+    for _ in range(2):
+        seeded(tmp_path)
+        shutil.rmtree(tmp_path / "environment")
+    (tmp_path / "plugin" / "sitecustomize.py").write_text(NOTING, encoding="utf-8")
+    seeded(tmp_path)
+    assert not (tmp_path / "started").exists()
 
 
 def test_nothing_is_nothing(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class StoreSeeder(BaseEmbed):
             with self._store() as store:
                 install_wheels(
                     [wheel.path for wheel in wheels],
-                    _layout(creator),
+                    _layout(creator, store),
                     store=store,
                     mode=self.env.get(MODE) or None,
                     requested=True,
@@ -88,14 +88,18 @@ class StoreSeeder(BaseEmbed):
         raise RuntimeError(f"no wheel of {name} {version} to be had for seeding")
 
 
-def _layout(creator: Creator) -> Layout:
-    """Return where things go, without asking the new interpreter where that can be told."""
+def _layout(creator: Creator, store: WheelStore) -> Layout:
+    """Return where things go, without asking the new interpreter where that can be told.
+
+    Its bytecode is that of the interpreter which the environment is made by: the store keeps what that said once.
+    """
     from wheel_linker.install import Layout
+    from wheel_linker.install.asking import kept_in
 
     interpreter = creator.interpreter
     if os.name != "posix" or interpreter.os != "posix":
         return Layout.for_python(creator.exe)
-    version = interpreter.version_info[:2]
+    version = interpreter.version_info.major, interpreter.version_info.minor
     headers = creator.dest / "include" / "site" / "python{}.{}".format(*version)
     directories = {
         "purelib": creator.purelib,
@@ -105,4 +109,6 @@ def _layout(creator: Creator) -> Layout:
         "data": creator.dest,
     }
     schemes = {scheme: os.fspath(path) for scheme, path in directories.items()}
-    return Layout(os.fspath(creator.exe), (version[0], version[1]), "posix", "posix", schemes)
+    base = Layout.for_python(interpreter.system_executable or creator.exe, kept_in=kept_in(store))
+    exe = os.fspath(creator.exe)
+    return Layout(exe, version, "posix", "posix", schemes, bytecode=base.bytecode)

@@ -17,14 +17,10 @@ from tox.tox_env.python.pip.req_file import PythonDeps
 
 from wheel_linker._wheel.filename import WheelFilename, normalised
 from wheel_linker.errors import WheelLinkerError
-from wheel_linker.install import Layout, install_wheels, installed
 from wheel_linker.integrations._filling.filling import Filling, GoneError, Means
 from wheel_linker.integrations._filling.lots import NOTES_FILE, key_of
 from wheel_linker.integrations._filling.memory import Memory
 from wheel_linker.integrations._filling.user_store import shared_store
-from wheel_linker.integrations.pip import obtain_locked
-from wheel_linker.integrations.pip.running import run_pip
-from wheel_linker.integrations.pip.settings import fetching_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -38,6 +34,8 @@ if TYPE_CHECKING:
     from wheel_linker.mode import Modes
     from wheel_linker.store import StoredWheel, WheelStore
 
+# tox loads this for each run, also where every environment has what it is to have: what puts something into one is
+# imported where that is done.
 _MEMORY: Final = ".wheel-linker"
 _LOCKED: Final = 2
 _CHUNK: Final = 1 << 20
@@ -77,6 +75,8 @@ class LinkingInstaller(Pip):
 
     def installed(self) -> list[str]:
         """Return what is in the environment, each as a requirement."""
+        from wheel_linker.install import Layout, installed
+
         found = installed(Layout.for_python(self._env.env_python()))
         return [f"{one.name}=={one.version}" for one in found]
 
@@ -99,7 +99,7 @@ class LinkingInstaller(Pip):
                 self._install_list(name, arguments)
         except GoneError as error:
             raise Recreate(str(error)) from error
-        except (OSError, ValueError, WheelLinkerError) as error:
+        except (ModuleNotFoundError, OSError, ValueError, WheelLinkerError) as error:
             raise Fail(str(error)) from error
 
     def _install_deps(self, name: str, deps: PythonDeps) -> None:
@@ -158,6 +158,8 @@ class LinkingInstaller(Pip):
         :param paths: the wheels.
         :param source: the file that they were built of, or the wheel itself.
         """
+        from wheel_linker.install import Layout, install_wheels
+
         digest = _digest(source)
         origin = {
             "url": Path(source).absolute().as_uri(),
@@ -175,6 +177,9 @@ class LinkingInstaller(Pip):
         return [report.wheel.name for report in reports]
 
     def _built(self, path: str, settings: Sequence[str]) -> list[str]:
+        from wheel_linker.integrations.pip.running import run_pip
+        from wheel_linker.integrations.pip.settings import fetching_settings
+
         with TemporaryDirectory(prefix="wheel_linker-tox-") as directory:
             python = os.fspath(self._env.env_python())
             given = [*fetching_settings(python), *settings]
@@ -184,6 +189,8 @@ class LinkingInstaller(Pip):
             return self._linked(made, path)
 
     def _in_place(self, path: str) -> list[str]:
+        from wheel_linker.integrations.pip.running import run_pip
+
         python = self._env.env_python()
         before = set(self.installed())
         command = ["install", "--no-deps", "--force-reinstall", "--editable", path]
@@ -196,6 +203,8 @@ class LinkingInstaller(Pip):
         extras: Collection[str] = (),
         groups: Collection[str] | None = None,
     ) -> Callable[[WheelStore], Sequence[StoredWheel]]:
+        from wheel_linker.integrations.pip import obtain_locked
+
         return lambda store: obtain_locked(
             os.path.join(self._env.core["tox_root"], path),
             python=self._env.env_python(),
