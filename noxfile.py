@@ -92,6 +92,13 @@ def lowest(session: nox.Session) -> None:
     session.run("pytest", *SHARED_OUT, *(session.posargs or LOWEST))
 
 
+@nox.session(name="lowest-tools", python="3.10")
+def lowest_tools(session: nox.Session) -> None:
+    """Run the tests of the integrations on the oldest Python with the oldest tox, nox, build and virtualenv."""
+    session.install("-e", ".[cli]", *group("lowest-tools"))
+    session.run("pytest", *SHARED_OUT, *(session.posargs or ["tests/integrations"]))
+
+
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Measure which lines and branches the tests run, processes included; arguments name parts of the tests."""
