@@ -161,7 +161,10 @@ class Layout(NamedTuple):
         return os.path.join(path, distribution) if scheme == "headers" else path
 
     def libraries(self) -> list[str]:
-        """Return the directories where distributions are, symlinks resolved: one, or two."""
+        """Return the directories where distributions are, symlinks resolved: one, or two.
+
+        Of two paths of one directory, such as ``lib64`` mounted in the place of ``lib``, the first counts.
+        """
         return list(self.named_libraries())
 
     def named_libraries(self) -> dict[str, str]:
@@ -169,7 +172,8 @@ class Layout(NamedTuple):
         found: dict[str, str] = {}
         libraries = (self.schemes["purelib"], self.schemes["platlib"])
         for path, real in _real(libraries).items():
-            found.setdefault(real, path)
+            if not any(_is_the_same(real, other) for other in found):
+                found[real] = path
         return found
 
     def roots(self) -> list[str]:
@@ -199,6 +203,16 @@ def root_of(path: str, roots: Iterable[str]) -> tuple[str, Parts] | None:
         if os.path.normcase(path).startswith(os.path.normcase(prefix)):
             return root, tuple(path[len(prefix) :].split(os.sep))
     return None
+
+
+def _is_the_same(real: str, other: str) -> bool:
+    """Tell whether two paths without symlinks lead to one directory."""
+    if real == other:
+        return True
+    try:
+        return os.path.samefile(real, other)
+    except OSError:  # not made yet
+        return False
 
 
 def _real(paths: Iterable[str]) -> dict[str, str]:

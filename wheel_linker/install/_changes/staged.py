@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import PurePosixPath
 
-    from wheel_linker._fs.folder import Folder
+    from wheel_linker._fs.folder import Folder, Identity
     from wheel_linker._link.options import LinkOptions, MustCopy
     from wheel_linker._link.report import LinkReport
     from wheel_linker._link.sites import Site, Sites
@@ -48,37 +48,41 @@ def stage(
     :param library: pieces that go to this directory may be placed while later plans are still to come; None for none.
     """
     staged: list[list[Staged]] = []
-    by_site: dict[str, list[Staged]] = {}
+    # Two paths of one directory have one stage, whose directories are counted by it.
+    by_site: dict[Identity, list[Staged]] = {}
     compiled: dict[str, Placer] = {}
+    first = None if library is None else sites.prepare(library)
 
     def coming() -> Iterator[Placer]:
         for one in plans:
             staged.append([])
             for piece in one.pieces:
-                there = by_site.setdefault(piece.destination, [])
-                made = _to_be_staged(piece, one, how, sites, str(len(there)))
+                site = sites.prepare(piece.destination)
+                there = by_site.setdefault(site.identity, [])
+                made = _to_be_staged(piece, one, how, site, str(len(there)))
                 there.append(made)
                 staged[-1].append(made)
-                if piece.destination == library:
+                if site is first:
                     compiled.update(_beside([made]))
                     yield made.placer
 
-    if library is None:
+    if first is None:
         deque(coming(), 0)
     else:
-        stage_all(coming(), sites.prepare(library).stage, how, compiled)
-    for path, together in by_site.items():
-        if path != library:
-            placers = [one.placer for one in together]
-            stage_all(placers, sites.at(path).stage, how, _beside(together))
+        stage_all(coming(), first.stage, how, compiled)
+    for together in by_site.values():
+        site = together[0].site
+        if site is not first:
+            stage_all([one.placer for one in together], site.stage, how, _beside(together))
         written = sum(len(one.piece.written) for one in together)
         run(together, _write, threads_for(written, how.jobs))
     return staged
 
 
-def _to_be_staged(piece: Piece, one: Plan, how: LinkOptions, sites: Sites, name: str) -> Staged:
-    """Prepare the directory that a piece goes to, and say what places its files.
+def _to_be_staged(piece: Piece, one: Plan, how: LinkOptions, site: Site, name: str) -> Staged:
+    """Say what places the files of a piece.
 
+    :param site: where it goes.
     :param name: that of the directory in the stage which is to stand for the piece.
     """
     placer = Placer(
@@ -96,7 +100,7 @@ def _to_be_staged(piece: Piece, one: Plan, how: LinkOptions, sites: Sites, name:
         beside = Placer(
             piece.bytecode, how.chain, how.backend, None, piece.destination, name=placer.name
         )
-    return Staged(piece, sites.prepare(piece.destination), name, placer, beside)
+    return Staged(piece, site, name, placer, beside)
 
 
 def _beside(together: Iterable[Staged]) -> dict[str, Placer]:
