@@ -170,6 +170,24 @@ def test_a_wheel_is_not_linked_into_itself_by_another_path(
     assert snapshot(wheel) == before
 
 
+@pytest.mark.parametrize("mode", ["copy", "hardlink"])
+@pytest.mark.parametrize("below", ["", "site"])
+def test_a_wheel_is_not_linked_into_itself_where_a_part_of_it_is_mounted(
+    filesystems: FileSystems, tmp_path: Path, mode: str, below: str
+) -> None:
+    """No path leads from there to the wheel; its stage was copied into itself until the disk was full."""
+    base = filesystems.directory("tmpfs") / f"part-{tmp_path.name}"
+    wheel = sample_wheel(base / "wheel")
+    (wheel / "demo" / below).mkdir(exist_ok=True)
+    point = base / "point"
+    point.mkdir()
+    before = snapshot(wheel)
+    with filesystems.mounted(point, "--bind", str(wheel / "demo")):
+        with pytest.raises(LinkError, match="into itself: the destination is its .*demo"):
+            link_wheel_files(point / below, wheel, mode=mode)
+        assert snapshot(wheel) == before
+
+
 def test_a_part_that_is_left_out_is_known_by_another_path(two_paths: tuple[Path, Path]) -> None:
     wheel, alias = two_paths
     files = {path for path, data in contents(wheel).items() if data is not None}

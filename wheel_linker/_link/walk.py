@@ -71,6 +71,8 @@ def explore(
     """
     from wheel_linker._wheel.scan import read_directory  # not for wheels of a store
 
+    stage = os.path.basename(os.path.dirname(target.path))
+
     with (
         unchanged_root(path, identity, listing=True) as root,
         Descent(root, Folder.enter_to_list) as sources,
@@ -78,6 +80,8 @@ def explore(
     ):
         while unread and most > 0:
             parts = unread[-1]
+            if parts and parts[-1] == stage:
+                raise _linked_into_itself(path, parts)
             source = sources.go(parts)
             directory, below = read_directory(source, parts)
             unread[-1:] = below
@@ -110,6 +114,19 @@ def _refuse_another(root: Folder, identity: Identity) -> None:
             "keep it unchanged until the call returns",
             source=root.path,
         )
+
+
+def _linked_into_itself(path: str, parts: Parts) -> LinkError:
+    """Return the error for a wheel in which the stage has been met.
+
+    Paths do not tell if it is a part of the wheel that is mounted where files are linked to; without an end, the stage
+    would be copied into itself.
+    """
+    place = os.path.join(path, *parts[:-1])
+    return LinkError(
+        f"cannot link the unpacked wheel {path!r} into itself: the destination is its {place!r}, mounted elsewhere",
+        source=path,
+    )
 
 
 class _Targets:
