@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import shutil
 from contextlib import suppress
@@ -24,6 +25,7 @@ from wheel_linker.install import (
     install_wheels,
     installed,
     installing,
+    interpreter,
     plan_sync,
     plan_uninstall,
     sync_wheels,
@@ -176,6 +178,13 @@ def test_kills(scene: Syncing, spoiler: Spoiler, steps: Iterator[int], figures: 
     figures.add("sync, kills", kills=survive_kills(scene, spoiler, steps, check))
 
 
+@pytest.fixture
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask the interpreter for its tags once: they stay the same, and asking takes longer than a kill."""
+    monkeypatch.setattr(interpreter, "describe", functools.cache(interpreter.describe))
+
+
+@pytest.mark.usefixtures("asked_once")
 @pytest.mark.parametrize("back", [by_sync, by_install, by_uninstall])
 def test_kills_and_the_way_back(
     scene: Syncing,
