@@ -83,8 +83,8 @@ class Run(NamedTuple):
 class Answers(NamedTuple):
     """What the tools say of an environment."""
 
-    checked: str
-    """By ``pip check``."""
+    checked: Sequence[str]
+    """By ``pip check``: its lines, which it prints in the order that the file system has of distributions."""
     shown: Mapping[str, Mapping[str, str]]
     """By ``pip show -f``, but for the files."""
     shown_files: Mapping[str, set[str]]
@@ -227,7 +227,7 @@ def _ask(environment: Environment, names: Sequence[str]) -> Answers:
     }
     return Answers(
         # It returns 1 if something that is required is not installed.
-        checked=run(*pip(environment, "check"), codes=frozenset({0, 1})),
+        checked=sorted(run(*pip(environment, "check"), codes=frozenset({0, 1})).splitlines()),
         shown=shown,
         shown_files=shown_files,
         # The hash that pip notes in direct_url.json is printed, too.
