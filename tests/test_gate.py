@@ -15,7 +15,7 @@ from systems import lent, outcome, rounds, table
 from systems.__main__ import EVERYTHING
 from systems.outcome import Outcome, Row
 from systems.rounds import Spec
-from windows import figures
+from windows import figures, machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,3 +143,23 @@ def test_an_interpreter_of_this_machine_is_found_where_pyenv_has_it(
     assert lent.prefix_of("3.99") is None
     python.write_text("#!/bin/sh\necho /usr\n")
     assert lent.prefix_of("3.12") is None
+
+
+def test_a_system_by_another_recipe_takes_the_place_of_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever an old one left behind: one that was not finished, and the lock of who has used it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(machine, "check", lambda: None)
+    monkeypatch.setattr(machine, "_debootstrap", lambda root: None)
+    recipe = tmp_path / "recipe"
+    recipe.write_text("first")
+    old = machine.kept("windows", [recipe], lambda made: made.inside("/file").touch())
+    Path(f"{old.root}.lock").touch()
+    Path(f"{old.root}.part").mkdir()
+    recipe.write_text("second")
+    new = machine.kept("windows", [recipe], lambda made: made.inside("/other").touch())
+    assert [path.name for path in machine.cache().iterdir()] == [new.root.name]
+    assert [path.name for path in new.root.iterdir()] == ["other"]
+    again = machine.kept("windows", [recipe], lambda made: pytest.fail("it is there"))
+    assert again.root == new.root

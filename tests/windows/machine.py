@@ -113,13 +113,21 @@ def kept(name: str, recipe: Sequence[Path], make: Callable[[Machine], None]) -> 
     wanted = cache() / f"{name}-{digest}"
     if not wanted.is_dir():
         for old in cache().glob(f"{name}-*"):
-            shutil.rmtree(old)
+            _remove(old)
         part = cache() / f"{name}-{digest}.part"
         part.mkdir(parents=True)
         _debootstrap(part)
         make(Machine(part))
         part.rename(wanted)
     return Machine(wanted)
+
+
+def _remove(old: Path) -> None:
+    """Remove a system, or the lock that was beside it."""
+    if old.is_dir():
+        shutil.rmtree(old)
+    else:
+        old.unlink()
 
 
 def check() -> None:
