@@ -1,13 +1,15 @@
 """Write what was measured of the tests into ``development/tested.md``; ``nox -s coverage mutation`` calls it.
 
 ``python docs/generate_tested.py coverage REPORT`` takes the report of ``coverage json``;
-``python docs/generate_tested.py mutation DIRECTORY`` what ``mutmut run`` has left in its directory.
+``python docs/generate_tested.py mutation DIRECTORY`` what ``mutmut run`` has left in its directory;
+with ``--merge`` behind it, the page keeps what it says of modules that were not measured this time.
 """
 
 from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 PAGE: Final = Path(__file__).parent / "development" / "tested.md"
 SURVIVORS: Final = Path(__file__).with_name("survivors.json")
@@ -23,20 +25,27 @@ SURVIVORS: Final = Path(__file__).with_name("survivors.json")
 # How mutmut writes the end of a run of pytest with one change.
 _KILLED: Final = frozenset({1, 3})
 _SURVIVED: Final = 0
+_NOT_TRIED: Final = None
 # A time limit, or the limit of the processor's time.
 _ENDLESS: Final = frozenset({24, 36, 152, 255, -24})
 
 
 def replaced(page: str, part: str, lines: Sequence[str]) -> str:
     """Return the page with the lines between two marks."""
+    before, _, after = _parted(page, part)
+    if not lines:
+        sys.exit(f"nothing was measured that could be written into {PAGE.name}")
+    return "\n".join([before, *lines, after])
+
+
+def _parted(page: str, part: str) -> tuple[str, str, str]:
+    """Return the page up to a part, its first mark included, the part, and the page from its last mark on."""
     start, end = f"<!-- {part}:start -->", f"<!-- {part}:end -->"
     before, found, rest = page.partition(start)
-    _, also, after = rest.partition(end)
-    if not (found and also and lines):
-        sys.exit(
-            f"{PAGE.name} needs the marks {start} and {end}, and there must be something to put between them"
-        )
-    return "\n".join([f"{before}{start}", *lines, f"{end}{after}"])
+    inside, also, after = rest.partition(end)
+    if not (found and also):
+        sys.exit(f"{PAGE.name} needs the marks {start} and {end}")
+    return before + start, inside, end + after
 
 
 def coverage_table(report: Mapping[str, object]) -> Iterator[str]:
@@ -70,28 +79,52 @@ def _share(counts: tuple[int, int]) -> str:
 
 
 def mutation_table(
-    results: Mapping[str, Mapping[str, int]], why: Mapping[str, str]
+    results: Mapping[str, Mapping[str, int]], why: Mapping[str, str], before: str = ""
 ) -> Iterator[str]:
     """Yield how many changes were noticed in each module, and why the others could not be.
 
     :param results: for each module, the changes' names and what became of the tests.
     :param why: the reason for each that survived, by its name.
+    :param before: what the page says now, of which everything about other modules is kept.
     """
+    counts, reasons = _said_of_others(before, results)
+    for module, ends in results.items():
+        found = Counter(_what(end) for end in ends.values())
+        counts[module] = (len(ends), found["killed"], found["survived"])
+    for reason, names in _by_reason(why).items():
+        reasons[reason] |= names
+    total = [sum(each) for each in zip(*counts.values())]
     yield "| module | changes | noticed | explained |"
     yield "|---|---|---|---|"
-    total: Counter[str] = Counter()
-    for module, ends in sorted(results.items()):
-        found = Counter(_what(end) for end in ends.values())
-        found["all"] = len(ends)
-        total.update(found)
-        yield f"| `{module}` | {found['all']} | {found['killed']} | {found['survived']} |"
-    yield f"| all | {total['all']} | {total['killed']} | {total['survived']} |"
+    for module, of_module in sorted(counts.items()):
+        yield f"| `{module}` | {' | '.join(map(str, of_module))} |"
+    yield f"| all | {' | '.join(map(str, total))} |"
     yield ""
-    score = 100 * total["killed"] / total["all"]
+    score = 100 * total[1] / total[0]
     yield f"Score: {score:.1f} % noticed, with {_interpreter()}. The others, and why no test notices them:"
     yield ""
-    for reason, names in sorted(_by_reason(why).items()):
+    for reason, names in sorted(reasons.items()):
         yield f"- {reason}: {', '.join(f'`{name}`' for name in sorted(names))}."
+
+
+def _said_of_others(
+    before: str, measured: Collection[str]
+) -> tuple[dict[str, tuple[int, ...]], defaultdict[str, set[str]]]:
+    """Return the counts and the reasons that the page has for modules that were not measured this time."""
+    if before and f" noticed, with {_interpreter()}. " not in before:
+        sys.exit(f"{PAGE.name} has been measured with another interpreter: measure all modules")
+    counts = {
+        module: tuple(map(int, numbers.split(" | ")))
+        for module, numbers in re.findall(r"^\| `(.+?)` \| ([\d |]+) \|$", before, re.MULTILINE)
+        if module not in measured
+    }
+    inside = tuple(f"{module.replace('/', '.')}." for module in counts)
+    reasons = defaultdict[str, set[str]](set)
+    for reason, found in re.findall(r"^- (.+): (`[\w.]+`(?:, `[\w.]+`)*)\.$", before, re.MULTILINE):
+        names = {name.strip("`") for name in found.split(", ")}
+        if kept := {name for name in names if name.startswith(inside)}:
+            reasons[reason] = kept
+    return counts, reasons
 
 
 def _what(end: int) -> str:
@@ -137,7 +170,7 @@ def _results(directory: Path) -> dict[str, dict[str, int]]:
     results = {}
     for path in sorted(directory.rglob("*.py.meta")):
         ends = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-        if ends:
+        if any(end is not _NOT_TRIED for end in ends.values()):
             results[
                 path.relative_to(directory / "wheel_linker").as_posix().removesuffix(".py.meta")
             ] = ends
@@ -149,8 +182,12 @@ def _shown(name: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def main(kind: str, source: Path) -> None:
-    """Replace one table in the page."""
+def main(kind: str, source: Path, *, merge: bool = False) -> None:
+    """Replace one table in the page.
+
+    :param merge: whether to keep what is said of modules in which nothing was changed this time.
+    """
+    page = PAGE.read_text(encoding="utf-8")
     if kind == "coverage":
         lines = list(coverage_table(json.loads(source.read_text(encoding="utf-8"))))
     else:
@@ -165,10 +202,10 @@ def main(kind: str, source: Path) -> None:
             sys.exit(
                 f"{len(found) - len(why)} changes were not noticed: write a test, or say why there can be none"
             )
-        lines = list(mutation_table(results, why))
-    page = PAGE.read_text(encoding="utf-8")
+        before = _parted(page, kind)[1] if merge else ""
+        lines = list(mutation_table(results, why, before))
     PAGE.write_text(replaced(page, kind, lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), merge="--merge" in sys.argv[3:])

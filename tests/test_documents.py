@@ -174,6 +174,43 @@ class TestTested:
         assert lines[6].startswith("Score: 75.0 % noticed")
         assert lines[-1] == "- the same: `store.index.Index.find`."
 
+    def test_what_was_not_measured_this_time_is_kept(self, script: Any) -> None:
+        one, two = "wheel_linker._fs.paths.x_a__mutmut_1", "wheel_linker.store.index.x_b__mutmut_2"
+        results = {"_fs/paths": {one: 0, "b": 1}, "store/index": {two: 0, "c": 1, "d": 1}}
+        before = "\n".join(script.mutation_table(results, {one: "the: same", two: "the: same"}))
+        again = list(script.mutation_table({"_fs/paths": {"a": 1}}, {}, before))
+        assert again[2:5] == [
+            "| `_fs/paths` | 1 | 1 | 0 |",
+            "| `store/index` | 3 | 2 | 1 |",
+            "| all | 4 | 3 | 1 |",
+        ]
+        assert again[-1] == "- the: same: `store.index.b`."
+        three = "wheel_linker.store.names.x_e__mutmut_3"
+        new = {"store/names": {three: 0}}
+        again = list(script.mutation_table(new, {three: "the: same"}, "\n".join(again)))
+        assert again[5] == "| all | 5 | 3 | 2 |"
+        assert again[-1] == "- the: same: `store.index.b`, `store.names.e`."
+
+    def test_what_is_written_anew_as_it_was_is_the_same(self, script: Any) -> None:
+        _, before, _ = script._parted(script.PAGE.read_text(encoding="utf-8"), "mutation")
+        if script._interpreter() not in before:
+            pytest.skip("the page was measured with another interpreter")
+        assert list(script.mutation_table({}, {}, before)) == before.strip("\n").split("\n")
+
+    def test_figures_of_different_interpreters_are_not_merged(self, script: Any) -> None:
+        before = "\n".join(script.mutation_table({"_fs/paths": {"a": 1}}, {}))
+        other = before.replace(script._interpreter(), "Another 1.0")
+        with pytest.raises(SystemExit, match="another interpreter"):
+            list(script.mutation_table({"store/index": {"a": 1}}, {}, other))
+
+    def test_modules_that_were_left_out(self, script: Any, tmp_path: Path) -> None:
+        """mutmut was given the name of another one."""
+        for name, ends in (("a", {"x": 1, "y": 0}), ("b", {"z": None}), ("c", {})):
+            meta = tmp_path / "wheel_linker" / f"{name}.py.meta"
+            meta.parent.mkdir(exist_ok=True)
+            meta.write_text(json.dumps({"exit_code_by_key": ends}), encoding="utf-8")
+        assert script._results(tmp_path) == {"a": {"x": 1, "y": 0}}
+
     def test_what_was_not_tried_counts_as_nothing(self, script: Any) -> None:
         with pytest.raises(SystemExit):
             list(script.mutation_table({"_fs/paths": {"a": 33}}, {}))
