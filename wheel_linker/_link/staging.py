@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.descent import Descent
 from wheel_linker._fs.folder import Folder
-from wheel_linker._fs.paths import named_by
 from wheel_linker._fs.permissions import chmod_itself, follow_umask, granted, if_allowed
 from wheel_linker._fs.remove_tree import remove_tree
 from wheel_linker._fs.windows import is_directory
@@ -295,9 +294,11 @@ def _units(placer: Placer, staged: str) -> Iterator[Unit]:
 
 def _remove_left_out(tree: Tree, stage: Folder, staged: str) -> None:
     """Remove from a clone what is no part of the tree."""
+    # The error of a call has the name alone, or a path in the stage, which is gone when the caller reads of it.
+    at = tree.path
 
-    def doing(error: OSError) -> str:
-        return f"make the clone of {tree.path!r} smaller at {named_by(error, tree.path)!r}"
+    def doing(_: OSError) -> str:
+        return f"make the clone of {tree.path!r} smaller at {at!r}"
 
     with (
         refused(doing, source=tree.path),
@@ -305,6 +306,7 @@ def _remove_left_out(tree: Tree, stage: Folder, staged: str) -> None:
         Descent(root, Folder.enter) as clones,
     ):
         for parts in tree.left_out:
+            at = os.path.join(tree.path, *parts)
             parent = clones.go(parts[:-1])
             status = parent.lstat(parts[-1])
             if status is not None and is_directory(status):
@@ -315,9 +317,10 @@ def _remove_left_out(tree: Tree, stage: Folder, staged: str) -> None:
 
 def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
     """Give a clone what is given to new files: a present mtime, an owner's rights, what the umask leaves to others."""
+    at = tree.path
 
-    def doing(error: OSError) -> str:
-        return f"open up the clone of {tree.path!r} at {named_by(error, tree.path)!r}"
+    def doing(_: OSError) -> str:
+        return f"open up the clone of {tree.path!r} at {at!r}"
 
     with refused(doing, source=tree.path):
         left = granted(stage.prefix, stage.fd)
@@ -327,6 +330,7 @@ def _open_up(tree: Tree, stage: Folder, staged: str) -> None:
 
         with enter(stage, staged) as root, Descent(root, enter) as clones:
             for directory in tree.directories:
+                at = os.path.join(tree.path, *directory.parts)
                 folder = clones.go(directory.parts)
                 for name in directory.files:
                     status = folder.lstat(name)
