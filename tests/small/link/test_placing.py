@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,7 +90,7 @@ def ends(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 def make_foreign(path: Path) -> None:
     """Give a file to a third user."""
-    if os.name == "nt" or os.geteuid() != 0:
+    if sys.platform == "win32" or os.geteuid() != 0:
         pytest.skip("only root can give files away")
     os.chown(path, THIRD, THIRD)
 

@@ -424,8 +424,9 @@ class TestRollBack:
         assert os.listdir(at) == []
         sites.close()
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="no process is copied here")
     def test_a_forked_process_leaves_them_alone(self, sites: Sites, at: str) -> None:
+        if sys.platform == "win32":
+            pytest.skip("no process is copied here")
         put(sites.prepare(at), "a.py")
         if (child := os.fork()) == 0:
             sites.close()
