@@ -168,7 +168,7 @@ class TestIfAllowed:
         assert if_allowed(action, 1, "two", three=3) is True
         assert seen == [(1, "two"), {"three": 3}]
 
-    @pytest.mark.parametrize("number", sorted(permissions._REFUSED), ids=str)
+    @pytest.mark.parametrize("number", sorted(permissions.REFUSED), ids=str)
     def test_a_refusal_is_logged(self, number: int, caplog: pytest.LogCaptureFixture) -> None:
         def refuse() -> None:
             raise OSError(number, "refused here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -188,6 +189,24 @@ def test_protected(root: Path, wheel_file: Path) -> None:
         stored = store.add(wheel_file)
         store.compile([stored], Interpreter())
         assert not one_file(stored).stat().st_mode & stat.S_IWUSR
+        assert store.verify(deep=True) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
+@pytest.mark.parametrize("number", [errno.EPERM, 524])
+def test_where_times_and_permissions_cannot_be_set(
+    root: Path, wheel_file: Path, tmp_path: Path, number: int
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(
+        f"#!{sys.executable}\nimport os, sys\ndef refuse(*_, **__): raise OSError({number}, 'no')\n"
+        "os.utime = os.chmod = refuse\nprogram = sys.argv[4]\ndel sys.argv[1:5]\nexec(program)\n"
+    )
+    python.chmod(0o755)
+    with WheelStore(root, protect=True) as store:
+        stored = store.add(wheel_file)
+        (made,) = store.compile([stored], Interpreter(os.fspath(python)))
+        assert made.files > 0
         assert store.verify(deep=True) == []
 
 

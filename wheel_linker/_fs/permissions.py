@@ -18,7 +18,7 @@ SET_ID: Final = stat.S_ISUID | stat.S_ISGID
 """The bits of a file that runs as its owner or group."""
 _ROOT: Final = 0
 # chmod(2), utimensat(2) on CIFS, 9p, FUSE drivers of object stores, vfat, or behind a seccomp filter.
-_REFUSED: Final = frozenset(
+REFUSED: Final = frozenset(
     {
         errno.EPERM,
         errno.EACCES,
@@ -29,6 +29,7 @@ _REFUSED: Final = frozenset(
         errno.EINVAL,
     }
 )
+"""What the system answers where permission bits or times cannot be set, although files can be written."""
 # O_NONBLOCK: should a FIFO take the file's place, the open must not wait for a writer.
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 # <fcntl.h> of Linux: not every Python has the name.
@@ -153,7 +154,7 @@ def if_allowed(action: Callable[..., object], *arguments: object, **keywords: ob
     try:
         action(*arguments, **keywords)
     except OSError as error:
-        if error.errno not in _REFUSED:
+        if error.errno not in REFUSED:
             raise
         log("permission bits or times stay as they are: %s", error)
         return False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheel_linker._archive.stored_file import StoredFile
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker._fs.permissions import REFUSED
 from wheel_linker._threads import run
 from wheel_linker.errors import LinkError
 
@@ -25,6 +26,13 @@ _PROGRAM: Final = r"""
 import base64, hashlib, os, py_compile, stat, sys
 from importlib.util import cache_from_source
 level, stamp, read_only = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "1"
+refusals = set(map(int, sys.argv[4].split(",")))
+def if_allowed(action, *arguments, **keywords):
+    try:
+        action(*arguments, **keywords)
+    except OSError as error:
+        if error.errno not in refusals:
+            raise
 sys.pycache_prefix = None
 mode = py_compile.PycInvalidationMode.TIMESTAMP
 asked = iter(os.fsdecode(sys.stdin.buffer.read()).split("\0"))
@@ -44,9 +52,9 @@ for sources, made, number, path in zip(asked, asked, asked, asked):
         continue
     with open(target, "rb") as file:
         data = file.read()
-    os.utime(target, ns=(stamp, stamp))
+    if_allowed(os.utime, target, ns=(stamp, stamp))
     if read_only:
-        os.chmod(target, os.stat(target).st_mode & ~0o222)
+        if_allowed(os.chmod, target, os.stat(target).st_mode & ~0o222)
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
     for text in (number, cached.replace(os.sep, "/"), str(len(data)), "sha256=" + digest):
         said.write(os.fsencode(text) + b"\0")
@@ -79,7 +87,9 @@ def compile_all(
     :param stamp: the modification time of what is made, in nanoseconds since the epoch.
     :raises LinkError: if the interpreter cannot be run or fails, for want of room on the disk, say.
     """
-    arguments = [python, "-I", "-S", "-c", _PROGRAM, str(optimize), str(stamp), str(int(read_only))]
+    numbers = ",".join(map(str, REFUSED))
+    told = [str(optimize), str(stamp), str(int(read_only)), numbers]
+    arguments = [python, "-I", "-S", "-c", _PROGRAM, *told]
     made: dict[int, list[StoredFile]] = {}
     running: list[subprocess.Popen[bytes]] = []
 
