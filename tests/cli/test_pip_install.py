@@ -584,6 +584,42 @@ class TestByPip:
             run("-r", path)
         assert run("--isolated", "--dry-run", "-r", path).code == 0
 
+    @pytest.mark.parametrize(
+        ("variable", "setting", "word", "compiled"),
+        [
+            ("", "", "", False),
+            ("PIP_COMPILE=1", "", "", True),
+            ("PIP_COMPILE=1", "", "--no-compile", False),
+            ("PIP_COMPILE=0", "compile = yes", "", False),
+            ("PIP_COMPILE=0", "", "--compile", True),
+            ("PIP_NO_COMPILE=1", "compile = yes", "", False),
+            ("", "compile = yes", "", True),
+            ("", "no-compile = no", "", False),
+        ],
+    )
+    @pytest.mark.usefixtures("no_pip")
+    def test_compiles_where_that_is_set(
+        self,
+        tmp_path: Path,
+        index: Path,
+        environment: Path,
+        run: Callable[..., Ran],
+        monkeypatch: pytest.MonkeyPatch,
+        variable: str,
+        setting: str,
+        word: str,
+        compiled: bool,
+    ) -> None:
+        if variable:
+            monkeypatch.setenv(*variable.split("="))
+        if setting:
+            (tmp_path / "settings").write_text(f"[install]\n{setting}\n")
+            monkeypatch.setenv("PIP_CONFIG_FILE", os.fspath(tmp_path / "settings"))
+        path = lock(tmp_path, index, *WHOLE)
+        assert run("-r", path, *filter(None, [word])).code == 0
+        libraries = Path(there(environment)["top"].path).parent
+        assert any((libraries / "__pycache__").glob("top.*.pyc")) == compiled
+
     @pytest.mark.usefixtures("no_pip")
     def test_is_asked_where_its_configuration_says_more(
         self,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _NAMING: Final = frozenset({"--requirement", "--constraint"})
 _DRY_RUN: Final = "--dry-run"
 _BREAK: Final = "--break-system-packages"
+_COMPILE: Final = "--compile"
+_NO_COMPILE: Final = "--no-compile"
 _REPORT: Final = "--report"
 _STANDARD_OUTPUT: Final = "-"
 _NOTHING: Final = "everything that is asked for is installed already"
@@ -47,7 +49,12 @@ def add_pip(parser: argparse.ArgumentParser) -> None:
     add_environment(install)
     add_option(install)
     add_linking(install)
-    install.add_argument("--compile", action="store_true", help="compile the sources to bytecode")
+    install.add_argument(
+        "--compile",
+        action="store_true",
+        default=None,
+        help="compile the sources to bytecode, as with PIP_COMPILE=1",
+    )
     install.add_argument(
         "--no-compile", action="store_false", dest="compile", help="do not compile (the default)"
     )
@@ -82,6 +89,8 @@ def _install(arguments: argparse.Namespace, given: Arguments) -> None:
         broken = arguments.break_system_packages or is_on(settings.get(_BREAK, ""))
         refuse_managed(layout, allowed=broken)
         arguments.dry_run = arguments.dry_run or given.is_flagged(_DRY_RUN, settings)
+        if arguments.compile is None:
+            arguments.compile = _is_set_to_compile(settings)
         if _locked(arguments, store, layout, given, settings):
             return
         from wheel_linker.integrations.pip.named_files import options_of
@@ -122,6 +131,16 @@ def _install(arguments: argparse.Namespace, given: Arguments) -> None:
         install_editable(editable, python=layout.python, index=index, options=options)
     done()
     _tell(reports, arguments, anything=bool(chosen))
+
+
+def _is_set_to_compile(settings: Mapping[str, str]) -> bool:
+    """Tell whether variables or configuration files have pip compile. What ``no-compile`` is set to does not matter.
+
+    pip reads ``no-compile = no`` as what its name says, and many a user writes ``yes``. Neither wants bytecode.
+    """
+    from wheel_linker.integrations.pip.arguments import is_on
+
+    return _NO_COMPILE not in settings and is_on(settings.get(_COMPILE, ""))
 
 
 def _chosen(layout: Layout, given: Arguments, settings: Mapping[str, str]) -> list[Resolved]:
