@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from systems import lent, table
+from systems.debian import made
 from systems.rounds import FREE_THREADED, Spec, attempt, tail
 
 SUITES: Final = ("bookworm", "trixie", "forky", "sid")
@@ -24,6 +25,10 @@ EVERYTHING: Final = (
 def main() -> int:
     """Try what was asked for."""
     options = _parser().parse_args()
+    if options.make:
+        for text in options.specs or EVERYTHING:
+            made(Spec.parse(text).system())
+        return 0
     logs = options.logs or Path(tempfile.mkdtemp(prefix="wheel_linker-systems-"))
     logs.mkdir(parents=True, exist_ok=True)
     failed = 0
@@ -47,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         "specs", nargs="*", metavar="SPEC", help=f"by default {' '.join(EVERYTHING)}"
     )
     parser.add_argument("--logs", type=Path, help="a directory for what is printed")
+    parser.add_argument(
+        "--make", action="store_true", help="only make the systems that it takes, for later"
+    )
     parser.add_argument(
         "--table", action="store_true", help="write what has passed into the documentation"
     )
