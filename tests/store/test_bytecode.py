@@ -221,6 +221,19 @@ def test_not_durable(root: Path, wheel_file: Path) -> None:
         assert store.verify(deep=True) == []
 
 
+def test_verifying_reads_what_may_have_been_lost(root: Path, wheel_file: Path) -> None:
+    with WheelStore(root, durable=False) as store:
+        stored = store.add(wheel_file)
+        store.compile([stored], Interpreter())
+        lost = one_file(stored)
+        times = lost.stat()
+        lost.write_bytes(bytes(times.st_size))
+        os.utime(lost, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert store.verify() == []
+        (kept(stored) / "boot").write_bytes(b"another boot")
+        assert [damage.path.rpartition("/")[2] for damage in store.verify()] == [lost.name]
+
+
 def test_errors(store: WheelStore, stored: StoredWheel, tmp_path: Path) -> None:
     with pytest.raises(LinkError, match="missing"):
         store.compile([stored], Interpreter(os.fspath(tmp_path / "missing")))

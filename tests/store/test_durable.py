@@ -143,6 +143,20 @@ def test_read_once_after_the_next_start(
     assert note.exists() == destroyed
 
 
+def test_verifying_reads_what_may_have_been_lost(root: Path, wheel_file: Path) -> None:
+    """A power cut leaves files of the right size and time with nothing but zeros in them."""
+    with WheelStore(root, durable=False) as store:
+        stored = store.add(wheel_file)
+        assert store.verify() == []
+    zeros(root / stored.entry / "w" / "single.py")
+    with WheelStore(root, durable=False) as store:
+        assert store.verify() == []
+    (root / stored.entry / "boot").write_bytes(b"another start")
+    with WheelStore(root, durable=False) as store:
+        assert [damage.path for damage in store.verify()] == ["single.py"]
+        assert [damage.path for damage in store.verify(stored)] == ["single.py"]
+
+
 def test_a_system_that_does_not_tell_its_start_may_have_been_started_since(
     root: Path, wheel_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._log import log_warning
 from wheel_linker.store._bytecode.damage import damaged_bytecode
 from wheel_linker.store._entry import manifest
+from wheel_linker.store._entry.checking import is_settled
 from wheel_linker.store._entry.errors import BrokenManifestError
 from wheel_linker.store._entry.mending import description_damage, find_damage
 from wheel_linker.store.entries import broken_entries, named, read_broken, read_entries
@@ -22,7 +23,8 @@ def verify(session: Session, entry: EntryLike | None, *, deep: bool) -> list[Dam
     """Compare entries with what was noted when they were unpacked.
 
     :param entry: the one to look at; None for all.
-    :param deep: whether every file is read.
+    :param deep: whether every file is read; those of an entry that may not have been on the disk when the system was
+        started are read in any case.
     :returns: what differs; nothing for an entry that is not there.
     :raises OSError: if the store cannot be read.
     :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.
@@ -45,6 +47,8 @@ def _verify(session: Session, entry: Entry, *, deep: bool) -> list[Damage]:
         except (BrokenManifestError, FileNotFoundError, NotADirectoryError):
             now = read_broken(session.layout, entry.name)
             return [] if now is None else [description_damage(now)]  # none: removed meanwhile
+        # The right time and size prove nothing of a file that may not have been on the disk when the power went off.
+        deep = deep or not is_settled(session.layout, entry.name)
         damage = find_damage(entry, facts, files, deep=deep, keeps_bits=session.keeps_bits)
         bytecode = damaged_bytecode(session.layout, entry, deep=deep)
         return [*damage, *(found for _, found in bytecode)]

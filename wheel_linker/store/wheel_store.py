@@ -301,6 +301,8 @@ class WheelStore:
         :param entry: the one to look at; all by default.
         :param deep: whether every file of the wheel is read and hashed; else only those whose time is another than
             that of unpacking, as after a copy or an archive, and the size and executability of the others must do.
+            An entry that nobody has used since the system was started, and that was made without waiting for the disk
+            before that, is read in any case.
         :returns: what differs; nothing for an entry that is not there.
         :raises LinkError: if the store cannot be read.
         :raises ValueError: if ``entry`` is a text that is neither an entry's name nor a digest.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._fs.moving import move_away
 from wheel_linker.store._bytecode.sets import names_of_sets, never, sets_of
 from wheel_linker.store._entry import manifest
+from wheel_linker.store._entry.checking import is_settled
 from wheel_linker.store._entry.content import NOT_THERE, size_of
 from wheel_linker.store._entry.damage import CHANGED, MISSING, Damage
 from wheel_linker.store._entry.errors import BrokenManifestError
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 def damaged_bytecode(layout: Layout, entry: Entry, *, deep: bool) -> Iterator[tuple[str, Damage]]:
     """Yield what differs from what was made, each with the name of its set.
 
-    :param deep: whether every file is read; else only those whose time is another than when it was made.
+    :param deep: whether every file is read; else only those whose time is another than when it was made, and all of
+        a set that may not have been on the disk when the system was started.
     :raises OSError: if it cannot be read.
     """
     sets = sets_of(layout, entry.name)
@@ -39,7 +41,8 @@ def damaged_bytecode(layout: Layout, entry: Entry, *, deep: bool) -> Iterator[tu
             yield name, Damage(entry, f"{above}/{MANIFEST}", kind)
             continue
         there = entry._replace(path=sets.tree(name))
-        for found in find_damage(there, facts, files, deep=deep, keeps_bits=never):
+        every = deep or not is_settled(sets, name)
+        for found in find_damage(there, facts, files, deep=every, keeps_bits=never):
             yield name, Damage(entry, f"{above}/{TREE}/{found.path}", found.kind)
 
 

@@ -109,7 +109,7 @@ def promising(
         facts = description.facts
         if facts.digest != digest or size_of(layout.rows(name)) != facts.rows:
             return None
-        if size_of(layout.times(name)) != NOT_THERE or not _is_settled(layout, name):
+        if size_of(layout.times(name)) != NOT_THERE or not is_settled(layout, name):
             return None
         with Folder.open(layout.entry(name)) as entry, entry.enter(TREE) as tree:
             seen = _look_at(tree, description, filter(is_metadata, description.directories))
@@ -160,7 +160,7 @@ def _is_intact(
         if os.name == "posix" and seen.executables < description.executables and mends_bits():
             return False
         late = seen.late
-        settled = _is_settled(layout, name)
+        settled = is_settled(layout, name)
         if not is_sealed_or_missing(layout.problems(name)):
             return False
         if deep or not settled:
@@ -230,7 +230,7 @@ def _note_times(entry: Folder, latest: int, standing: Standing) -> None:
         log("cannot note the times of %s: %s", entry.path, error)
 
 
-def _is_settled(layout: Layout, name: str) -> bool:
+def is_settled(layout: Layout, name: str) -> bool:
     """Tell whether an entry is on the disk, or the system was not started since it was made."""
     try:
         noted = read_regular(layout.boot(name), _NOTE_LIMIT)
