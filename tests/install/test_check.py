@@ -52,6 +52,19 @@ def test_a_sound_one(layout: Layout, tmp_path: Path) -> None:
     assert report.broken() == ()
 
 
+def test_a_record_that_ends_within_a_row_tells_nothing(layout: Layout, tmp_path: Path) -> None:
+    """What followed is not known: the files that are no longer named are not at fault."""
+    install_wheel(archive(tmp_path, FILES), layout)
+    record = pure(layout) / INFO / "RECORD"
+    whole = record.read_bytes()
+    record.write_bytes(whole[: whole.index(b"=", whole.index(b"demo/module.py")) + 9])
+    report = check_environment(layout)
+    assert report.files == ()
+    assert [one.name for one in report.incomplete] == ["demo"]
+    record.write_bytes(whole.rstrip())
+    assert check_environment(layout).is_sound()
+
+
 def test_a_hash_that_a_record_has_of_itself_is_no_sign(layout: Layout, tmp_path: Path) -> None:
     """As pip and uv keep it, if the wheel's RECORD has one."""
     install_wheel(archive(tmp_path, FILES), layout)

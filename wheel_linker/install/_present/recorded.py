@@ -101,6 +101,7 @@ def read_rows(one: Distribution) -> list[Row]:
             f"{one} is an incomplete installation: {one.recorded!r} says that it is being changed, as when whoever "
             "did so was killed; install it again, in this version or another, which replaces what is left of it"
         )
+    _refuse_cut_short(one, text)
     for row in _parsed(one, text):
         path, given, said, *_ = (*row, "", "")
         algorithm, _, digest = given.partition("=")
