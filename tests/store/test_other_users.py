@@ -20,6 +20,7 @@ from wheel_linker._cli.main import main
 from wheel_linker._fs.folder import Folder
 from wheel_linker._fs.stage import PREFIX, sweep
 from wheel_linker.install.asking import kept_answer, kept_in
+from wheel_linker.integrations._filling.user_store import open_store
 from wheel_linker.store import WheelStore
 from wheel_linker.store._entry.seal import sealed, unsealed
 
@@ -382,7 +383,7 @@ class TestDefaultStore:
         monkeypatch.setenv("XDG_CACHE_HOME", str(home))
         return home / "wheel-linker" / "store"
 
-    @pytest.mark.parametrize("command", ["link", "install"])
+    @pytest.mark.parametrize("command", ["link", "install", "sync"])
     @pytest.mark.parametrize("made_before", [False, True])
     def test_is_not_used(
         self,
@@ -405,6 +406,32 @@ class TestDefaultStore:
         assert (common / "site" / "n0.py").read_bytes() == b"#"
         assert owners(common / "site") == {0}
         assert owners(cache.parent.parent) == {ONE}
+
+    def test_is_not_used_by_other_tools(
+        self, cache: Path, wheels: list[Path], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with open_store() as store:
+            assert store.add(wheels[0]).trusted
+            assert not Path(store.root).is_relative_to(cache.parent)
+        (told,) = caplog.messages
+        assert f"{str(cache)!r} belongs to another user (number {ONE}, not 0)" in told
+        assert "a temporary one is used" in told
+        assert owners(cache.parent.parent) == {ONE}
+
+    def test_that_cannot_be_made_is_no_error(
+        self,
+        wheels: list[Path],
+        common: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        pytest.importorskip("platformdirs")
+        monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
+        command = ["sync", str(wheels[0]), "--target", str(common / "site")]
+        assert main([*command, "--mode", "symlink"]) == 2
+        assert "temporary" in capsys.readouterr().err
+        assert main(command) == 0
+        assert (common / "site" / "n0.py").read_bytes() == b"#"
 
     def test_is_not_looked_after(
         self, cache: Path, wheels: list[Path], capsys: pytest.CaptureFixture[str]

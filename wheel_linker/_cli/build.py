@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wheel_linker._cli.options import add_json, add_option
 from wheel_linker._cli.output import say
 from wheel_linker._cli.reports import print_json
-from wheel_linker._cli.store import needed_store
+from wheel_linker._cli.store import store_for_a_call
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def build(arguments: argparse.Namespace) -> None:
     kinds: list[Kind] = ["sdist"] if arguments.sdist else []
     if arguments.wheel:
         kinds.append("wheel")
-    with needed_store(arguments) as store:
+    with store_for_a_call(arguments) as store:
         made = build_distributions(
             arguments.project,
             arguments.outdir or os.path.join(arguments.project, "dist"),

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from wheel_linker._cli.environment import add_environment, layout_to_change
-from wheel_linker._cli.link import refuse_misuse, usable_store
+from wheel_linker._cli.link import refuse_misuse
 from wheel_linker._cli.options import add_common, add_compatibility, add_json, change_options
 from wheel_linker._cli.output import done, progress, say
 from wheel_linker._cli.reports import (
@@ -18,6 +18,7 @@ from wheel_linker._cli.reports import (
     uninstalled_as_json,
     uninstalled_line,
 )
+from wheel_linker._cli.store import usable_store
 
 if TYPE_CHECKING:
     import argparse

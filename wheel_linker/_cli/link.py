@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheel_linker._cli.options import add_common, modes
-from wheel_linker._cli.output import complain, done, misused, progress, say
+from wheel_linker._cli.output import done, misused, progress, say
 from wheel_linker._cli.reports import as_json, print_json, summary
-from wheel_linker._cli.store import anothers, chosen_store
+from wheel_linker._cli.store import usable_store
 from wheel_linker.mode import LinkMode
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from wheel_linker._wheel.progress import Progress
     from wheel_linker._wheel.unpacked import WheelLike
-    from wheel_linker.store import WheelStore
 
 
 def add_link(parser: argparse.ArgumentParser) -> None:
@@ -100,22 +98,3 @@ def _all_unpacked(
         record = arguments.record
         with unpacked_archives(arguments.wheels, place, jobs, record, shown) as wheels:
             yield wheels
-
-
-def usable_store(arguments: argparse.Namespace, *, quietly: bool = False) -> WheelStore | None:
-    """Return the store that is asked for, or the default one, if the user has a place for that.
-
-    :param quietly: whether not to say why the default one is not used.
-    """
-    store = chosen_store(arguments, arguments.jobs)
-    if store is None or arguments.store:
-        return store
-    if (why := anothers(store, arguments)) is not None:
-        if not quietly:
-            complain("note", f"{why}; a temporary one is used")
-        return None
-    from wheel_linker.integrations._filling.user_store import existing_part
-
-    existing = existing_part(store.root)
-    # The user may have no home, as in many containers. Nobody asked for a store there, so that this is no error.
-    return store if os.path.isdir(existing) and os.access(existing, os.W_OK) else None

@@ -10,7 +10,7 @@ from wheel_linker._cli.options import add_json, add_linking, add_option, add_ver
 from wheel_linker._cli.output import done, misused, put, say
 from wheel_linker._cli.reports import installed_as_json, installed_line, print_json
 from wheel_linker._cli.shell.streams import readable_again
-from wheel_linker._cli.store import needed_store
+from wheel_linker._cli.store import store_for_a_call
 from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._threads import COMPLETE
 
@@ -82,7 +82,7 @@ def _install(arguments: argparse.Namespace, given: Arguments) -> None:
     from wheel_linker.integrations.pip.arguments import ISOLATED, is_on, refuse_settings
     from wheel_linker.integrations.pip.settings import settings_of
 
-    with needed_store(arguments) as store:
+    with store_for_a_call(arguments) as store:
         layout = chosen_layout(arguments, store)
         settings = settings_of(layout.python, isolated=given.has(ISOLATED))
         refuse_settings(settings)

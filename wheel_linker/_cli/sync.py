@@ -23,7 +23,7 @@ from wheel_linker._cli.reports import (
     uninstalled_line,
 )
 from wheel_linker._cli.shell.streams import readable_again
-from wheel_linker._cli.store import needed_store
+from wheel_linker._cli.store import store_for_a_call
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +68,7 @@ def add_sync(parser: argparse.ArgumentParser) -> None:
 
 def sync(arguments: argparse.Namespace) -> None:
     """Do as ``sync`` is told."""
-    with needed_store(arguments) as store, readable_again(arguments.sources) as copies:
+    with store_for_a_call(arguments) as store, readable_again(arguments.sources) as copies:
         arguments.sources = [copies.get(source, source) for source in arguments.sources]
         layout = layout_to_change(arguments, store)
         from wheel_linker._wheel.tree import NotAsUnpackedError

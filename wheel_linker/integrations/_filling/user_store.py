@@ -9,6 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._fs.paths import upwards
+from wheel_linker._fs.temporary import temporary_directory
+from wheel_linker._log import log_warning
 from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def open_store(directory: str | os.PathLike[str] | None = None) -> WheelStore:
     """Return a store for a tool.
 
     :param directory: where it is; by default in this user's cache directory.
-    :raises WheelLinkerError: if there is none, or the default one is another user's.
+    :returns: where the default one is another user's, one that goes when the process ends.
+    :raises WheelLinkerError: if it is not known where the default one would be.
     """
     from wheel_linker.store import WheelStore
 
@@ -44,10 +47,20 @@ def open_store(directory: str | os.PathLike[str] | None = None) -> WheelStore:
             "which store? Name a directory for it, or install platformdirs, which knows this user's cache directory"
         )
     if (owner := another_owner(default)) is not None:
-        raise WheelLinkerError(
-            f"the store {default!r} belongs to another user ({owner}): name a directory for one of your own"
+        log_warning(
+            "the store %r belongs to another user (%s): a temporary one is used; name a directory for one of your own",
+            default,
+            owner,
         )
+        return WheelStore(_temporary_place(), durable=False)
     return WheelStore(default)
+
+
+def _temporary_place() -> str:
+    """Return where a store may be until the process ends."""
+    place = temporary_directory()
+    atexit.register(place.__exit__, None, None, None)
+    return os.path.join(place.__enter__(), "store")
 
 
 def shared_store(directory: str | os.PathLike[str] | None = None) -> WheelStore:
