@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from install.kit import layout_in, newer_wheel, older_wheel, pure
 from wheels import contents, make_wheel, write_tree, zip_wheel
 
+from wheel_linker._log import log
 from wheel_linker.install import install_wheel
 from wheel_linker.store import WheelStore
 
@@ -131,3 +133,9 @@ def carried_out(said: Mapping[str, object]) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def test_another_thread_is_just_importing_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is being imported is among the modules from the beginning, and has none of its names yet.
+    monkeypatch.setitem(sys.modules, "logging", ModuleType("logging"))
+    log("cannot %s", "do it")

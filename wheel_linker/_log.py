@@ -64,10 +64,10 @@ def log(message: str, *arguments: object) -> None:
     """Log at debug level what went wrong without harm.
 
     Where nobody has imported ``logging``, nobody listens: to import it takes descriptors and memory, of which there may
-    be none left just when something goes wrong.
+    be none left just when something goes wrong. Nor does anybody listen while another thread is still importing it.
     """
     logging = sys.modules.get("logging")
-    if logging is not None:
+    if hasattr(logging, "getLogger"):
         logger = logging.getLogger("wheel_linker")
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug(message, *_shown(arguments))
