@@ -67,7 +67,7 @@ def log(message: str, *arguments: object) -> None:
     be none left just when something goes wrong. Nor does anybody listen while another thread is still importing it.
     """
     logging = sys.modules.get("logging")
-    if hasattr(logging, "getLogger"):
+    if logging is not None and hasattr(logging, "getLogger"):
         logger = logging.getLogger("wheel_linker")
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug(message, *_shown(arguments))
