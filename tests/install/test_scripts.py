@@ -188,6 +188,33 @@ def test_bad_entry_points(layout: Layout, tmp_path: Path, text: bytes) -> None:
     assert not root_of(layout).exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[console_scripts]\nx = " + b"m" * 1_000_000,
+        b"[console_scripts]\n" + b"x" * 1_000_000,
+        b"[console_scripts]\nx = m:f" + b"\n m" * 1_300_000,
+        b"[console_scripts]\n" + b"\n" * 50_000_000,
+    ],
+    ids=["long value", "long name", "many lines", "large"],
+)
+def test_entry_points_without_end(layout: Layout, tmp_path: Path, text: bytes) -> None:
+    """As few bytes of an archive unpack to. The time for a value that goes on must not grow with its square."""
+    wheel = make(tmp_path / "wheel", {"demo-1.0.dist-info/entry_points.txt": text})
+    with pytest.raises(InvalidWheelError, match=r"entry_points\.txt") as raised:
+        install_wheel(wheel, layout)
+    assert len(str(raised.value)) < 1000
+    assert files_in(root_of(layout)) == set()
+
+
+def test_metadata_without_end(layout: Layout, tmp_path: Path) -> None:
+    said = b"Name: " + b"x" * 1_000_000 + b"\nVersion: 1.0\n"
+    wheel = make(tmp_path / "wheel", {"demo-1.0.dist-info/METADATA": said})
+    with pytest.raises(InvalidWheelError, match="METADATA says") as raised:
+        install_wheel(wheel, layout)
+    assert len(str(raised.value)) < 1000
+
+
 def test_entry_points_without_scripts(layout: Layout, tmp_path: Path) -> None:
     report = install_wheel(make(tmp_path / "w", {ENTRY_POINTS: b"[x]\na = b\n"}), layout)
     assert report.scripts == ()

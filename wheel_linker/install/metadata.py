@@ -12,7 +12,7 @@ from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._log import warn_caller
 from wheel_linker._wheel.dist_info import DIST_INFO
 from wheel_linker._wheel.filename import WheelFilename, normalised
-from wheel_linker.errors import InvalidWheelError, LinkError
+from wheel_linker.errors import InvalidWheelError, LinkError, shortened
 
 if TYPE_CHECKING:
     from wheel_linker._wheel.tree import Tree
@@ -97,19 +97,26 @@ def read_fields(tree: Tree, dist_info: str, *names: str) -> dict[str, str]:
     return _fields(read_text(tree, dist_info, "METADATA"), *names)
 
 
-def read_text(tree: Tree, dist_info: str, name: str) -> str:
-    """Return the text of a file in the ``*.dist-info``. The errors are those of :func:`read_metadata`."""
+def read_text(tree: Tree, dist_info: str, name: str, longest: int = -1) -> str:
+    """Return the text of a file in the ``*.dist-info``. The errors are those of :func:`read_metadata`.
+
+    :param longest: the number of bytes beyond which the file is refused, since a few bytes of an archive may unpack to
+        any number of them; -1 for no limit.
+    """
     try:
-        return read_bytes(tree, dist_info, name).decode("utf-8")
+        return read_bytes(tree, dist_info, name, longest).decode("utf-8")
     except UnicodeDecodeError as error:
         raise invalid(tree, f"its {name} is not UTF-8 ({error})") from error
 
 
-def read_bytes(tree: Tree, dist_info: str, name: str) -> bytes:
-    """Return the content of a file in the ``*.dist-info``. The errors are those of :func:`read_metadata`."""
+def read_bytes(tree: Tree, dist_info: str, name: str, longest: int = -1) -> bytes:
+    """Return the content of a file in the ``*.dist-info``, with the parameters and errors of :func:`read_text`."""
     path = os.path.join(tree.path, dist_info, name)
     try:
         with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if 0 <= longest < size:
+                raise invalid(tree, f"its {name} has {size:,} bytes, which no wheel needs")
             return file.read()
     except FileNotFoundError as error:
         raise invalid(tree, f"its {dist_info} has no {name}") from error
@@ -123,7 +130,9 @@ def _check_project(tree: Tree, dist_info: str, name: WheelFilename) -> None:
     fields = _fields(read_text(tree, dist_info, "METADATA"), "name", "version")
     said = fields.get("name", ""), fields.get("version", "")
     if normalised(said[0]) != name.name or not name.has_version(said[1]):
-        raise invalid(tree, f"it is called {name}, and its METADATA says {' '.join(said)!r}")
+        raise invalid(
+            tree, f"it is called {name}, and its METADATA says {' '.join(map(shortened, said))!r}"
+        )
 
 
 def _fields(text: str, *names: str) -> dict[str, str]:
@@ -156,14 +165,15 @@ def _check_version(tree: Tree, text: str) -> None:
     try:
         version = tuple(map(int, text.split(".")))
     except ValueError:
-        raise invalid(tree, f"its WHEEL has no Wheel-Version, but {text!r}") from None
+        raise invalid(tree, f"its WHEEL has no Wheel-Version, but {shortened(text)!r}") from None
     if version[0] > _SUPPORTED[0]:
         raise InvalidWheelError(
-            f"cannot install {tree.called!r}: its Wheel-Version is {text}, and this library knows 1.0; update it"
+            f"cannot install {tree.called!r}: its Wheel-Version is {shortened(text)}, and this library knows 1.0; "
+            "update it"
         )
     if version > _SUPPORTED:
         warn_caller(
-            f"{tree.called!r} has Wheel-Version {text}, and this library knows 1.0: it is installed as 1.0",
+            f"{tree.called!r} has Wheel-Version {shortened(text)}, and this library knows 1.0: it is installed as 1.0",
             WheelVersionWarning,
         )
 

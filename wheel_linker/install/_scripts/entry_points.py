@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker.errors import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 SECTIONS: Final[dict[str, Literal["console", "gui"]]] = {
     "console_scripts": "console",
@@ -45,7 +46,8 @@ def script_entry_points(text: str) -> list[EntryPoint]:
         if section in SECTIONS:
             module, attribute = _parts_of(value)
             if not module:
-                raise ValueError(f"{name!r} is {value!r}, which is not MODULE:OBJECT")
+                said = f"{shortened(name)!r} is {shortened(value)!r}"
+                raise ValueError(f"{said}, which is not MODULE:OBJECT")
             found[section, name] = EntryPoint(name, module, attribute, SECTIONS[section])
     order = list(SECTIONS)
     return [found[key] for key in sorted(found, key=lambda key: order.index(key[0]))]
@@ -69,22 +71,29 @@ def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
     :raises ValueError: if there is a name without a value, which pip and uv refuse in every section.
     """
     section = ""
-    entries: list[tuple[str, str, str]] = []
+    # A value that goes on in other lines is put together at the end: it may have as many as it likes.
+    entries: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         stripped = line.strip()
         if not stripped or stripped.startswith(_COMMENTS):
             continue
         if stripped.startswith("[") and stripped.endswith("]"):
-            yield from entries
+            yield from _joined(section, entries)
             entries.clear()
             section = stripped[1:-1]
         elif entries and line[0].isspace() and "=" not in line:
             # A value that goes on, as ConfigParser has it.
-            *_, value = entries[-1]
-            entries[-1] = (*entries[-1][:2], f"{value} {stripped}")
+            entries[-1][1].append(stripped)
         elif section:
             name, _, value = map(str.strip, stripped.partition("="))
             if not value:
-                raise ValueError(f"{name!r} has no value")
-            entries.append((section, name, value))
-    yield from entries
+                raise ValueError(f"{shortened(name)!r} has no value")
+            entries.append((name, [value]))
+    yield from _joined(section, entries)
+
+
+def _joined(
+    section: str, entries: Iterable[tuple[str, list[str]]]
+) -> Iterator[tuple[str, str, str]]:
+    for name, parts in entries:
+        yield section, name, " ".join(parts)

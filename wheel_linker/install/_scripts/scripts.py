@@ -27,6 +27,8 @@ _TURNING: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
 )
 _EXECUTABLE: Final = stat.S_IXUSR
+# Bytes of an entry_points.txt: tens of thousands of scripts have as many.
+_LONGEST: Final = 1 << 22
 # APPNOTE.TXT 4.3.7 and 4.3.12: where time and date are in the local and in the central header of a zip file.
 _TIMES: Final = {b"PK\3\4": 10, b"PK\1\2": 12}
 _FIRST_DAY: Final = b"\0\0\x21\0"
@@ -72,7 +74,7 @@ def _entry_points(tree: Tree, dist_info: str) -> list[EntryPoint]:
     if not has_entry_points(tree, dist_info):
         return []
     try:
-        return script_entry_points(read_text(tree, dist_info, ENTRY_POINTS))
+        return script_entry_points(read_text(tree, dist_info, ENTRY_POINTS, _LONGEST))
     except ValueError as error:
         if isinstance(error, InvalidWheelError):
             raise
