@@ -7,7 +7,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
+import venv
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,11 +19,11 @@ from integrations.projects import write_project
 from wheels import snapshot
 
 from wheel_linker._cli import main
+from wheel_linker.install import Layout, installed
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Run = Callable[..., str]
 
@@ -49,6 +52,62 @@ def run(tmp_path: Path, target: Path, capsys: pytest.CaptureFixture[str]) -> Run
 def wheel(tmp_path: Path, name: str, version: str = "1.0", requires: tuple[str, ...] = ()) -> Path:
     path = tmp_path / f"{name}-{version}-py3-none-any.whl"
     return write_wheel(path, {f"{name}.py": f"V = {version!r}\n"}, requires=requires)
+
+
+def lock_of(wheel: Path, project: Path, kind: str) -> Path:
+    """Write a lock of a wheel and a project."""
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    directory = wheel.parent
+    if kind.endswith("file"):
+        lock = directory / "requirements.txt"
+        rows = f"wanted==1.0 --hash=sha256:{digest}\n"
+        name = f"-e '{project.as_posix()}'" if kind == "editable file" else os.fspath(project)
+        lock.write_text(f"--no-index\n--find-links {directory}\n{name}\n{rows}")
+        return lock
+    path = project.relative_to(directory).as_posix()
+    parts = {
+        "directory": f'directory = {{path = "{path}"}}',
+        "editable": f'directory = {{path = "{path}", editable = true}}',
+        "subdirectory": f'directory = {{path = "{project.parent.name}", subdirectory = "below"}}',
+        "archive": "",
+        "vcs": "",
+    }
+    entry = parts[kind]
+    if kind == "archive":
+        base = os.fspath(directory / "packed")
+        archive = Path(shutil.make_archive(base, "zip", directory, project.parent.name))
+        hashes = hashlib.sha256(archive.read_bytes()).hexdigest()
+        entry = f'archive = {{path = "packed.zip", subdirectory = "below", hashes = {{sha256 = "{hashes}"}}}}'
+    elif kind == "vcs":
+        commit = committed(project.parent)
+        where = f'path = "{project.parent.name}", subdirectory = "below"'
+        entry = f'vcs = {{type = "git", {where}, commit-id = "{commit}"}}'
+    lock = directory / "pylock.toml"
+    lock.write_text(
+        'lock-version = "1.0"\ncreated-by = "hand"\n'
+        f'[[packages]]\nname = "local"\n{entry}\n'
+        '[[packages]]\nname = "wanted"\nversion = "1.0"\n'
+        f'wheels = [{{path = "{wheel.name}", hashes = {{sha256 = "{digest}"}}}}]\n'
+    )
+    return lock
+
+
+def committed(directory: Path) -> str:
+    """Make a repository of a directory, and return its commit."""
+
+    def git(*words: str) -> str:
+        return subprocess.check_output(["git", *words], cwd=directory, text=True).strip()
+
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    git("init", "--quiet")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "all")
+    return git("rev-parse", "HEAD")
+
+
+def interpreter_of(environment: Path) -> str:
+    return os.fspath(environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 
 class TestSync:
@@ -90,22 +149,48 @@ class TestSync:
         run("sync", lock)
         assert (target / "one.py").read_bytes() == right
 
-    @pytest.mark.parametrize(
-        "entry",
-        [
-            '[packages.directory]\npath = "local"\n',
-            '[packages.vcs]\ntype = "git"\npath = "local"\ncommit-id = "0"\n',
-            '[packages.archive]\npath = "local.tar.gz"\nhashes = {sha256 = "0"}\n',
-        ],
-    )
-    def test_what_a_lock_has_no_file_for_names_what_installs_it(
-        self, tmp_path: Path, run: Run, entry: str
+    @pytest.mark.parametrize("kind", ["directory", "subdirectory", "archive", "vcs", "file"])
+    def test_projects_of_a_lock_are_built(
+        self, tmp_path: Path, target: Path, run: Run, kind: str
     ) -> None:
-        lock = tmp_path / "pylock.toml"
-        lock.write_text(
-            f'lock-version = "1.0"\ncreated-by = "hand"\n[[packages]]\nname = "local"\n{entry}'
-        )
-        assert f"install it by: wheel-linker pip install -r {lock}" in run("sync", lock, code=1)
+        project = write_project(tmp_path / "a project" / "below")
+        lock = lock_of(wheel(tmp_path, "wanted"), project, kind)
+        run("sync", lock)
+        assert {path.name for path in target.glob("*.py")} == {"local.py", "wanted.py"}
+        (origin,) = target.glob("local-1.0.dist-info/direct_url.json")
+        assert json.loads(origin.read_text())["url"].startswith("file:///")
+
+    @pytest.mark.parametrize("kind", ["editable", "editable file"])
+    def test_projects_in_place(self, tmp_path: Path, run: Run, kind: str) -> None:
+        project = write_project(tmp_path / "a project" / "below")
+        lock = lock_of(wheel(tmp_path, "wanted"), project, kind)
+        assert "local cannot be installed in place in the directory" in run("sync", lock, code=1)
+        environment = tmp_path / "environment"
+        venv.EnvBuilder(symlinks=os.name != "nt").create(environment)
+        layout = Layout.for_python(interpreter_of(environment))
+        words = ["--python", environment, "--store", tmp_path / "store", "--no-durable", lock]
+        for more in (["--dry-run"], [], []):
+            assert main.main(["sync", *map(str, [*words, *more])]) == 0
+            there = {one.name: one.editable for one in installed(layout)}
+            assert there == ({} if more else {"local": True, "wanted": False})
+        (project / "backend.py").unlink()  # what cannot be built stays as it was
+        assert main.main(["sync", *map(str, words)]) == 1
+        assert {one.name for one in installed(layout)} == {"local", "wanted"}
+
+    def test_a_project_alone_is_no_lock(self, tmp_path: Path, target: Path, run: Run) -> None:
+        project = write_project(tmp_path / "project")
+        wheel(tmp_path, "wanted")
+        lines = tmp_path / "requirements.txt"
+        lines.write_text(f"--no-index\n--find-links {tmp_path}\n{project}\n")
+        run("sync", lines)
+        assert {path.name for path in target.glob("*.py")} == {"local.py", "wanted.py"}
+
+    def test_hashes_that_are_required_are_required_of_projects(
+        self, tmp_path: Path, run: Run
+    ) -> None:
+        lock = lock_of(wheel(tmp_path, "wanted"), write_project(tmp_path / "project"), "file")
+        lock.write_text("--require-hashes\n" + lock.read_text())
+        assert "pip could not resolve" in run("sync", lock, code=1)
 
     def test_what_is_editable_names_what_installs_it(self, tmp_path: Path, run: Run) -> None:
         project = write_project(tmp_path / "project")

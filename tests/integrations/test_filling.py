@@ -13,7 +13,7 @@ from examples.kit import write_wheel
 
 from wheel_linker.integrations._filling.filling import Filling, Means
 from wheel_linker.integrations._filling.memory import Memory
-from wheel_linker.integrations.pip import obtain_locked
+from wheel_linker.integrations.pip.locked import obtain_with_projects
 from wheel_linker.store import WheelStore
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def test_a_damaged_one_of_a_lock_is_fetched_anew(
         return filled.require(
             "sync",
             ["-r", os.fspath(lock)],
-            locked=lambda used: obtain_locked(lock, python=python, store=used),
+            locked=lambda used: obtain_with_projects(lock, python=python, store=used),
             exact=True,
         )
 

@@ -42,6 +42,11 @@ def twice(session):
     sync(session, "locked.txt", store=STORE)
     sync(session, "other.txt", store=STORE)
 
+@nox.session(venv_backend="venv", venv_params=["--without-pip"])
+def projects(session):
+    sync(session, "pylock.toml", store=STORE)
+    session.run("python", "-c", "import local; print('it is', local.NAME)")
+
 @nox.session(venv_backend="none")
 def bare(session):
     install(session, "top", store=STORE)
@@ -118,6 +123,17 @@ def test_lock_is_what_is_there(project: Path) -> None:
     # That pip is asked is a note for debugging, and nox shows those of every library.
     assert "wheel_linker >" not in said
     assert not (site / "top.py").exists()
+
+
+@pytest.mark.parametrize("editable", ["false", "true"])
+def test_projects_of_a_lock(project: Path, editable: str) -> None:
+    (project / "pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "hand"\n'
+        f'[[packages]]\nname = "local"\ndirectory = {{path = ".", editable = {editable}}}\n'
+    )
+    assert "\nit is local\n" in nox(project, "-s", "projects")
+    (project / "local.py").write_text("NAME = 'other'\n", encoding="utf-8")
+    assert "\nit is other\n" in nox(project, "-r", "-s", "projects")
 
 
 def test_what_was_there_before_is_not_in_the_lock(project: Path) -> None:

@@ -345,12 +345,12 @@ hashes = {{ sha256 = "{digest}" }}
         with pytest.raises(WheelLinkerError, match=r"cannot be read as a pylock\.toml"):
             obtain_locked(lock, python=sys.executable, store=store)
 
-    def test_projects_are_left_to_pip(self, store: WheelStore, lock: Path) -> None:
+    def test_projects_are_left_to_the_command(self, store: WheelStore, lock: Path) -> None:
         lock.write_text(
             'lock-version = "1.0"\ncreated-by = "a test"\n'
             '[[packages]]\nname = "here"\ndirectory = { path = ".", editable = true }\n'
         )
-        with pytest.raises(NotLockedError, match="install it by: wheel-linker pip install -r "):
+        with pytest.raises(NotLockedError, match="install it by: wheel-linker sync "):
             obtain_locked(lock, python=sys.executable, store=store)
 
 

@@ -24,12 +24,16 @@ from wheel_linker._cli.reports import (
 )
 from wheel_linker._cli.shell.streams import readable_again
 from wheel_linker._cli.store import store_for_a_call
+from wheel_linker._compat.named_tuple import NamedTuple
+from wheel_linker.errors import WheelLinkerError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from wheel_linker._wheel.unpacked import WheelLike
     from wheel_linker.install import Layout, SyncReport
+    from wheel_linker.integrations.pip.resolved import Project
     from wheel_linker.store import WheelStore
 
 _WHEEL = ".whl"
@@ -76,52 +80,69 @@ def sync(arguments: argparse.Namespace) -> None:
 
         act = _plan if arguments.dry_run else _sync
         try:
-            act(arguments, layout, store, _wheels(arguments, layout, looking_late(store)))
+            act(arguments, layout, store, _named(arguments, layout, looking_late(store)))
         except NotAsUnpackedError:
             # Nothing has been changed yet. What is damaged counts as missing for who looks first.
-            act(arguments, layout, store, _wheels(arguments, layout, store))
+            act(arguments, layout, store, _named(arguments, layout, store))
 
 
-def _plan(
-    arguments: argparse.Namespace, layout: Layout, store: WheelStore, wheels: list[WheelLike]
-) -> None:
+def _plan(arguments: argparse.Namespace, layout: Layout, store: WheelStore, named: _Named) -> None:
     from wheel_linker.install import plan_sync
 
-    plan = plan_sync(wheels, layout, keep=arguments.keep, **change_options(arguments, store))
+    keep = [*arguments.keep, *named.projects]
+    plan = plan_sync(named.wheels, layout, keep=keep, **change_options(arguments, store))
     tell_plan(plan, as_json=arguments.json)
+    if not arguments.json:
+        for name in named.projects:
+            say(f"{name}: would be installed in place")
 
 
-def _sync(
-    arguments: argparse.Namespace, layout: Layout, store: WheelStore, wheels: list[WheelLike]
-) -> None:
+def _sync(arguments: argparse.Namespace, layout: Layout, store: WheelStore, named: _Named) -> None:
     from wheel_linker.install import sync_wheels
 
     with progress() as shown:
         report = sync_wheels(
-            wheels,
+            named.wheels,
             layout,
-            keep=arguments.keep,
+            keep=[*arguments.keep, *named.projects],
             jobs=arguments.jobs,
             on_conflict=arguments.on_conflict,
             progress=shown,
             compile_bytecode=arguments.compile,
+            direct_urls=named.direct_urls,
             **change_options(arguments, store),
         )
+    if named.projects:
+        from wheel_linker.integrations.pip.resolved import install_editable
+
+        done("the wheels are installed")
+        index = ["--break-system-packages"] if layout.externally_managed is not None else []
+        install_editable(list(named.projects.values()), python=layout.python, index=index)
     done()
     _tell(report, as_json=arguments.json)
 
 
-def _wheels(arguments: argparse.Namespace, layout: Layout, store: WheelStore) -> list[WheelLike]:
+class _Named(NamedTuple):
+    """What the environment is to hold."""
+
+    wheels: list[WheelLike]
+    direct_urls: dict[str, Mapping[str, object]]
+    projects: dict[str, Project]
+    """What pip installs in place, by its normalised name."""
+
+
+def _named(arguments: argparse.Namespace, layout: Layout, store: WheelStore) -> _Named:
     """Return what the environment is to hold, from lock files, requirements and wheel files."""
-    wheels: list[WheelLike] = [one for one in arguments.sources if one.endswith(_WHEEL)]
+    named = _Named([one for one in arguments.sources if one.endswith(_WHEEL)], {}, {})
     locks = [one for one in arguments.sources if not one.endswith(_WHEEL)]
     if not locks:
-        return wheels
-    from wheel_linker.integrations.pip import NotLockedError, obtain, obtain_locked
+        return named
+    from wheel_linker.integrations.pip.locked import obtain_with_projects
+    from wheel_linker.integrations.pip.wanted import NotLockedError
 
     for lock in locks:
         try:
-            wheels += obtain_locked(
+            found = obtain_with_projects(
                 lock,
                 python=layout.python,
                 store=store,
@@ -131,8 +152,21 @@ def _wheels(arguments: argparse.Namespace, layout: Layout, store: WheelStore) ->
         except NotLockedError:
             if lock.endswith(".toml"):
                 raise
-            wheels += obtain([], requirement_files=[lock], python=layout.python, store=store)
-    return wheels
+            from wheel_linker.integrations.pip.resolved import obtain
+
+            named.wheels.extend(
+                obtain([], requirement_files=[lock], python=layout.python, store=store)
+            )
+            continue
+        named.wheels.extend(found.wheels)
+        named.direct_urls.update(found.direct_urls)
+        named.projects.update(found.projects)
+    if named.projects and arguments.target is not None:
+        raise WheelLinkerError(
+            f"{', '.join(named.projects)} cannot be installed in place in the directory {arguments.target!r}:"
+            " give an environment with --python"
+        )
+    return named
 
 
 def _tell(report: SyncReport, *, as_json: bool) -> None:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from nox import Session
     from nox.virtualenv import ProcessEnv
 
+    from wheel_linker.integrations.pip.locked import Obtained
     from wheel_linker.mode import Modes
-    from wheel_linker.store import StoredWheel, WheelStore
+    from wheel_linker.store import WheelStore
 
 __all__ = ["install", "sync"]
 
@@ -90,12 +91,13 @@ def sync(
     if (filling := _ready(session, store, mode, run)) is None:
         return
 
-    def locked(used: WheelStore) -> Sequence[StoredWheel]:
-        from wheel_linker.integrations.pip import NotLockedError, obtain_locked
+    def locked(used: WheelStore) -> Obtained:
+        from wheel_linker.integrations.pip.locked import obtain_with_projects
+        from wheel_linker.integrations.pip.wanted import NotLockedError
 
         python = filling.layout.python
         try:
-            return obtain_locked(
+            return obtain_with_projects(
                 path, python=python, store=used, extras=extras, groups=groups, run=run
             )
         except NotLockedError as error:
@@ -103,12 +105,22 @@ def sync(
                 raise WheelLinkerError(str(error)) from error
             raise
 
-    chosen = [f"extras: {sorted(extras)}", f"groups: {groups and sorted(groups)}"]
-    given = ["-r", path]
-    _filled(
-        session,
-        lambda: filling.require("sync", given, [*_lines(given), *chosen], locked, exact=True),
-    )
+    def fill() -> bool:
+        chosen = [f"extras: {sorted(extras)}", f"groups: {groups and sorted(groups)}"]
+        given = ["-r", path]
+        lines = [*_lines(given), *_directories(path), *chosen]
+        return filling.require("sync", given, lines, locked, exact=True)
+
+    _filled(session, fill)
+
+
+def _directories(lock: str) -> list[str]:
+    """Return the directories of projects that a ``pylock.toml`` names: they are looked at each time."""
+    if not lock.endswith(".toml"):
+        return []
+    from wheel_linker.integrations.pip.pylock import directories_of
+
+    return directories_of(lock)
 
 
 def _filled(session: Session, fill: Callable[[], bool]) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wheel_linker.install import Layout
     from wheel_linker.integrations._filling.memory import Memory
     from wheel_linker.integrations.pip.arguments import Arguments
+    from wheel_linker.integrations.pip.locked import Obtained
     from wheel_linker.integrations.pip.running import RunPip
     from wheel_linker.mode import Modes
     from wheel_linker.store import StoredWheel, WheelStore
@@ -70,7 +71,7 @@ class _Asked(NamedTuple):
 
     key: str
     arguments: Arguments
-    locked: Callable[[WheelStore], Sequence[StoredWheel]] | None
+    locked: Callable[[WheelStore], Obtained] | None
     lasting: bool
     """Whether the answer will hold the next time."""
 
@@ -110,7 +111,7 @@ class Filling:
         name: str,
         given: Sequence[str],
         lines: Sequence[str] = (),
-        locked: Callable[[WheelStore], Sequence[StoredWheel]] | None = None,
+        locked: Callable[[WheelStore], Obtained] | None = None,
         *,
         exact: bool = False,
     ) -> bool:
@@ -244,12 +245,7 @@ class Filling:
 
         if asked.locked is not None:
             try:
-                return Lot(
-                    tuple(
-                        Chosen(one.digest, _name(one), True, None)
-                        for one in asked.locked(self._store())
-                    )
-                )
+                return _lot_of(asked.locked(self._store()))
             except NotLockedError as error:
                 log("asking pip: %s", error)
         return self._found_by_pip(asked.arguments)
@@ -339,6 +335,15 @@ class Filling:
             for name, value in self.means.variables.items()
             if name.upper().startswith("PIP_")
         }
+
+
+def _lot_of(obtained: Obtained) -> Lot:
+    names = [_name(one) for one in obtained.wheels]
+    chosen = (
+        Chosen(one.digest, name, True, obtained.direct_urls.get(name))
+        for one, name in zip(obtained.wheels, names)
+    )
+    return Lot(tuple(chosen), tuple(obtained.projects), tuple(obtained.projects.values()))
 
 
 def _name(wheel: StoredWheel) -> str:

@@ -181,13 +181,13 @@ def _wanted(locks: Sequence[str], interpreter: Interpreter) -> dict[str, Wanted]
         path = parted["path"] if parted else lock
         extras = [one.strip() for one in (parted["extras"] or "").split(",")] if parted else []
         try:
-            named, options = read_lock(path, interpreter, list(filter(None, extras)))
+            read = read_lock(path, interpreter, list(filter(None, extras)))
         except NotLockedError as error:
             log("asking pip: %s", error)
             return None
-        if not all(map(_is_harmless, options)):
+        if read.projects or not all(map(_is_harmless, read.options)):
             return None
-        for one in named:
+        for one in read.wanted:
             if one.name in found or one.version is None:
                 return None
             found[one.name] = one

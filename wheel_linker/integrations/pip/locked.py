@@ -6,17 +6,19 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from wheel_linker._compat.named_tuple import NamedTuple
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.install.asking import kept_in
 from wheel_linker.install.interpreter import describe
 from wheel_linker.integrations.pip.wanted import NotLockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from wheel_linker.install.interpreter import Interpreter
+    from wheel_linker.integrations.pip.resolved import Project
     from wheel_linker.integrations.pip.running import RunPip
-    from wheel_linker.integrations.pip.wanted import Wanted
+    from wheel_linker.integrations.pip.wanted import Lock, Wanted
     from wheel_linker.store import StoredWheel, WheelStore
 
 # What pip takes for the address of a file of requirements.
@@ -46,13 +48,60 @@ def obtain_locked(
     :param pip_args: further arguments for pip, which fetches what is missing.
     :param run: as for :func:`resolve`.
     :returns: unpacked wheels, in the lock's order.
-    :raises NotLockedError: if a requirement is not pinned, or has no hash.
+    :raises NotLockedError: if a requirement is not pinned, has no hash, or is a project in a directory or in version
+        control.
     :raises WheelLinkerError: if the file is missing, is none of the two, or is not for this interpreter.
     :raises PipError: if pip cannot fetch what is missing.
     """
+    path, interpreter = os.fspath(lock), described(python, store)
+    read = read_lock(path, interpreter, extras, groups)
+    if read.projects:
+        raise NotLockedError(
+            f"{path!r} has {read.projects[0]!r}, which is no wheel or sdist:"
+            f" install it by: wheel-linker sync {path}"
+        )
+    return _files_of(read, python, Finder(store, interpreter), store, pip_args, run)
+
+
+class Obtained(NamedTuple):
+    """What a lock comes to."""
+
+    wheels: Sequence[StoredWheel]
+    direct_urls: Mapping[str, Mapping[str, object]] = {}
+    """What ``direct_url.json`` says of those that were named by an address (PEP 610)."""
+    projects: Mapping[str, Project] = {}
+    """The projects that are to be installed in place, by their normalised names."""
+
+
+def obtain_with_projects(
+    lock: str | os.PathLike[str],
+    *,
+    python: str | os.PathLike[str],
+    store: WheelStore,
+    extras: Collection[str] = (),
+    groups: Collection[str] | None = None,
+    run: RunPip | None = None,
+) -> Obtained:
+    """Return what a lock file names, projects in directories and in version control included.
+
+    The parameters and errors are those of :func:`obtain_locked`. pip builds the wheels of projects, each time.
+    """
     interpreter = described(python, store)
-    wanted, options = read_lock(os.fspath(lock), interpreter, extras, groups)
-    finder = Finder(store, interpreter)
+    read = read_lock(os.fspath(lock), interpreter, extras, groups)
+    wheels = _files_of(read, python, Finder(store, interpreter), store, (), run)
+    return _with_projects(wheels, read, python, store, run) if read.projects else Obtained(wheels)
+
+
+def _files_of(
+    read: Lock,
+    python: str | os.PathLike[str],
+    finder: Finder,
+    store: WheelStore,
+    pip_args: Sequence[str],
+    run: RunPip | None,
+) -> list[StoredWheel]:
+    """Return the wheels of what a lock names with a SHA-256."""
+    wanted = read.wanted
     found = {one.name: finder.find(one) for one in wanted}
     missing = [one for one in wanted if found[one.name] is None]
     if missing:
@@ -61,11 +110,30 @@ def obtain_locked(
         from wheel_linker.integrations.pip.resolved import fetch_wheels
 
         with TemporaryDirectory(prefix="wheel_linker-pip-") as directory:
-            lines = [*options, *(one.line for one in missing)]
+            lines = [*read.options, *(one.line for one in missing)]
             paths = fetch_wheels(lines, python=python, into=directory, index=pip_args, run=run)
             names = [one.name for one in missing]
             found.update(zip(names, store.add_all([paths[name] for name in names])))
     return [wheel for wheel in (found[one.name] for one in wanted) if wheel is not None]
+
+
+def _with_projects(
+    wheels: Sequence[StoredWheel],
+    read: Lock,
+    python: str | os.PathLike[str],
+    store: WheelStore,
+    run: RunPip | None,
+) -> Obtained:
+    from wheel_linker.integrations.pip.resolved import project_of, resolve_lines, wheels_of
+
+    chosen = resolve_lines([*read.options, *read.projects], python=python, run=run)
+    linked = [one for one in chosen if not one.editable]
+    built = wheels_of(linked, python=python, store=store, options=read.options, run=run)
+    return Obtained(
+        [*wheels, *built],
+        {one.name: one.direct_url for one in linked if one.direct_url is not None},
+        {one.name: project_of(one) for one in chosen if one.editable},
+    )
 
 
 def described(python: str | os.PathLike[str], store: WheelStore) -> Interpreter:
@@ -78,8 +146,8 @@ def read_lock(
     interpreter: Interpreter,
     extras: Collection[str] = (),
     groups: Collection[str] | None = None,
-) -> tuple[list[Wanted], list[str]]:
-    """Return what a lock names for an interpreter, and pip's options in it.
+) -> Lock:
+    """Return what a lock names for an interpreter.
 
     The errors are those of :func:`obtain_locked`.
     """
@@ -88,7 +156,7 @@ def read_lock(
     if path.endswith(".toml"):
         from wheel_linker.integrations.pip.pylock import read_pylock
 
-        return list(read_pylock(path, interpreter, extras, groups)), []
+        return read_pylock(path, interpreter, extras, groups)
     from wheel_linker.integrations.pip.requirements_file import read_requirements
 
     return read_requirements(path, interpreter)

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 from wheel_linker._wheel.filename import normalised
 from wheel_linker.errors import WheelLinkerError
-from wheel_linker.integrations.pip.wanted import SHA256, NotLockedError, Wanted
+from wheel_linker.integrations.pip.requirements_file import in_place
+from wheel_linker.integrations.pip.wanted import SHA256, Lock, NotLockedError, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
-    from packaging.pylock import PackageSdist, PackageWheel, Pylock
+    from packaging.pylock import (
+        PackageArchive,
+        PackageDirectory,
+        PackageSdist,
+        PackageVcs,
+        PackageWheel,
+        Pylock,
+    )
     from packaging.tags import Tag
 
     from wheel_linker.install.interpreter import Interpreter
@@ -23,8 +31,8 @@ def read_pylock(
     interpreter: Interpreter,
     extras: Collection[str],
     groups: Collection[str] | None,
-) -> Iterator[Wanted]:
-    """Yield what a ``pylock.toml`` names for an interpreter. The errors are those of :func:`obtain_locked`."""
+) -> Lock:
+    """Return what a ``pylock.toml`` names for an interpreter. The errors are those of :func:`obtain_locked`."""
     from packaging.pylock import PackageSdist, PackageWheel, PylockSelectError
 
     lock = _read_lock(path)
@@ -39,20 +47,51 @@ def read_pylock(
         )
     except PylockSelectError as error:
         raise WheelLinkerError(f"cannot install {path!r} for this interpreter: {error}") from error
+    found = Lock([], [], [])
     for package, artifact in chosen:
         if not isinstance(artifact, (PackageWheel, PackageSdist)):
-            raise NotLockedError(
-                f"{package.name!r} in {path!r} is no wheel or sdist:"
-                f" install it by: wheel-linker pip install -r {path}"
-            )
-        digest = artifact.hashes.get(SHA256)
-        if digest is None:
-            raise NotLockedError(f"{package.name!r} in {path!r} has no {SHA256}: lock it anew")
+            found.projects.append(_project(package.name, artifact, path))
+            continue
+        digest = _digest(package.name, artifact, path)
         # A source archive is not what is in the store: the wheel that pip builds of it is.
         digests = (digest,) if isinstance(artifact, PackageWheel) else ()
         line = f"{package.name} @ {_address(artifact, path)}#{SHA256}={digest}"
         version = None if package.version is None else str(package.version)
-        yield Wanted(normalised(package.name), digests, line, version)
+        found.wanted.append(Wanted(normalised(package.name), digests, line, version))
+    return found
+
+
+def directories_of(path: str) -> list[str]:
+    """Return the directories of projects that a ``pylock.toml`` names, whatever they are for.
+
+    :raises WheelLinkerError: as :func:`read_pylock`.
+    """
+    named = [one.directory for one in _read_lock(path).packages]
+    return [_beside(path, one.path) for one in named if one is not None]
+
+
+def _digest(name: str, artifact: PackageWheel | PackageSdist | PackageArchive, path: str) -> str:
+    digest = artifact.hashes.get(SHA256)
+    if digest is None:
+        raise NotLockedError(f"{name!r} in {path!r} has no {SHA256}: lock it anew")
+    return digest
+
+
+def _project(name: str, artifact: PackageVcs | PackageDirectory | PackageArchive, lock: str) -> str:
+    """Return the line of a requirements file that stands for what is neither a wheel nor an sdist of an index."""
+    from packaging.pylock import PackageArchive, PackageDirectory
+
+    below = f"subdirectory={artifact.subdirectory}" if artifact.subdirectory else ""
+    if isinstance(artifact, PackageDirectory):
+        directory = _beside(lock, os.path.join(artifact.path, artifact.subdirectory or ""))
+        if artifact.editable:
+            return in_place(directory)
+        return f"{name} @ {_as_address(directory)}"
+    if isinstance(artifact, PackageArchive):
+        fragment = "&".join(filter(None, [f"{SHA256}={_digest(name, artifact, lock)}", below]))
+        return f"{name} @ {_address(artifact, lock)}#{fragment}"
+    address = f"{artifact.type}+{_address(artifact, lock)}@{artifact.commit_id}"
+    return f"{name} @ {'#'.join(filter(None, [address, below]))}"
 
 
 def _read_lock(path: str) -> Pylock:
@@ -96,11 +135,19 @@ def _tags(interpreter: Interpreter) -> list[Tag]:
     return [Tag(*text.split("-")) for text in interpreter.tags]
 
 
-def _address(artifact: PackageWheel | PackageSdist, lock: str) -> str:
+def _address(artifact: PackageWheel | PackageSdist | PackageArchive | PackageVcs, lock: str) -> str:
     if artifact.url is not None:
         return artifact.url
     assert artifact.path is not None  # one of the two is there: PEP 751
-    path = os.path.join(os.path.dirname(os.path.abspath(lock)), artifact.path)
-    from urllib.request import pathname2url  # with it come ssl and http
+    return _as_address(_beside(lock, artifact.path))
 
-    return "file:" + pathname2url(path)
+
+def _beside(lock: str, path: str) -> str:
+    """Return an absolute path; a lock's are relative to its directory."""
+    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(lock)), path))
+
+
+def _as_address(path: str) -> str:
+    from pathlib import Path
+
+    return Path(path).as_uri()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from wheel_linker._wheel.filename import normalised
 from wheel_linker.errors import WheelLinkerError
-from wheel_linker.integrations.pip.wanted import SHA256, NotLockedError, Wanted
+from wheel_linker.integrations.pip.wanted import SHA256, Lock, NotLockedError, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from wheel_linker.install.interpreter import Interpreter
 
+_REQUIRE_HASHES: Final = "--require-hashes"
+_EDITABLE: Final = re.compile(r"(?:-e|--editable)[\s=]*")
 HASH: Final = re.compile(r"\s--hash[=\s]\s*(\S+)")
 """A hash in a line."""
 # What most lines of a lock are. All others take the package packaging, whose import takes longer than reading them.
@@ -40,18 +42,53 @@ _MARKS: Final = (
 _ENCODING: Final = re.compile(rb"#.*coding[:=]\s*([-\w.]+)")
 
 
-def read_requirements(path: str, interpreter: Interpreter) -> tuple[list[Wanted], list[str]]:
-    """Return what a requirements file names for the interpreter, and the options in it."""
-    wanted: list[Wanted] = []
-    options: list[str] = []
+def read_requirements(path: str, interpreter: Interpreter) -> Lock:
+    """Return what a requirements file names for the interpreter.
+
+    Directories of projects may stand beside requirements that have hashes, as in what uv exports. Alone, such a
+    project is no lock, since nothing says what it requires.
+    """
+    found = Lock([], [], [])
+    named, has_hashes = [], False
     for line in read_lines(path):
+        project = _project(line)
+        if project is not None:
+            named.append(line)
+            found.projects.append(project)
+            continue
         if line.startswith("-"):
-            options.append(_option(line, path))
+            found.options.append(_option(line, path))
             continue
         one = _requirement(line, path, interpreter)
+        has_hashes = True
         if one is not None:
-            wanted.append(one)
-    return wanted, options
+            found.wanted.append(one)
+    if found.projects and (not has_hashes or _REQUIRE_HASHES in found.options):
+        raise _unlocked(named[0], path)
+    return found
+
+
+def in_place(directory: str) -> str:
+    """Return the line of a requirements file that has pip install a project in place."""
+    from shlex import quote
+
+    return f"-e {quote(directory)}"
+
+
+def _project(line: str) -> str | None:
+    """Return a line that names the directory of a project, the path made absolute; None if it does not."""
+    option = _EDITABLE.match(line)
+    word = _only_word(line[option.end() :]) if option else line
+    name, at, address = word.rpartition(" @ ")
+    path = address.removeprefix("file://").partition("[")[0]
+    looks_like_path = "/" in path or os.sep in path or path.startswith(os.curdir)
+    if not (option or at or looks_like_path) or not os.path.isdir(path):
+        return None
+    if option:
+        return in_place(os.path.abspath(path))
+    from pathlib import Path
+
+    return f"{name} @ {Path(os.path.abspath(path)).as_uri()}" if at else os.path.abspath(path)
 
 
 def read_lines(path: str) -> Iterator[str]:
@@ -106,8 +143,23 @@ def _joined(lines: Iterable[str]) -> Iterator[str]:
 
 def _option(line: str, path: str) -> str:
     if line.startswith(NAMING):
-        raise NotLockedError(f"{path!r} has {line!r}, which is not locked: pip has to resolve it")
+        raise _unlocked(line, path)
     return readable_elsewhere(line, path)
+
+
+def _only_word(text: str) -> str:
+    """Return the one word of a text, without quotation marks; nothing if there are several."""
+    import shlex
+
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a quotation that does not end
+        return ""
+    return words[0] if len(words) == 1 else ""
+
+
+def _unlocked(line: str, path: str) -> NotLockedError:
+    return NotLockedError(f"{path!r} has {line!r}, which is not locked: pip has to resolve it")
 
 
 def readable_elsewhere(line: str, path: str) -> str:

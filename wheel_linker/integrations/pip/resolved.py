@@ -65,6 +65,8 @@ class Resolved(NamedTuple):
         origin = self.direct_url or {}
         repository = origin.get("vcs_info")
         if isinstance(repository, dict):
+            # pip's report has spaces of the repository's path as they are, and reads none in an address.
+            address = address.replace(" ", "%20")
             address = f"{repository['vcs']}+{address}@{repository['commit_id']}"
         elif self.sha256 is not None:
             # pip checks the digest, and keeps a wheel that it has built under a name that has it.
@@ -139,6 +141,20 @@ def resolve(
         run_pip("resolve the requirements", python, command, run)
         with open(path, encoding="utf-8") as file:
             return [_resolved(item) for item in json.load(file)["install"]]
+
+
+def resolve_lines(
+    lines: Sequence[str], *, python: str | os.PathLike[str], run: RunPip | None = None
+) -> list[Resolved]:
+    """Have pip say what lines of a requirements file stand for, without what these require.
+
+    :param lines: of a requirements file.
+    :param run: as for :func:`resolve`.
+    :raises PipError: if pip fails.
+    """
+    with TemporaryDirectory(prefix=_PREFIX) as directory:
+        file = _written(lines, directory)
+        return resolve([], python=python, pip_args=["--no-deps", "-r", file], run=run)
 
 
 def obtain(

@@ -26,3 +26,13 @@ class Wanted(NamedTuple):
     """The one version that it is pinned to; None where that is said in another way."""
     extras: tuple[str, ...] = ()
     """Which of its extras are wanted, too."""
+
+
+class Lock(NamedTuple):
+    """What a lock names for an interpreter."""
+
+    wanted: list[Wanted]
+    options: list[str]
+    """Lines of a requirements file that are options for pip."""
+    projects: list[str]
+    """Lines of what has no file with a SHA-256, such as a directory: pip builds it, or installs it in place."""

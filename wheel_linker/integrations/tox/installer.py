@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from tox.tox_env.python.api import Python
     from tox.tox_env.python.pylock import Pylock
 
+    from wheel_linker.integrations.pip.locked import Obtained
     from wheel_linker.mode import Modes
-    from wheel_linker.store import StoredWheel, WheelStore
+    from wheel_linker.store import WheelStore
 
 # tox loads this for each run, also where every environment has what it is to have: what puts something into one is
 # imported where that is done.
@@ -202,18 +203,22 @@ class LinkingInstaller(Pip):
         path: str,
         extras: Collection[str] = (),
         groups: Collection[str] | None = None,
-    ) -> Callable[[WheelStore], Sequence[StoredWheel]]:
-        from wheel_linker.integrations.pip import obtain_locked
+    ) -> Callable[[WheelStore], Obtained]:
+        from wheel_linker.integrations.pip.locked import Obtained, obtain_locked
 
-        return lambda store: obtain_locked(
-            os.path.join(self._env.core["tox_root"], path),
-            python=self._env.env_python(),
-            store=store,
-            extras=extras,
-            groups=groups,
-            pip_args=self._constraints(),
-            run=self._run,
-        )
+        def obtain(store: WheelStore) -> Obtained:
+            wheels = obtain_locked(
+                os.path.join(self._env.core["tox_root"], path),
+                python=self._env.env_python(),
+                store=store,
+                extras=extras,
+                groups=groups,
+                pip_args=self._constraints(),
+                run=self._run,
+            )
+            return Obtained(wheels)
+
+        return obtain
 
     def _ready(self, name: str) -> Filling:
         """Return what fills the environment, with the settings as they are now."""
