@@ -52,6 +52,8 @@ _PATIENCE: Final = "--timeout=120"
 _THERE: Final = "/opt/project"
 _RESULT: Final = "/opt/result.json"
 _TEMPORARY: Final = "/opt/prefix/drive_c/users/root/AppData/Local/Temp"
+# What tests make and remove waits for no disk; it goes with the command's mounts.
+_IN_MEMORY: Final = ("sh", "-euc", 'mount -t tmpfs tmpfs "$0"; exec "$@"', _TEMPORARY)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -159,14 +161,14 @@ def _python(system: Machine, *arguments: str) -> int:
 
 
 def _run(system: Machine, directory: str, *command: str) -> int:
-    # Nothing can be mounted there.
+    # No test can mount anything there.
     environment = {
         wine.RESULT: f"Z:{_RESULT}",
         "PYTHONPATH": f"Z:{_THERE}/tests",
         PLACES: LOCAL,
     }
     try:
-        system.run(command, directory=directory, environment=environment)
+        system.run([*_IN_MEMORY, *command], directory=directory, environment=environment)
     except subprocess.CalledProcessError as error:
         return error.returncode
     return 0
