@@ -116,6 +116,18 @@ def test_files_of_a_third_user_among_the_callers_are_copied_and_no_others(
     assert (report.mode, report.fallback_count) == (mode, 1)
 
 
+@pytest.mark.usefixtures("is_root", "way")
+def test_no_symlink_leads_into_a_directory_of_a_third_user(tmp_path: Path, source: Path) -> None:
+    os.chown(source / "demo", THIRD, THIRD)
+    report = link_wheel_files(tmp_path / "site", source, mode="symlink")
+    assert {name.partition("/")[0] for name in shared(tmp_path / "site", source)} == {
+        "demo-1.0.dist-info"
+    }
+    assert contents(tmp_path / "site") == contents(source)
+    assert causes(report) == {NotSharedError}
+    assert f"its directory belongs to the user {THIRD}" in str(report.fallbacks[0].error)
+
+
 @pytest.mark.usefixtures("is_root")
 def test_a_program_of_a_third_user_in_the_callers_directory_is_copied(
     tmp_path: Path, source: Path

@@ -108,6 +108,17 @@ def refuse_foreign(status: os.stat_result, name: str) -> None:
         raise _error(f"it belongs to the user {status.st_uid}, who could change it later", name)
 
 
+def refuse_foreign_directory(status: os.stat_result, name: str) -> None:
+    """Refuse a file, to be reached through a symlink, in a directory of a third user.
+
+    :param status: that of the directory.
+    :raises NotSharedError: with the user.
+    """
+    if not is_ours(status):
+        reason = f"its directory belongs to the user {status.st_uid}, who could put another file in its place"
+        raise _error(reason, name)
+
+
 def refuse_bound(status: os.stat_result, name: str) -> None:
     """Refuse a file whose flags would come along, and do harm elsewhere.
 

@@ -15,6 +15,7 @@ from wheel_linker._fs.sharing import (
     hard_link,
     is_wary,
     refuse_bound,
+    refuse_foreign_directory,
     refuse_foreign_or_set_id,
     refuse_to_share,
 )
@@ -209,11 +210,14 @@ def _symlink_each(
     lstat, ours, set_id = os.lstat, owners(), SET_ID
     done = 0
     try:
+        directory = source.stat()
         for name in names:
             if not trusted:
                 status = lstat(prefix + name, dir_fd=fd)
                 if status.st_uid not in ours or status.st_mode & set_id:
                     refuse_foreign_or_set_id(status, name)
+                if directory.st_uid not in ours:
+                    refuse_foreign_directory(directory, name)
             symlink(here + name, there + name, dir_fd=target_fd)
             done += 1
     except OSError as error:
