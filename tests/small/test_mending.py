@@ -112,6 +112,8 @@ class TestFindDamage:
         assert found(made, bits=lambda: False) == []
         assert found(made, bits=lambda: True) == [(RUN, "changed")]
         (made / "w" / RUN).chmod(0o700)
+        (made / "w" / INIT).chmod(0o646)
+        assert found(made, bits=lambda: True) == []
         (made / "w" / INIT).chmod(0o755)
         assert found(made, bits=lambda: True) == [(INIT, "changed")]
         assert found(made, bits=lambda: False) == []
