@@ -1,4 +1,4 @@
-"""Entries written by hand, as many of them as a test wants, without a wheel file or a store object."""
+"""Entries written by hand, as many of them as a test wants, and what a store is asked for, without a store object."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Final
 from store.archives import claim
 from wheels import write_tree
 
+from wheel_linker._archive.crew import Crew
+from wheel_linker._archive.limits import Limits
 from wheel_linker._archive.stored_file import StoredFile
 from wheel_linker._fs.folder import Folder
 from wheel_linker.store._entry import manifest
 from wheel_linker.store._entry.manifest import Manifest
+from wheel_linker.store._entry.options import UnpackOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -45,3 +48,7 @@ def make_entry(
     with Folder.open(os.fspath(made)) as folder:
         manifest.write(folder, "entry", facts, stored)
     return made
+
+
+# One thread, and nothing is waited for until it is on the disk.
+OPTIONS: Final = UnpackOptions(Limits(), False, 1, Crew(1), durable=False, check=None)
