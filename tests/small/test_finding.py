@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -18,6 +19,7 @@ from wheel_linker._archive.wheel_file import WheelFile
 from wheel_linker._wheel.filename import WheelFilename
 from wheel_linker.store._adding.batch import unpack_all
 from wheel_linker.store._adding.wanted import Wanted
+from wheel_linker.store._entry import making
 from wheel_linker.store.finding import (
     MAY_BE_THERE,
     find_below,
@@ -333,6 +335,15 @@ class TestForged:
             f"the entry {shared.layout.entry(wheel.entry)!r} does not hold what {file!r} does: "
             "demo/__init__.py is changed; remove the entry, or use a store of your own"
         )
+
+    def test_content_of_the_same_time(
+        self, shared: Session, file: str, digest: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # What is unpacked to be compared gets the time that the forged file has.
+        monkeypatch.setattr(making, "time", SimpleNamespace(time_ns=lambda: 10**18))
+        spoil(add(shared, file))
+        with pytest.raises(InvalidWheelError, match="does not hold what"):
+            find_by_content(shared, OPTIONS, file, digest)
 
     def test_only_where_others_write(self, session: Session, file: str, digest: str) -> None:
         wheel = add(session, file)
