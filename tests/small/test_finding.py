@@ -185,6 +185,9 @@ class TestByTheIndex:
         for expected in (None, digest):
             assert is_found(find_known(session, OPTIONS, file, expected), wheel, file)
             assert is_found(find_wheel(session, OPTIONS, file, expected), wheel, file)
+        # What is looked at late is added again from that file, should it be damaged.
+        late = OPTIONS._replace(looks_late=True)
+        assert is_found(find_known(session, late, file, None), wheel, file)
 
     def test_under_the_name_that_was_given(
         self, session: Session, file: str, digest: str, tmp_path: Path
