@@ -47,15 +47,6 @@ SMALL: Final = {"demo/small": b""}
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such bits or users")
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    """The session of an empty store."""
-    made = Session(Layout(os.fspath(tmp_path / "store")))
-    made.open()
-    yield made
-    made.close()
-
-
 def write(tmp_path: Path, name: str, changes: dict[str, bytes] | None = None) -> str:
     """Write a wheel file in a directory of its own."""
     return os.fspath(write_wheel(tmp_path / name / NAME, changes))

@@ -19,25 +19,17 @@ from wheel_linker._archive.wheel_file import WheelFile
 from wheel_linker.store._adding.batch import unpack_all
 from wheel_linker.store._adding.wanted import Wanted
 from wheel_linker.store.entries import read_entry
-from wheel_linker.store.layout import Layout
 from wheel_linker.store.repairing import repair
-from wheel_linker.store.session import Session
 from wheel_linker.store.trust import Standing
 from wheel_linker.store.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from wheel_linker.store.session import Session
+
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such bits")
 INIT = "demo/__init__.py"
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    made = Session(Layout(os.fspath(tmp_path / "store")))
-    made.open()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -33,23 +33,13 @@ from wheel_linker.store import StoredWheel
 from wheel_linker.store._adding.batch import unpack_all
 from wheel_linker.store._adding.wanted import Wanted
 from wheel_linker.store._entry.stored_wheel import whole_entry
-from wheel_linker.store.layout import Layout
-from wheel_linker.store.session import Session
 from wheel_linker.store.trust import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from wheel_linker.store.session import Session
 
 REMEDY = "add the wheel again or repair the entry, both with the wheel file"
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such bits or users")
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    made = Session(Layout(os.fspath(tmp_path / "store")))
-    made.open()
-    yield made
-    made.close()
 
 
 def add(session: Session, path: Path) -> StoredWheel:
