@@ -226,11 +226,13 @@ def test_a_source_that_another_takes_the_place_of(
     other = make_wheel(tmp_path / "other", dict.fromkeys(files, b"not checked"))
     target = write_tree(tmp_path / "site", OVERLAP)
     before = snapshot(target)
+    once = threading.Lock()
 
     def swap(_: PurePosixPath) -> bool:
-        if other.exists():
-            source.rename(tmp_path / "gone")
-            other.rename(source)
+        with once:  # threads ask at the same time
+            if other.exists():
+                source.rename(tmp_path / "gone")
+                other.rename(source)
         return False
 
     try:

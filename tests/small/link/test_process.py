@@ -46,7 +46,7 @@ def is_open(fd):
 noted = {
     "arguments": sys.argv[2:],
     "session": os.getsid(0) == os.getpid(),
-    "open": [fd for fd in range(3, 200) if is_open(fd)],
+    "open": [fd for fd in range(3, 4_096) if is_open(fd)],
     "errors": os.path.samestat(os.fstat(2), os.stat(os.devnull)),
     "orders": [],
 }
