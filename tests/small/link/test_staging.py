@@ -210,7 +210,7 @@ class TestWholeWheels:
         assert caught.value.source == os.fspath(source)
 
     @pytest.mark.skipif(os.name == "nt", reason="there are no such bits here")
-    @pytest.mark.parametrize("umask", [0o022, 0o077, 0o777])
+    @pytest.mark.parametrize("umask", [0o022, 0o077, 0o477])
     def test_have_the_bits_of_new_files(self, source: Path, stage: Stage, umask: int) -> None:
         (source / "a/one.py").chmod(0o600)
         (source / "a/two.py").chmod(0o755)
