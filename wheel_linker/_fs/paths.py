@@ -103,6 +103,14 @@ def is_directory(path: str) -> bool:
         return False
 
 
+def is_same(path: str, other: str) -> bool:
+    """Tell whether two paths lead to one thing; not if either leads to nothing."""
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
 def named_by(error: OSError, otherwise: str) -> str:
     """Return the path that an error of the system names; PyPy has some in bytes, and a descriptor is no path."""
     name: object = error.filename

@@ -210,14 +210,15 @@ def _symlink_each(
     lstat, ours, set_id = os.lstat, owners(), SET_ID
     done = 0
     try:
-        directory = source.stat()
+        directory = None if trusted else source.stat()
+        foreign = None if directory is None or directory.st_uid in ours else directory
         for name in names:
             if not trusted:
                 status = lstat(prefix + name, dir_fd=fd)
                 if status.st_uid not in ours or status.st_mode & set_id:
                     refuse_foreign_or_set_id(status, name)
-                if directory.st_uid not in ours:
-                    refuse_foreign_directory(directory, name)
+                if foreign is not None:
+                    refuse_foreign_directory(foreign, name)
             symlink(here + name, there + name, dir_fd=target_fd)
             done += 1
     except OSError as error:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from wheel_linker._compat.named_tuple import NamedTuple
-from wheel_linker._fs.paths import is_within, possible
+from wheel_linker._fs.paths import is_same, is_within, possible
 from wheel_linker._log import log
 from wheel_linker.errors import LinkError
 from wheel_linker.install.asking import SAY, base_of, executable, identity, kept_answer, no_python
@@ -172,7 +172,7 @@ class Layout(NamedTuple):
         found: dict[str, str] = {}
         libraries = (self.schemes["purelib"], self.schemes["platlib"])
         for path, real in _real(libraries).items():
-            if not any(_is_the_same(real, other) for other in found):
+            if not any(real == other or is_same(real, other) for other in found):
                 found[real] = path
         return found
 
@@ -203,16 +203,6 @@ def root_of(path: str, roots: Iterable[str]) -> tuple[str, Parts] | None:
         if os.path.normcase(path).startswith(os.path.normcase(prefix)):
             return root, tuple(path[len(prefix) :].split(os.sep))
     return None
-
-
-def _is_the_same(real: str, other: str) -> bool:
-    """Tell whether two paths without symlinks lead to one directory."""
-    if real == other:
-        return True
-    try:
-        return os.path.samefile(real, other)
-    except OSError:  # not made yet
-        return False
 
 
 def _real(paths: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from wheel_linker._fs.paths import is_within
+from wheel_linker._fs.paths import is_same, is_within
 from wheel_linker.errors import InvalidWheelError
 from wheel_linker.install._present.distributions import find_distributions, named
 from wheel_linker.install._present.recorded import NoRecordError, read_record
@@ -138,11 +138,4 @@ def _is_program(name: str, path: str, layout: Layout) -> bool:
     if may_be_python and re.fullmatch(_INTERPRETER, name, re.IGNORECASE):
         return True
     activates = re.fullmatch(_ACTIVATION, name, re.IGNORECASE) is not None
-    return is_there and (activates or _is_same(path, layout.python))
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False
+    return is_there and (activates or is_same(path, layout.python))
